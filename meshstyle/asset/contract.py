@@ -1,0 +1,134 @@
+"""What the pipeline knows of a model, whatever file it came from.
+
+An `Asset` hands out `Part`s (glTF primitives, runs of one material in an OBJ) as per-corner arrays, and
+takes a `Paint` back. It keeps the file as it was, so that writing changes nothing but the paint.
+
+Conventions, everywhere inside meshstyle:
+- world space as the file has it (glTF: right-handed, +y up), float64;
+- UVs with glTF's origin: (0, 0) is the top left corner of the image, v grows downwards. The OBJ reader
+  and writer turn v over. UVs are *effective*: texture transforms are applied, wrapping is not;
+- images: (H, W, C) uint8, row 0 on top, sRGB, straight alpha;
+- factors and vertex colours: linear RGB + alpha, 0..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+
+class Wrap(Enum):
+    """What a sampler does with a UV outside 0..1."""
+
+    REPEAT = "repeat"
+    MIRROR = "mirror"
+    CLAMP = "clamp"
+
+
+@dataclass(frozen=True)
+class Material:
+    """The base colour of a material: `factor × vertex colour × image`, multiplied in linear light.
+
+    Attributes:
+        name: as in the file, or a made-up one that is unique.
+        factor: linear RGB and alpha, 0..1.
+        image: which of the asset's images, or None. Materials of the same image share one atlas.
+        wrap: along u and along v.
+        alpha_mode: as in glTF; `alpha_cutoff` counts for MASK only.
+    """
+
+    name: str
+    factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    image: int | None = None
+    wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT)
+    alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
+    alpha_cutoff: float = 0.5
+    double_sided: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Triangles with one material: I instances (nodes) of the same F triangles.
+
+    Attributes:
+        name: for messages: mesh and primitive, or group and material.
+        material: index into the asset's materials.
+        corners: world space, one row per instance. Skinned parts: in the pose the file shows at rest.
+        normals: unit shading normals in world space as the file has them, or None where it has none.
+        uv: what the base colour's lookup reads, or None where the part has none.
+        colours: linear RGBA vertex colours, or None.
+    """
+
+    name: str
+    material: int
+    corners: Float64[np.ndarray, "I F 3 3"]
+    normals: Float64[np.ndarray, "I F 3 3"] | None = None
+    uv: Float64[np.ndarray, "F 3 2"] | None = None
+    colours: Float64[np.ndarray, "F 3 4"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedAtlas:
+    """One finished image. Three channels where the painted materials are opaque, else four."""
+
+    name: str
+    pixels: UInt8[np.ndarray, "H W C"]
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedPart:
+    """A part's place in the paint: its atlas, and its new UVs (None: it keeps those it has)."""
+
+    atlas: int
+    uv: Float64[np.ndarray, "F 3 2"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Paint:
+    """What is to be written.
+
+    Attributes:
+        atlases: the images.
+        parts: in the order of the asset's parts; None leaves a part as it is.
+        record: JSON-able; goes into `asset.extras.meshstyle` (glTF) or a comment (OBJ).
+    """
+
+    atlases: tuple[PaintedAtlas, ...]
+    parts: tuple[PaintedPart | None, ...]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Asset(Protocol):
+    """A model file that was read, and can be written back with nothing but its paint changed."""
+
+    path: Path
+    kind: str  # "glTF", "GLB" or "OBJ", for people
+    materials: tuple[Material, ...]
+    parts: tuple[Part, ...]
+    warnings: tuple[str, ...]  # what was odd in the file and how it was taken, one sentence each
+    record: Mapping[str, Any] | None  # what an earlier run of meshstyle left in the file
+
+    def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
+        """Decode an image. Raises PictureError."""
+        ...
+
+    def image_name(self, index: int) -> str:
+        """The image's name or file name, for messages and for naming what is written."""
+        ...
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """Height and width without decoding. Raises PictureError."""
+        ...
+
+    def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
+        """Write the model with its paint; all files or none. Returns what was written, the model first.
+
+        Raises OutputError; UsageError where the suffix of `output` is not one this asset can become.
+        """
+        ...

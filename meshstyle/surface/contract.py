@@ -1,0 +1,106 @@
+"""The surface: triangles in world space with the atlas texels they own.
+
+Texel (row i, column j) of an H×W atlas is centred at u = (j + ½)/W, v = (i + ½)/H (glTF's UV origin, top left).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32
+
+from ..asset.contract import PaintedPart, Wrap
+
+
+@dataclass(frozen=True, eq=False)
+class UVHealth:
+    """How fit UVs are for painting.
+
+    Attributes:
+        overlap: share of the covered texels that more than one surface point owns (instances of one mesh do not
+            count: they share their paint).
+        zero_area: share of the surface area whose triangles have no UV area.
+        coverage: share of the atlas that is covered.
+        low, high: the range of the UVs along u and v.
+    """
+
+    overlap: float
+    zero_area: float
+    coverage: float
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class AtlasPlan:
+    """What will be done with one atlas, and why.
+
+    Attributes:
+        name: of the image that will be written.
+        materials: indices of the materials painted into it (they share one source image, or have none).
+        parts: indices of the asset's parts painted into it.
+        size: height and width in texels.
+        unwrap: whether it gets fresh UVs.
+        reason: one sentence for people.
+        health: of the UVs the parts have; None where a part has none.
+    """
+
+    name: str
+    materials: tuple[int, ...]
+    parts: tuple[int, ...]
+    size: tuple[int, int]
+    unwrap: bool
+    reason: str
+    health: UVHealth | None
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """One image to paint, before it is painted.
+
+    Attributes:
+        plan: how it came about.
+        wrap: along u and v, for UVs outside 0..1.
+        start: the colours the model has: sRGB 0..1, factor × vertex colour × image; gutters filled from charts.
+        alpha: the base colour's alpha 0..1, or None where it is 1 throughout.
+        owner: the triangle (index into the Surface) that owns a texel's centre, or one that overlaps the texel
+            without holding its centre; -1: no triangle touches the texel.
+    """
+
+    plan: AtlasPlan
+    wrap: tuple[Wrap, Wrap]
+    start: Float32[np.ndarray, "H W 3"]
+    alpha: Float32[np.ndarray, "H W"] | None
+    owner: Int32[np.ndarray, "H W"]
+
+    @property
+    def covered(self) -> Bool[np.ndarray, "H W"]:
+        """Texels that some triangle touches."""
+        return self.owner >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """All triangles of all instances, painted or not.
+
+    Attributes:
+        corners: world space.
+        normals: unit shading normals: the file's, else smooth where faces meet at less than about 40 degrees.
+        uv: effective, unwrapped where the plan says so; NaN where `atlas` is -1.
+        atlas: index into `atlases`; -1: not painted (it only hides what lies behind).
+        alpha_cutoff: texels with less alpha let rays through; 0 where the material is opaque.
+        part, triangle: where each came from: part of the asset, triangle of that part.
+        atlases: what is to be painted.
+        painted: per part of the asset, what goes back to the file; None: part not painted.
+    """
+
+    corners: Float64[np.ndarray, "F 3 3"]
+    normals: Float64[np.ndarray, "F 3 3"]
+    uv: Float64[np.ndarray, "F 3 2"]
+    atlas: Int32[np.ndarray, "F"]
+    alpha_cutoff: Float32[np.ndarray, "F"]
+    part: Int32[np.ndarray, "F"]
+    triangle: Int32[np.ndarray, "F"]
+    atlases: tuple[Atlas, ...]
+    painted: tuple[PaintedPart | None, ...]
