@@ -1,0 +1,162 @@
+"""What does each ray see? Traced once with Embree, never in the optimizer's loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
+
+from ..surface.contract import Surface
+from .cameras import Camera, Frame
+
+_LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
+_NUDGE = 1e-5  # how far past a transparent hit a ray starts again, in bounding radii
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """The first opaque hits of a view's rays, `side`² rays a pixel, those that missed left out.
+
+    Attributes:
+        shape: height and width of the window in pixels, multiples of 16.
+        side: rays along a pixel's edge.
+        pixel: which pixel (row-major) the ray belongs to.
+        triangle: index into the surface.
+        barycentric: weights of the triangle's three corners.
+        cosine: |cos| between the ray and the shading normal.
+        facing: |cos| between the ray and the plane of the triangle.
+        distance: from the eye, in bounding radii.
+    """
+
+    camera: Camera
+    shape: tuple[int, int]
+    side: int
+    pixel: Int64[np.ndarray, "N"]
+    triangle: Int32[np.ndarray, "N"]
+    barycentric: Float32[np.ndarray, "N 3"]
+    cosine: Float32[np.ndarray, "N"]
+    facing: Float32[np.ndarray, "N"]
+    distance: Float32[np.ndarray, "N"]
+
+
+class Tracer:
+    """The surface in a ray tracing tree. Geometry is normalised, so that any unit of length works."""
+
+    def __init__(self, surface: Surface) -> None:
+        self.surface = surface
+        points = surface.corners.reshape(-1, 3)
+        self.frame = Frame.of(points)
+        self.corners = self.frame.normalise(surface.corners)  # (F, 3, 3)
+        self._scene = EmbreeScene(robust=True)
+        TriangleMesh(self._scene, np.ascontiguousarray(self.corners, dtype=np.float32))
+        cross = np.cross(self.corners[:, 1] - self.corners[:, 0], self.corners[:, 2] - self.corners[:, 0])
+        length = np.linalg.norm(cross, axis=1)
+        self.area = length / 2  # (F,) in squared bounding radii
+        self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
+
+    def first_hits(
+        self, origins: Float64[np.ndarray, "N 3"], directions: Float64[np.ndarray, "N 3"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Nearest opaque hit of each ray: triangle (N,) int32 or -1, barycentrics (N, 3), distance (N,)."""
+        count = len(origins)
+        triangle = np.full(count, -1, np.int32)
+        weights = np.zeros((count, 3), np.float32)
+        distance = np.zeros(count, np.float32)
+        alive = np.arange(count)
+        start = np.zeros(count)
+        for _ in range(_LAYERS):
+            if not len(alive):
+                break
+            at = origins[alive] + start[alive, None] * directions[alive]
+            hit = self._scene.run(
+                at.astype(np.float32), directions[alive].astype(np.float32), query="INTERSECT", output=True
+            )
+            found = hit["primID"] >= 0
+            alive, tri = alive[found], hit["primID"][found]
+            u, v = hit["u"][found], hit["v"][found]
+            bary = np.stack([1 - u - v, u, v], -1)
+            far = start[alive] + hit["tfar"][found]
+            opaque = self._opaque(tri, bary)
+            done = alive[opaque]
+            triangle[done], weights[done], distance[done] = tri[opaque], bary[opaque], far[opaque]
+            alive, start[alive] = alive[~opaque], far + _NUDGE
+        return triangle, weights, distance
+
+    def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, "N"]:
+        """Whether a hit stops the ray: cut-outs let it through where their alpha is below the cutoff."""
+        surface = self.surface
+        opaque = np.ones(len(triangle), bool)
+        cut = np.flatnonzero(surface.alpha_cutoff[triangle] > 0)
+        for index in np.unique(surface.atlas[triangle[cut]]):
+            atlas = surface.atlases[index] if index >= 0 else None
+            if atlas is None or atlas.alpha is None:
+                continue
+            rays = cut[surface.atlas[triangle[cut]] == index]
+            uv = np.einsum("nk,nkc->nc", bary[rays], surface.uv[triangle[rays]])
+            height, width = atlas.alpha.shape
+            column = wrap_index(np.floor(uv[:, 0] * width).astype(np.int64), width, atlas.wrap[0].value)
+            row = wrap_index(np.floor(uv[:, 1] * height).astype(np.int64), height, atlas.wrap[1].value)
+            opaque[rays] = atlas.alpha[row, column] >= surface.alpha_cutoff[triangle[rays]]
+        return opaque
+
+    def view(self, camera: Camera, side: int, margin: int = 4) -> Hits | None:
+        """Trace all rays of a view, cropped to the object. None where nothing is seen.
+
+        The window may reach beyond the camera's nominal frame: nothing of the object is cut off, and no
+        pixel is spent on background beyond `margin` and the rounding to multiples of 16.
+        """
+        window = self._window(camera, margin)
+        if window is None:
+            return None
+        (top, left), (height, width) = window
+        offsets = (np.arange(side) + 0.5) / side
+        rows = (top + np.arange(height)[:, None] + offsets).reshape(-1)  # (height·side,)
+        columns = (left + np.arange(width)[:, None] + offsets).reshape(-1)
+        row, column = (grid.reshape(-1) for grid in np.meshgrid(rows, columns, indexing="ij"))
+        directions = camera.directions(row, column)
+        origins = np.broadcast_to(camera.eye, directions.shape)
+        triangle, bary, distance = self.first_hits(origins, directions)
+        ray = np.flatnonzero(triangle >= 0)
+        if not len(ray):
+            return None
+        pixel = (ray // (width * side) // side) * width + ray % (width * side) // side
+        triangle, bary, directions = triangle[ray], bary[ray], directions[ray]
+        normal = np.einsum("nk,nkc->nc", bary, self.surface.normals[triangle])
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+        cosine = np.abs((normal * directions).sum(1))
+        facing = np.abs((self.face_normals[triangle] * directions).sum(1))
+        return Hits(
+            camera=camera,
+            shape=(height, width),
+            side=side,
+            pixel=pixel.astype(np.int64),
+            triangle=triangle,
+            barycentric=bary,
+            cosine=cosine.astype(np.float32),
+            facing=facing.astype(np.float32),
+            distance=distance[ray],
+        )
+
+    def _window(self, camera: Camera, margin: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Top left corner and shape, in pixels, of the window that holds the projected object."""
+        points = camera.project(self.corners.reshape(-1, 3))
+        if not np.isfinite(points).any():
+            return None
+        low = np.floor(np.nanmin(points, 0)).astype(int) - margin
+        high = np.ceil(np.nanmax(points, 0)).astype(int) + margin
+        shape = -(-(high - low) // 16) * 16
+        low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
+        return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))
+
+
+def wrap_index(index: np.ndarray, size: int, mode: str) -> np.ndarray:
+    """Texel indices outside 0..size−1 brought inside, as a sampler does: repeat, mirror or clamp."""
+    if mode == "clamp":
+        return np.clip(index, 0, size - 1)
+    if mode == "mirror":
+        index = np.mod(index, 2 * size)
+        return np.minimum(index, 2 * size - 1 - index)
+    return np.mod(index, size)
