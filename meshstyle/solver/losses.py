@@ -81,19 +81,3 @@ def structure_loss(
         total = total + correlation(ours, theirs, inside) / len(blocks)
     return 1 - total
 
-
-def total_variation(
-    texture: Float[torch.Tensor, "3 H W"],
-    right: Float[torch.Tensor, "H W-1"],
-    down: Float[torch.Tensor, "H-1 W"],
-) -> Float[torch.Tensor, ""]:
-    """Mean squared step between neighbouring texels of one chart (Mahendran & Vedaldi 2015, eq. 4, β = 2).
-
-    Args:
-        right: 1 where a texel and the one to its right belong to one chart, else 0.
-        down: the same for the one below.
-    """
-    across = ((texture[:, :, 1:] - texture[:, :, :-1]) ** 2).sum(0)
-    along = ((texture[:, 1:] - texture[:, :-1]) ** 2).sum(0)
-    pairs = (right.sum() + down.sum()).clamp_min(1)
-    return ((across * right).sum() + (along * down).sum()) / pairs

@@ -1,8 +1,9 @@
 """A picture is a linear function of the texels: I = S·T, with S traced once.
 
-Texels of all atlases and all their mip levels lie in one long column ("the stack"). S holds, for every pixel,
-the weights of the texels that its rays read: bilinear taps on two mip levels chosen by the ray's footprint
-(trilinear filtering; Williams, Pyramidal Parametrics, 1983). Background pixels have no row.
+T holds the covered texels of all atlases, one row each. S holds, for every pixel, the weights of the texels that
+its rays read: bilinear taps on two mip levels chosen by the ray's footprint (trilinear filtering; Williams,
+Pyramidal Parametrics, 1983), with the mip levels multiplied out, so that nothing but one sparse product is left
+for the optimizer's loop. Background pixels have no row.
 """
 
 from __future__ import annotations
@@ -10,162 +11,183 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.ndimage
 import scipy.sparse
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float64, Int64
 
 from ..asset.contract import Wrap
 from ..surface.contract import Surface
 from .tracing import Hits, Tracer, wrap_index
 
-MAX_LEVELS = 6
+MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where an atlas' mip levels lie in the stack, at one resolution.
+    """Where one atlas' covered texels lie among the rows of T.
 
     Attributes:
-        shapes: (height, width) per level, level 0 first.
-        offsets: index of each level's first texel in the stack.
-        covered: per level, texels that the surface touches.
-        nearest: per level, for each texel (row-major) the nearest covered one: taps that reach past a chart's
-            border read what the gutter will hold after the bake.
+        covered: texels that the surface touches.
         wrap: along u and v.
+        offset: row of the atlas' first covered texel.
     """
 
-    shapes: tuple[tuple[int, int], ...]
-    offsets: tuple[int, ...]
-    covered: tuple[Bool[np.ndarray, "h w"], ...]
-    nearest: tuple[Int64[np.ndarray, "n"], ...]
+    covered: Bool[np.ndarray, "H W"]
     wrap: tuple[Wrap, Wrap]
+    offset: int
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.covered.sum())
+
+    @cached_property
+    def rows(self) -> Int64[np.ndarray, "H W"]:
+        """Row of each texel. Uncovered ones share the row of the nearest covered one: taps that reach past a
+        chart's border read what the gutter will hold after the bake."""
+        number = np.cumsum(self.covered.reshape(-1)) - 1 + self.offset
+        return number[nearest_covered(self.covered)].reshape(self.covered.shape)
+
+    def level_shape(self, level: int) -> tuple[int, int]:
+        height, width = self.covered.shape
+        return -(-height >> level), -(-width >> level)
+
+    def level_matrix(self, level: int, columns: int) -> scipy.sparse.csr_matrix:
+        """(texels of the level, columns): each is the mean of the covered texels below it.
+
+        Texels of a level with nothing covered below them stand for the nearest that has: whatever lies between
+        charts never bleeds in.
+        """
+        height, width = self.level_shape(level)
+        if level == 0:
+            flat = self.rows.reshape(-1)
+            return _csr(np.ones(len(flat)), np.arange(len(flat)), flat, (len(flat), columns))
+        row, column = np.nonzero(self.covered)
+        block = (row >> level) * width + (column >> level)
+        count = np.bincount(block, minlength=height * width)
+        means = _csr(1 / count[block], block, self.offset + np.arange(len(block)), (height * width, columns))
+        return means[nearest_covered((count > 0).reshape(height, width))]
 
 
-class TexelStack:
-    """The texels of all atlases at one resolution, with their mip levels."""
+class Texels:
+    """All covered texels of all atlases at one resolution: the rows of T."""
 
     def __init__(self, covered: Sequence[np.ndarray], wraps: Sequence[tuple[Wrap, Wrap]]) -> None:
         """`covered`: per atlas (H, W) bool, the texels that the surface touches at this resolution."""
         self.layouts: list[Layout] = []
         offset = 0
         for mask, wrap in zip(covered, wraps, strict=True):
-            levels = [mask]
-            while len(levels) < MAX_LEVELS and min(levels[-1].shape) >= 2:
-                levels.append(_halve_mask(levels[-1]))
-            shapes = tuple((int(level.shape[0]), int(level.shape[1])) for level in levels)
-            offsets = tuple(int(o) for o in offset + np.cumsum([0] + [h * w for h, w in shapes[:-1]]))
-            offset = offsets[-1] + shapes[-1][0] * shapes[-1][1]
-            nearest = tuple(nearest_covered(level) for level in levels)
-            self.layouts.append(Layout(shapes, offsets, tuple(levels), nearest, wrap))
-        self.size = offset
-        # Coverage-normalised halving, (sum of covered texels) / (their number), needs the masks as tensors.
-        self._masks = [
-            [torch.from_numpy(level.astype(np.float32))[None, None] for level in layout.covered]
-            for layout in self.layouts
+            self.layouts.append(Layout(mask, wrap, offset))
+            offset += self.layouts[-1].count
+        self.count = offset
+
+    def gather(self, textures: Sequence[Float[torch.Tensor, "3 H W"]]) -> Float[torch.Tensor, "T 3"]:
+        """Images to rows."""
+        parts = [
+            texture[:, torch.from_numpy(layout.covered)].T
+            for texture, layout in zip(textures, self.layouts, strict=True)
         ]
+        return torch.cat(parts).contiguous()
 
-    def to(self, device: torch.device) -> TexelStack:
-        self._masks = [[mask.to(device) for mask in masks] for masks in self._masks]
-        return self
-
-    def flatten(self, textures: Sequence[Float[torch.Tensor, "3 H W"]]) -> Float[torch.Tensor, "T 3"]:
-        """Textures of level 0 to the stack; differentiable.
-
-        Mip levels average covered texels only, so that whatever lies between charts never bleeds in.
-        """
-        rows = []
-        for texture, masks in zip(textures, self._masks, strict=True):
-            level = texture[None]
-            rows.append(level[0].flatten(1))
-            for mask, smaller in zip(masks, masks[1:], strict=False):
-                pooled = F.avg_pool2d(level * mask, 2, ceil_mode=True)
-                weight = F.avg_pool2d(mask, 2, ceil_mode=True).clamp_min(1e-6)
-                level = pooled / weight * smaller
-                rows.append(level[0].flatten(1))
-        return torch.cat(rows, 1).T.contiguous()
+    def scatter(self, rows: Float[torch.Tensor, "T C"]) -> list[Float[torch.Tensor, "C H W"]]:
+        """Rows to images, gutters filled with the nearest covered texel."""
+        images = []
+        for layout in self.layouts:
+            index = torch.from_numpy(layout.rows.reshape(-1))
+            images.append(rows[index].T.reshape(-1, *layout.covered.shape).contiguous())
+        return images
 
 
-def _halve_mask(mask: np.ndarray) -> np.ndarray:
-    height, width = mask.shape
-    padded = np.pad(mask, ((0, height % 2), (0, width % 2)))
-    return padded.reshape(-(-height // 2), 2, -(-width // 2), 2).any((1, 3))
+def _csr(
+    data: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
+) -> scipy.sparse.csr_matrix:
+    return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
 
 
 def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
     """Row-major index of the nearest covered texel, for every texel (itself where covered)."""
     if not mask.any():
-        return np.arange(mask.size, dtype=np.int64)
+        return np.zeros(mask.size, np.int64)
     rows, columns = scipy.ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
     return (rows.astype(np.int64) * mask.shape[1] + columns).reshape(-1)
 
 
 class Lookup:
-    """The sparse matrix S of one view: picture = S·stack, picture rows are the `pixels` that see paint.
+    """The sparse matrix S of one view: picture = S·T; its rows are the `pixels` that see paint.
 
     Rays that hit something unpainted count as background: a pixel's row is the mean over its painted rays.
     """
 
-    def __init__(self, hits: Hits, tracer: Tracer, stack: TexelStack) -> None:
-        surface = tracer.surface
-        painted = surface.atlas[hits.triangle] >= 0
+    def __init__(self, hits: Hits, tracer: Tracer, texels: Texels) -> None:
+        painted = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
         self.shape = hits.shape
-        pixel = hits.pixel[painted]
-        self.pixels, row = np.unique(pixel, return_inverse=True)
-        count = np.bincount(row)
+        self.pixels, row = np.unique(hits.pixel[painted], return_inverse=True)
+        count = np.bincount(row, minlength=len(self.pixels))
         self.coverage = (count / hits.side**2).astype(np.float32)
-        self.cosine = (np.bincount(row, hits.cosine[painted]) / count).astype(np.float32)
-        taps = _taps(hits, np.flatnonzero(painted), tracer, surface, stack)
-        entries = scipy.sparse.coo_matrix(
-            (taps[1] / count[row[taps[2]]], (row[taps[2]], taps[0])), shape=(len(self.pixels), stack.size)
-        )
-        self.matrix = entries.tocsr().astype(np.float32)
-        self.matrix.sum_duplicates()
+        cosine = np.bincount(row, hits.cosine[painted], len(self.pixels)) / np.maximum(count, 1)
+        self.cosine = cosine.astype(np.float32)
+        self.matrix = _csr(np.zeros(0), np.zeros(0), np.zeros(0), (len(self.pixels), texels.count))
+        uv, level = _places(hits, painted, tracer)
+        for number, layout in enumerate(texels.layouts):
+            chosen = np.flatnonzero(tracer.surface.atlas[hits.triangle[painted]] == number)
+            if len(chosen):
+                resolution = np.log2(np.sqrt(layout.covered.size))
+                self.matrix += _atlas_matrix(
+                    uv[chosen],
+                    level[chosen] + resolution,
+                    (row[chosen], 1 / count[row[chosen]]),
+                    layout,
+                    self.matrix.shape,
+                )
 
 
-def _taps(
-    hits: Hits, rays: np.ndarray, tracer: Tracer, surface: Surface, stack: TexelStack
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(stack index, weight, position in `rays`) of every tap of the given rays."""
+def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
+    """UV (N, 2) of each ray, and log2 of its footprint's width in units of the atlas' side.
+
+    The footprint's width is the geometric mean of its two axes on the surface.
+    """
+    surface: Surface = tracer.surface
     triangle, bary = hits.triangle[rays], hits.barycentric[rays].astype(np.float64)
     uv = np.einsum("nk,nkc->nc", bary, surface.uv[triangle])
-    # Width of the ray's footprint on the surface, geometric mean of its two axes, in bounding radii.
     width = hits.distance[rays] * hits.camera.pitch / hits.side / np.sqrt(np.maximum(hits.facing[rays], 0.05))
-    uv_density = np.sqrt(triangle_uv_area(surface.uv) / np.maximum(tracer.area, 1e-300))
-    footprint = width * np.minimum(uv_density[triangle], 1e6)  # in units of the atlas' side
-    indices, weights, sources = [], [], []
-    for number, layout in enumerate(stack.layouts):
-        chosen = np.flatnonzero(surface.atlas[triangle] == number)
-        if not len(chosen):
-            continue
-        height, columns = layout.shapes[0]
-        texels = footprint[chosen] * np.sqrt(height * columns)
-        level = np.clip(np.log2(np.maximum(texels, 1e-12)), 0, len(layout.shapes) - 1)
-        base = np.minimum(np.floor(level).astype(int), len(layout.shapes) - 1)
-        blend = level - base
-        for step, share in ((0, 1 - blend), (1, blend)):
-            for depth in range(len(layout.shapes)):
-                use = np.flatnonzero((base + step == depth) & (share > 1e-4))
-                if not len(use):
-                    continue
-                index, weight = _bilinear(uv[chosen[use]], layout, depth)
-                indices.append(index.reshape(-1))
-                weights.append((weight * share[use, None]).reshape(-1))
-                sources.append(np.repeat(chosen[use], 4))
-    if not indices:
-        empty = np.zeros(0, np.int64)
-        return empty, np.zeros(0), empty
-    return np.concatenate(indices), np.concatenate(weights), np.concatenate(sources)
+    density = np.sqrt(triangle_uv_area(surface.uv) / np.maximum(tracer.area, 1e-300))[triangle]
+    return uv, np.log2(np.clip(width * density, 1e-9, 1.0))
+
+
+def _atlas_matrix(
+    uv: Float64[np.ndarray, "N 2"],
+    level: Float64[np.ndarray, "N"],
+    target: tuple[np.ndarray, np.ndarray],
+    layout: Layout,
+    shape: tuple[int, int],
+) -> scipy.sparse.csr_matrix:
+    """One atlas' share of a view's matrix; `target` gives the row and the weight of each ray."""
+    row, weight = target
+    level = np.clip(level, 0, MAX_LEVEL)
+    base = np.floor(level).astype(int)
+    blend = level - base
+    total = _csr(np.zeros(0), np.zeros(0), np.zeros(0), shape)
+    for depth in range(MAX_LEVEL + 1):
+        share = np.where(base == depth, 1 - blend, np.where(base + 1 == depth, blend, 0.0))
+        use = np.flatnonzero(share > 1e-4)
+        if len(use):
+            index, tap = _bilinear(uv[use], layout, depth)
+            height, width = layout.level_shape(depth)
+            values = (tap * (share * weight)[use, None]).reshape(-1)
+            taps = _csr(values, np.repeat(row[use], 4), index.reshape(-1), (shape[0], height * width))
+            total += taps @ layout.level_matrix(depth, shape[1])
+    return total
 
 
 def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """Stack indices and weights (N, 4) of bilinear lookups; texel (i, j) is centred at (j + ½, i + ½)."""
-    height, width = layout.shapes[level]
-    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
+    """Texel numbers (row-major in the level) and weights, (N, 4), of bilinear lookups."""
+    height, width = layout.level_shape(level)
+    full_height, full_width = layout.covered.shape
+    x, y = uv[:, 0] * full_width / 2**level - 0.5, uv[:, 1] * full_height / 2**level - 0.5
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = x - x0, y - y0
     index, weight = [], []
@@ -173,7 +195,7 @@ def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tup
         for dx, wx in ((0, 1 - fx), (1, fx)):
             column = wrap_index(x0 + dx, width, layout.wrap[0].value)
             row = wrap_index(y0 + dy, height, layout.wrap[1].value)
-            index.append(layout.offsets[level] + layout.nearest[level][row * width + column])
+            index.append(row * width + column)
             weight.append(wx * wy)
     return np.stack(index, -1), np.stack(weight, -1)
 

@@ -13,6 +13,7 @@ from ..surface.contract import Surface
 from .cameras import Camera, Frame
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
+_MARGIN = 4  # pixels around the projected object
 _NUDGE = 1e-5  # how far past a transparent hit a ray starts again, in bounding radii
 
 
@@ -82,7 +83,8 @@ class Tracer:
             opaque = self._opaque(tri, bary)
             done = alive[opaque]
             triangle[done], weights[done], distance[done] = tri[opaque], bary[opaque], far[opaque]
-            alive, start[alive] = alive[~opaque], far + _NUDGE
+            alive = alive[~opaque]
+            start[alive] = far[~opaque] + _NUDGE
         return triangle, weights, distance
 
     def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, "N"]:
@@ -102,13 +104,15 @@ class Tracer:
             opaque[rays] = atlas.alpha[row, column] >= surface.alpha_cutoff[triangle[rays]]
         return opaque
 
-    def view(self, camera: Camera, side: int, margin: int = 4) -> Hits | None:
-        """Trace all rays of a view, cropped to the object. None where nothing is seen.
+    def view(self, camera: Camera, side: int, frame: tuple[int, int] | None = None) -> Hits | None:
+        """Trace all rays of a view, `side`² a pixel. None where nothing is seen.
 
-        The window may reach beyond the camera's nominal frame: nothing of the object is cut off, and no
-        pixel is spent on background beyond `margin` and the rounding to multiples of 16.
+        Args:
+            frame: height and width of a window around the optical axis. None crops to the object: the window
+                may reach beyond the camera's nominal frame, so nothing of the object is cut off, and no pixel is
+                spent on background beyond a small margin and the rounding to multiples of 16.
         """
-        window = self._window(camera, margin)
+        window = self._window(camera) if frame is None else ((-frame[0] // 2, -frame[1] // 2), frame)
         if window is None:
             return None
         (top, left), (height, width) = window
@@ -140,13 +144,13 @@ class Tracer:
             distance=distance[ray],
         )
 
-    def _window(self, camera: Camera, margin: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    def _window(self, camera: Camera) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Top left corner and shape, in pixels, of the window that holds the projected object."""
         points = camera.project(self.corners.reshape(-1, 3))
         if not np.isfinite(points).any():
             return None
-        low = np.floor(np.nanmin(points, 0)).astype(int) - margin
-        high = np.ceil(np.nanmax(points, 0)).astype(int) + margin
+        low = np.floor(np.nanmin(points, 0)).astype(int) - _MARGIN
+        high = np.ceil(np.nanmax(points, 0)).astype(int) + _MARGIN
         shape = -(-(high - low) // 16) * 16
         low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
         return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from .sampling import Lookup, Sample, TexelStack, to_torch
+from .sampling import Lookup, Sample, Texels, to_torch
 from .tracing import Hits, Tracer
 
 AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos (design, section 2)
@@ -18,15 +18,20 @@ class View:
     Attributes:
         shape: height and width in pixels, multiples of 16.
         mask: share of a pixel's rays that hit painted surface, 0..1.
-        texel_use: (T,) how much each texel of the stack counts in this view.
+        texel_use: (T,) how many pixels each texel counts for in this view.
+        texels: the rows of T that this view reads, ascending.
     """
 
-    def __init__(self, hits: Hits, tracer: Tracer, stack: TexelStack, device: torch.device) -> None:
-        lookup = Lookup(hits, tracer, stack)
+    def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, device: torch.device) -> None:
+        lookup = Lookup(hits, tracer, texels)
         self.shape = lookup.shape
         self._pixels = torch.from_numpy(lookup.pixels).to(device)
-        self._matrix = to_torch(lookup.matrix, device)
-        self._transposed = to_torch(lookup.matrix.T.tocsr(), device)
+        # Only the columns in use: a view sees a part of the surface.
+        read = np.unique(lookup.matrix.indices)
+        matrix = lookup.matrix[:, read]
+        self.texels = torch.from_numpy(read.astype(np.int64)).to(device)
+        self._matrix = to_torch(matrix, device)
+        self._transposed = to_torch(matrix.T.tocsr(), device)
         self._shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
         coverage = torch.from_numpy(lookup.coverage).to(device)
         mask = torch.zeros(self.shape[0] * self.shape[1], device=device)
@@ -41,19 +46,20 @@ class View:
         return float(self.mask.sum())
 
     def render(
-        self, stack: Float[torch.Tensor, "T 3"], background: Float[torch.Tensor, "3"], shaded: bool = True
+        self, texels: Float[torch.Tensor, "V 3"], background: Float[torch.Tensor, "3"], shaded: bool = True
     ) -> Float[torch.Tensor, "1 3 H W"]:
         """The picture of the given texels, sRGB 0..1, differentiable in them.
 
         Args:
-            stack: texels with their mip levels, from `TexelStack.flatten`.
+            texels: the rows of T that this view reads, `T[view.texels]`.
             background: colour of what is not painted surface.
             shaded: with the fixed headlight, or the bare paint.
         """
-        seen = Sample.apply(stack, self._matrix, self._transposed)  # (P, 3)
+        seen = Sample.apply(texels, self._matrix, self._transposed)  # (P, 3)
         if shaded:
             seen = seen * self._shade
         seen = seen * self._coverage + background * (1 - self._coverage)
         picture = background.expand(self.shape[0] * self.shape[1], 3).clone()
         picture = picture.index_copy(0, self._pixels, seen)
-        return picture.T.reshape(1, 3, *self.shape)
+        # Contiguous: as a mere view it would carry channels-last strides into every convolution, 1.5–2× slower.
+        return picture.T.contiguous().view(1, 3, *self.shape)

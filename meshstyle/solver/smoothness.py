@@ -1,0 +1,52 @@
+"""Total variation on the surface: between neighbouring texels of one chart, never across chart borders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from ..views.sampling import Texels
+
+
+class Smoothness:
+    """Mean squared step between neighbouring texels (Mahendran & Vedaldi 2015, eq. 4, with β = 2).
+
+    For a view's texels V: value = Σ (tᵢ − tⱼ)² / pairs over the pairs whose first texel is in V; the slope is
+    that sum's derivative with respect to the texels of V.
+    """
+
+    def __init__(self, texels: Texels, charts: Sequence[np.ndarray]) -> None:
+        """`charts`: per atlas (h, w), the chart of each texel, -1 for none."""
+        neighbours = [
+            _neighbours(layout.rows, layout.covered, chart)
+            for layout, chart in zip(texels.layouts, charts, strict=True)
+        ]
+        # (T, 4): the row of each texel's neighbours, itself where it has none.
+        self._neighbours = torch.from_numpy(np.concatenate(neighbours))
+
+    def __call__(
+        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
+    ) -> tuple[float, Float[torch.Tensor, "V 3"]]:
+        """Value and slope on the given rows."""
+        neighbours = self._neighbours.to(paint.device)[rows]
+        centre = paint[rows]
+        steps = 4 * centre - paint[neighbours].sum(1)
+        pairs = max(int((neighbours != rows[:, None]).sum()), 1)
+        value = sum(float(((centre - paint[neighbours[:, k]]) ** 2).sum()) for k in range(4)) / pairs
+        # Each pair's square appears once from either side; its slope at one texel is 2·(tᵢ − tⱼ) twice.
+        return value, steps * (4 / pairs)
+
+
+def _neighbours(rows: np.ndarray, covered: np.ndarray, chart: np.ndarray) -> Int64[np.ndarray, "t 4"]:
+    found = []
+    for axis, shift in ((1, -1), (1, 1), (0, -1), (0, 1)):
+        other = np.roll(rows, shift, axis)
+        same = (np.roll(chart, shift, axis) == chart) & (chart >= 0) & np.roll(covered, shift, axis)
+        edge = [slice(None), slice(None)]
+        edge[axis] = slice(-1, None) if shift < 0 else slice(0, 1)
+        same[tuple(edge)] = False
+        found.append(np.where(same, other, rows)[covered])
+    return np.stack(found, -1).astype(np.int64)

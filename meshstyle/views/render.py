@@ -1,0 +1,231 @@
+"""The ray renderer: what a model looks like, as the file says, without OpenGL.
+
+It shares the tracer with the solver but not its lookups: images are filtered by plain mipmaps as real renderers
+do, base colour is factor × vertex colour × image in linear light, and no atlas, chart or gutter is known to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from ..asset.contract import Asset, Material, Part, Wrap
+from ..surface.colour import to_linear, to_srgb
+from ..surface.contract import Atlas, AtlasPlan, Surface
+from ..surface.normals import face_normals, repaired, smooth_normals
+from .cameras import Camera
+from .sampling import triangle_uv_area
+from .tracing import Hits, Tracer, wrap_index
+from .view import AMBIENT, HEADLIGHT
+
+BLEND_CUTOFF = 0.1  # blended texels with less alpha than this are looked through
+_MOST_ANISOTROPY = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A rendered view.
+
+    Attributes:
+        colour: sRGB 0..1; 0 where nothing is seen.
+        mask: share of each pixel that is covered.
+        hits: the rays it was made from.
+        ray_colours: (N, 3) sRGB per ray, before the headlight.
+    """
+
+    colour: Float32[np.ndarray, "H W 3"]
+    mask: Float32[np.ndarray, "H W"]
+    hits: Hits
+    ray_colours: Float32[np.ndarray, "N 3"]
+
+    def over(self, background: np.ndarray) -> Float32[np.ndarray, "H W 3"]:
+        """The view in front of a plain colour."""
+        return self.colour + (1 - self.mask[..., None]) * background.astype(np.float32)
+
+
+class Renderer:
+    """Draws an asset from any camera of the normalised space."""
+
+    def __init__(self, asset: Asset) -> None:
+        self.asset = asset
+        self.scene = scene_surface(asset)
+        self.tracer = Tracer(self.scene)
+        self._colours = _per_triangle(asset, "colours", 4)
+        self._pyramids = [mip_levels(atlas_pixels(asset, i)) for i in _images(asset)]
+        self._density = np.sqrt(triangle_uv_area(self.scene.uv) / np.maximum(self.tracer.area, 1e-300))
+        self._materials = np.array([part.material for part in asset.parts], np.int64)
+
+    def render(
+        self,
+        camera: Camera,
+        side: int = 3,
+        frame: tuple[int, int] | None = None,
+        lit: bool = True,
+    ) -> Image | None:
+        """Draw one view; None where nothing is seen.
+
+        Args:
+            side: rays along a pixel's edge.
+            frame: height and width around the optical axis; None crops to the object.
+            lit: with the headlight s = 0.55 + 0.45·cos, or the bare base colour.
+        """
+        hits = self.tracer.view(camera, side, frame=frame)
+        if hits is None:
+            return None
+        colours = self.ray_colours(hits)
+        shade = (AMBIENT + HEADLIGHT * hits.cosine if lit else np.ones_like(hits.cosine))[:, None]
+        pixels = hits.shape[0] * hits.shape[1]
+        total = np.stack([np.bincount(hits.pixel, (colours * shade)[:, c], pixels) for c in range(3)], -1)
+        mask = np.bincount(hits.pixel, minlength=pixels)
+        rays = side * side
+        return Image(
+            colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
+            mask=(mask / rays).reshape(hits.shape).astype(np.float32),
+            hits=hits,
+            ray_colours=colours,
+        )
+
+    def ray_colours(self, hits: Hits) -> Float32[np.ndarray, "N 3"]:
+        """Base colour seen by each ray, sRGB 0..1."""
+        scene = self.scene
+        result = np.ones((len(hits.triangle), 3), np.float32)
+        for number, pyramid in enumerate(self._pyramids):
+            rays = np.flatnonzero(scene.atlas[hits.triangle] == number)
+            if len(rays):
+                result[rays] = self._sample(hits, rays, pyramid, scene.atlases[number].wrap)
+        material = self._materials[scene.part[hits.triangle]]
+        factors = np.array([m.factor[:3] for m in self.asset.materials])
+        factor = factors[material] * np.einsum(
+            "nk,nkc->nc", hits.barycentric, self._colours[hits.triangle, :, :3]
+        )
+        tinted = np.flatnonzero((factor != 1).any(1))
+        result[tinted] = to_srgb(to_linear(result[tinted]) * factor[tinted])
+        return result
+
+    def _sample(
+        self, hits: Hits, rays: np.ndarray, pyramid: list[np.ndarray], wrap: tuple[Wrap, Wrap]
+    ) -> Float32[np.ndarray, "N 3"]:
+        """Trilinear lookups; the level follows the footprint's geometric mean, anisotropy capped."""
+        triangle = hits.triangle[rays]
+        uv = np.einsum("nk,nkc->nc", hits.barycentric[rays].astype(np.float64), self.scene.uv[triangle])
+        width = hits.distance[rays] * hits.camera.pitch / hits.side
+        stretch = np.sqrt(np.minimum(1 / np.maximum(hits.facing[rays], 1e-3), _MOST_ANISOTROPY))
+        height, columns = pyramid[0].shape[:2]
+        texels = width * stretch * self._density[triangle] * np.sqrt(height * columns)
+        level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
+        base = np.minimum(level.astype(int), len(pyramid) - 1)
+        blend = (level - base).astype(np.float32)[:, None]
+        result = np.zeros((len(rays), 3), np.float32)
+        for step, share in ((0, 1 - blend), (1, blend)):
+            for depth in np.unique(np.minimum(base + step, len(pyramid) - 1)):
+                use = np.flatnonzero(np.minimum(base + step, len(pyramid) - 1) == depth)
+                result[use] += share[use] * bilinear(pyramid[depth], uv[use], wrap)
+        return result
+
+
+def bilinear(
+    image: Float32[np.ndarray, "H W 3"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
+) -> Float32[np.ndarray, "N 3"]:
+    """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
+    height, width = image.shape[:2]
+    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
+    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
+    left, right = (wrap_index(x0 + d, width, wrap[0].value) for d in (0, 1))
+    top, bottom = (wrap_index(y0 + d, height, wrap[1].value) for d in (0, 1))
+    above = image[top, left] * (1 - fx) + image[top, right] * fx
+    below = image[bottom, left] * (1 - fx) + image[bottom, right] * fx
+    return above * (1 - fy) + below * fy
+
+
+def mip_levels(image: Float32[np.ndarray, "H W 3"]) -> list[Float32[np.ndarray, "h w 3"]]:
+    """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel."""
+    levels = [image]
+    while max(levels[-1].shape[:2]) > 1:
+        height, width = levels[-1].shape[:2]
+        tall, wide = max(height // 2, 1), max(width // 2, 1)
+        rows = (np.arange(tall + 1) * height / tall).astype(int)
+        columns = (np.arange(wide + 1) * width / wide).astype(int)
+        total = np.add.reduceat(np.add.reduceat(levels[-1], rows[:-1], axis=0), columns[:-1], axis=1)
+        area = np.diff(rows)[:, None] * np.diff(columns)[None]
+        levels.append((total / area[..., None]).astype(np.float32))
+    return levels
+
+
+def atlas_pixels(asset: Asset, image: int) -> Float32[np.ndarray, "H W 3"]:
+    return asset.image(image)[..., :3].astype(np.float32) / 255
+
+
+def _images(asset: Asset) -> list[int]:
+    """The base colour images in use, each once, in order."""
+    used = {asset.materials[part.material].image for part in asset.parts if part.uv is not None}
+    return sorted(image for image in used if image is not None)
+
+
+def _per_triangle(asset: Asset, name: str, channels: int) -> np.ndarray:
+    """A per-corner attribute of all instances of all parts, ones where a part has none."""
+    rows = []
+    for part in asset.parts:
+        instances, count = part.corners.shape[:2]
+        value = getattr(part, name)
+        value = np.ones((count, 3, channels)) if value is None else value
+        rows.extend([value] * instances)
+    return np.concatenate(rows)
+
+
+def scene_surface(asset: Asset) -> Surface:
+    """All triangles with the file's own UVs and images; nothing is planned or unwrapped."""
+    images = _images(asset)
+    corners, normals, uv, atlas, cutoff, number, source = [], [], [], [], [], [], []
+    for index, part in enumerate(asset.parts):
+        material = asset.materials[part.material]
+        textured = part.uv is not None and material.image is not None
+        for instance in range(len(part.corners)):
+            count = part.corners.shape[1]
+            corners.append(part.corners[instance])
+            normals.append(_normals(part, instance))
+            uv.append(part.uv if textured and part.uv is not None else np.full((count, 3, 2), np.nan))
+            atlas.append(np.full(count, images.index(material.image) if textured else -1, np.int32))
+            cutoff.append(np.full(count, _cutoff(material), np.float32))
+            number.append(np.full(count, index, np.int32))
+            source.append(np.arange(count, dtype=np.int32))
+    return Surface(
+        corners=np.concatenate(corners),
+        normals=np.concatenate(normals),
+        uv=np.concatenate(uv),
+        atlas=np.concatenate(atlas),
+        alpha_cutoff=np.concatenate(cutoff),
+        part=np.concatenate(number),
+        triangle=np.concatenate(source),
+        atlases=tuple(_plain_atlas(asset, image) for image in images),
+        painted=tuple(None for _ in asset.parts),
+    )
+
+
+def _normals(part: Part, instance: int) -> Float64[np.ndarray, "F 3 3"]:
+    """The file's normals where they are sound, else smooth ones."""
+    corners = part.corners[instance]
+    if part.normals is None:
+        return smooth_normals(corners)
+    flat, _ = face_normals(corners)
+    return repaired(part.normals[instance], np.repeat(flat[:, None], 3, axis=1))
+
+
+def _cutoff(material: Material) -> float:
+    if material.alpha_mode == "OPAQUE":
+        return 0.0
+    return material.alpha_cutoff if material.alpha_mode == "MASK" else BLEND_CUTOFF
+
+
+def _plain_atlas(asset: Asset, image: int) -> Atlas:
+    """An image as the tracer wants it: only its alpha and wrapping count."""
+    users = [material for material in asset.materials if material.image == image]
+    alpha = asset.image(image)[..., 3].astype(np.float32) / 255
+    if all(material.alpha_mode == "OPAQUE" for material in users) or bool((alpha == 1).all()):
+        alpha = None
+    height, width = asset.image_size(image)
+    plan = AtlasPlan(asset.image_name(image), (), (), (height, width), False, "", None)
+    empty = np.zeros((1, 1, 3), np.float32)
+    return Atlas(plan, users[0].wrap, empty, alpha, np.zeros((1, 1), np.int32))
