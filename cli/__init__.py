@@ -1,0 +1,1 @@
+"""The command line: parsing, display and exit codes. Everything else is the library's."""

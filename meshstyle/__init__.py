@@ -1,0 +1,92 @@
+"""meshstyle: paint a 3D model in the manner of a picture.
+
+    result = meshstyle.stylize("chair.glb", "starry-night", "out/chair.glb")
+
+The public names are those in `__all__`, and `meshstyle.evaluate.evaluate`. They are loaded when first used, so
+that importing the package, and asking the command line for help, costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        AssetError,
+        InputError,
+        MeshStyleError,
+        OutputError,
+        PictureError,
+        UsageError,
+        WeightsError,
+    )
+    from .evaluate import Evaluation
+    from .info import ModelInfo, describe
+    from .pipeline import Result, stylize
+    from .progress import Progress, ProgressCallback
+    from .runfile import RunFile, read_run_file
+    from .settings import Settings
+    from .shipped import styles
+
+    __version__: str
+
+_HOME = {
+    "AssetError": "errors",
+    "Evaluation": "evaluate",
+    "InputError": "errors",
+    "MeshStyleError": "errors",
+    "ModelInfo": "info",
+    "OutputError": "errors",
+    "PictureError": "errors",
+    "Progress": "progress",
+    "ProgressCallback": "progress",
+    "Result": "pipeline",
+    "RunFile": "runfile",
+    "Settings": "settings",
+    "UsageError": "errors",
+    "WeightsError": "errors",
+    "describe": "info",
+    "read_run_file": "runfile",
+    "styles": "shipped",
+    "stylize": "pipeline",
+}
+
+__all__ = [
+    "AssetError",
+    "Evaluation",
+    "InputError",
+    "MeshStyleError",
+    "ModelInfo",
+    "OutputError",
+    "PictureError",
+    "Progress",
+    "ProgressCallback",
+    "Result",
+    "RunFile",
+    "Settings",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "describe",
+    "read_run_file",
+    "styles",
+    "stylize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("meshstyle")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

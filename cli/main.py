@@ -1,0 +1,120 @@
+"""The program: its commands, and what becomes of errors.
+
+Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input (or a place that cannot be written),
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from meshstyle.errors import MeshStyleError, UsageError
+
+from .display import emit, emit_json, say, say_block
+from .evaluate import evaluate
+from .info import info
+from .interrupt import StoppedError
+from .styles import styles
+from .stylize import stylize
+
+# What the parser raises. It lies inside typer or in click, depending on typer's version.
+_PARSE_ERROR: Any = typer.BadParameter.__base__
+
+DONE, FAILED, WRONG_USAGE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="meshstyle",
+    rich_markup_mode=None,
+    help="Paint a 3D model in the manner of a picture.",
+    epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 130 interrupted.",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for command in (stylize, evaluate, info, styles):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import meshstyle
+
+        emit(f"meshstyle {meshstyle.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        raise UsageError("meshstyle", "no command was given", "See: meshstyle --help.")
+
+
+def run() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is for programmers
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code. Every error ends here, in one line."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json, debug = "--json" in options, "--debug" in options
+    try:
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.simplefilter("ignore")  # for programmers too
+            code = app(list(arguments), prog_name="meshstyle", standalone_mode=False)
+        return code if isinstance(code, int) else DONE
+    except (Exception, StoppedError, KeyboardInterrupt) as error:
+        code, subject, cause, remedy = _explain(error)
+        if debug:
+            say_block(traceback.format_exc())
+        say(f"error: {subject}: {cause}. {remedy}")
+        if as_json:
+            emit_json({"error": {"subject": subject, "cause": cause, "remedy": remedy, "exit_code": code}})
+        return code
+
+
+def _explain(error: BaseException) -> tuple[int, str, str, str]:
+    """Exit code, subject, cause and remedy."""
+    if isinstance(error, MeshStyleError):
+        code = WRONG_USAGE if isinstance(error, UsageError) else BAD_INPUT
+        return code, error.subject, error.cause, error.remedy
+    if isinstance(error, _PARSE_ERROR):
+        return WRONG_USAGE, *_explain_parse_error(error)
+    if isinstance(error, (StoppedError, KeyboardInterrupt)):
+        return INTERRUPTED, "meshstyle", "interrupted", "Nothing was written."
+    if isinstance(error, MemoryError):
+        return FAILED, "meshstyle", "there is not enough memory", "Try a smaller --texture-size."
+    name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return (
+        FAILED,
+        "meshstyle",
+        f"this is a bug in meshstyle ({name})",
+        "Run it again with --debug and report what that shows.",
+    )
+
+
+def _explain_parse_error(error: Any) -> tuple[str, str, str]:
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    path = context.command_path if context else "meshstyle"
+    subject, cause = path, error.format_message()
+    if parameter is not None and error.message:  # "'x' is not a valid integer" without its parameter's name
+        names = [name for name in parameter.opts if name.startswith("--")]
+        subject, cause = (names or [parameter.human_readable_name])[0], error.message
+    return subject, cause.strip().rstrip("."), f"See: {path} --help."

@@ -1,0 +1,177 @@
+"""Every option, once. Types and defaults of the settings are read from `meshstyle.settings`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from meshstyle.settings import DEFAULT_TEXTURE_SIZE_RANGE, DEVICE_CHOICES, PRESETS, UV_CHOICES, Settings
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """How a command talks.
+
+    Attributes:
+        json: one JSON object on stdout.
+        quiet: nothing on stderr but errors.
+        verbose: more on stderr.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A .obj, .glb or .gltf file.", show_default=False)
+]
+Style = Annotated[
+    str | None,
+    typer.Option(
+        "--style",
+        "-s",
+        metavar="PICTURE",
+        help="The picture to paint like: a file, or the name of a shipped one (see: meshstyle styles).",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where to write; the suffix (.glb, .gltf, .obj) decides the kind. A folder takes it under "
+        "its usual name. Default: NAME.stylized.SUFFIX beside the model.",
+        show_default=False,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings from a TOML file, or from a model that meshstyle painted. Options on the line win.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
+NoPartial = Annotated[
+    bool, typer.Option("--no-partial", help="On Ctrl-C, write nothing instead of the best result so far.")
+]
+
+# Setting: (metavar, what it does, what it is when not given and Settings has None there).
+_SETTINGS: dict[str, tuple[str, str, str]] = {
+    "preset": ("|".join(PRESETS), "How much work to do.", ""),
+    "iterations": ("N", "Optimizer steps on each scale.", "the preset's"),
+    "views": ("N", "Cameras around the model, at the least.", "the preset's"),
+    "content_weight": ("X", "How much to keep of what the model shows.", ""),
+    "style_weight": ("X", "How much to take of the picture's manner.", ""),
+    "structure_weight": ("X", "How much to keep of light and dark: eyes, patches, panels.", ""),
+    "tv_weight": ("X", "How smooth the paint should be.", ""),
+    "texture_size": (
+        "TEXELS",
+        "Longer side of the painted image.",
+        "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
+    ),
+    "uv": ("|".join(UV_CHOICES), "Keep the model's UVs, make new ones, or decide by their health.", ""),
+    "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
+    "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
+    "threads": ("N", "CPU threads.", "torch's choice"),
+    "weights": (
+        "bundled|torchvision|FILE",
+        "The VGG-19 to see with; FILE is .pth, .safetensors or .h5. Only torchvision uses the network.",
+        "",
+    ),
+}
+
+
+def takes_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command one option per setting. It gets those that were given, as the mapping `given`."""
+    defaults, hints = Settings(), get_type_hints(Settings)
+    added = {
+        name: _option(name, _plain_type(hints[name]), getattr(defaults, name), *texts)
+        for name, texts in _SETTINGS.items()
+    }
+    return _with_parameters(
+        command,
+        "given",
+        added,
+        lambda values: {name: value for name, value in values.items() if value is not None},
+    )
+
+
+def reports(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--json`, `-q`, `-v` and `--debug`. It gets them as `reporting`.
+
+    `--debug` is for whoever catches errors (`main`), which must know it even when parsing fails.
+    """
+    added = {
+        "json": _flag(("--json",), "One JSON object on stdout, everything else on stderr."),
+        "quiet": _flag(("--quiet", "-q"), "Nothing on stderr but errors."),
+        "verbose": _flag(("--verbose", "-v"), "More on stderr."),
+        "debug": _flag(("--debug",), "Show tracebacks of errors."),
+    }
+
+    def bundle(values: dict[str, Any]) -> Reporting:
+        values.pop("debug")
+        return Reporting(**values)
+
+    return _with_parameters(command, "reporting", added, bundle)
+
+
+def _plain_type(hint: Any) -> type:
+    """`int` for `int | None`."""
+    return next((kind for kind in get_args(hint) if kind is not type(None)), hint)
+
+
+def _option(name: str, kind: type, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
+    shown = without if default is None else f"{default:g}" if isinstance(default, float) else str(default)
+    option = typer.Option(
+        "--" + name.replace("_", "-"),
+        metavar=metavar,
+        help=f"{text} Default: {shown}.",
+        show_default=False,
+        rich_help_panel="Settings",
+    )
+    return _parameter(name, Annotated[kind | None, option], None)
+
+
+def _flag(names: tuple[str, ...], text: str) -> inspect.Parameter:
+    option = typer.Option(*names, help=text, rich_help_panel="Reporting")
+    return _parameter(names[0].removeprefix("--"), Annotated[bool, option], False)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _with_parameters(
+    command: Callable[..., Any],
+    name: str,
+    added: dict[str, inspect.Parameter],
+    bundle: Callable[[dict[str, Any]], Any],
+) -> Callable[..., Any]:
+    """A command whose one parameter `name` is fed from several options. Typer reads its signature."""
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(command, eval_str=True).parameters.values()
+        if parameter.name != name
+    ]
+
+    @functools.wraps(command)
+    def wrapper(**arguments: Any) -> Any:
+        values = {key: arguments.pop(key) for key in added}
+        return command(**arguments, **{name: bundle(values)})
+
+    signature = inspect.Signature([*own, *added.values()])
+    wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {key: parameter.annotation for key, parameter in signature.parameters.items()}
+    return wrapper

@@ -1,0 +1,102 @@
+"""`meshstyle stylize`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from meshstyle.errors import UsageError
+from meshstyle.runfile import RunFile, read_run_file
+from meshstyle.settings import Settings
+
+from .display import Display, duration, emit, emit_json, make_display, table
+from .interrupt import interruptible
+from .options import Config, DryRun, Model, NoPartial, Output, Reporting, Style, reports, takes_settings
+
+if TYPE_CHECKING:
+    from meshstyle.pipeline import Result
+
+
+@reports
+@takes_settings
+def stylize(
+    model: Model,
+    *,
+    style: Style = None,
+    output: Output = None,
+    config: Config = None,
+    dry_run: DryRun = False,
+    no_partial: NoPartial = False,
+    given: Mapping[str, Any],
+    reporting: Reporting,
+) -> None:
+    """Paint MODEL in the manner of a picture.
+
+    The result is the same file with other base colours: everything else in it stays as it was. Ctrl-C writes
+    the best result so far.
+    """
+    display = make_display(reporting)
+    with interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts:
+        picture, settings = choose(style, config, given)
+        if dry_run:
+            _show_plan(model, picture, output, settings, reporting)
+            return
+        from meshstyle.pipeline import stylize as paint  # loads torch
+
+        with display:
+            result = paint(model, picture, output, settings, progress=display)
+    _show_result(result, display, reporting)
+    if result.interrupted or interrupts.count:
+        raise typer.Exit(130)
+
+
+def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> tuple[str, Settings]:
+    """The picture and the settings: the line's options over the settings file over the defaults."""
+    run = read_run_file(config) if config else RunFile(Path())
+    try:
+        settings = run.settings(**given)
+    except UsageError as error:
+        option = f"--{error.subject.replace('_', '-')}" if error.subject in given else error.subject
+        raise UsageError(option, error.cause, error.remedy) from error
+    picture = style or run.style
+    if not picture:
+        raise UsageError(
+            "--style",
+            "no picture was given",
+            "Give a picture's path, or the name of a shipped one (see: meshstyle styles).",
+        )
+    return picture, settings
+
+
+def _show_plan(
+    model: Path, style: str, output: Path | None, settings: Settings, reporting: Reporting
+) -> None:
+    from meshstyle.pipeline import plan
+
+    planned = plan(model, style, output, settings)
+    if reporting.json:
+        emit_json(planned)
+        return
+    emit(table([(str(key), str(value)) for key, value in planned.items()]))
+
+
+def _show_result(result: Result, display: Display, reporting: Reporting) -> None:
+    if reporting.json:
+        emit_json(result.to_dict())
+    if reporting.quiet:
+        return
+    for warning in result.warnings:
+        display.note(f"note: {warning}")
+    if result.interrupted:
+        display.note("interrupted: this is the best result so far")
+    display.note(
+        f"wrote {result.outputs[0]} in {duration(result.seconds)}: {result.views} views saw "
+        f"{result.surface_seen:.1%} of the surface, style loss {result.style_loss:.3f}, "
+        f"structure {result.structure:.2f}"
+    )
+    if reporting.verbose:
+        for path in result.outputs[1:]:
+            display.note(f"wrote {path}")
