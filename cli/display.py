@@ -88,6 +88,11 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in rows)
 
 
+def texels(size: tuple[int, int]) -> str:
+    """Width first, as people say it; everywhere else it is (height, width)."""
+    return f"{size[1]} × {size[0]} texels"
+
+
 def duration(seconds: float) -> str:
     """`8 s`, `1 min 05 s`, `2 h 03 min`."""
     whole = max(0, round(seconds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .display import emit, emit_json, table
+from .display import emit, emit_json, table, texels
 from .interrupt import interruptible
 from .options import Model, Reporting, reports
 
@@ -30,7 +30,8 @@ def info(model: Model, *, reporting: Reporting) -> None:
 
 def _lines(model: ModelInfo) -> Iterator[str]:
     x, y, z = model.extent
-    yield f"{model.path}: {model.kind}, {_count(model.triangles, 'triangle')}, {x:.4g} × {y:.4g} × {z:.4g} units"
+    size = f"{x:.4g} × {y:.4g} × {z:.4g} units"
+    yield f"{model.path}: {model.kind}, {_count(model.triangles, 'triangle')}, {size}"
     yield from _section("materials", [(each.name, _material(each)) for each in model.materials])
     shown = [(part.name, _part(part)) for part in model.parts[:PARTS_SHOWN]]
     if len(model.parts) > PARTS_SHOWN:
@@ -53,7 +54,7 @@ def _material(material: MaterialInfo) -> str:
     if material.texture is None or material.texture_size is None:
         colour = "no texture"
     else:
-        colour = f"{material.texture} ({_size(material.texture_size)})"
+        colour = f"{material.texture} ({texels(material.texture_size)})"
     factor = ", ".join(f"{value:.3g}" for value in material.factor)
     extras = [f"colour factor {factor}"] if material.factor != (1.0, 1.0, 1.0, 1.0) else []
     extras += [f"alpha {material.alpha_mode.lower()}"] if material.alpha_mode != "OPAQUE" else []
@@ -66,11 +67,12 @@ def _part(part: PartInfo) -> str:
     if part.instances != 1:
         text += f" × {part.instances} instances"
     has = {"UVs": part.has_uv, "vertex colours": part.has_colours, "normals": part.has_normals}
-    return f"{text} of {part.material}; has {', '.join(name for name, there in has.items() if there) or 'no UVs'}"
+    carries = ", ".join(name for name, there in has.items() if there)
+    return f"{text} of {part.material}, with {carries or 'neither UVs nor normals'}"
 
 
 def _atlas(atlas: AtlasInfo) -> Iterator[tuple[str, str]]:
-    yield "size", _size(atlas.size)
+    yield "size", texels(atlas.size)
     yield "materials", ", ".join(atlas.materials)
     yield "UVs", ("new: " if atlas.unwrap else "kept: ") + atlas.reason
     if atlas.uv is None:
@@ -92,8 +94,3 @@ def _record(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(size: tuple[int, int]) -> str:
-    """Width first, as people say it; everywhere else it is (height, width)."""
-    return f"{size[1]} × {size[0]} texels"

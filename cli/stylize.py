@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ from meshstyle.errors import UsageError
 from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.settings import Settings
 
-from .display import Display, duration, emit, emit_json, make_display, table
+from .display import Display, duration, emit, emit_json, make_display, table, texels
 from .interrupt import interruptible
 from .options import Config, DryRun, Model, NoPartial, Output, Reporting, Style, reports, takes_settings
 
 if TYPE_CHECKING:
-    from meshstyle.pipeline import Result
+    from meshstyle.pipeline import Plan, Result
 
 
 @reports
@@ -47,7 +47,7 @@ def stylize(
         from meshstyle.pipeline import stylize as paint  # loads torch
 
         with display:
-            result = paint(model, picture, output, settings, progress=display)
+            result = paint(model, picture, output, settings, progress=display, partial=not no_partial)
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
         raise typer.Exit(130)
@@ -78,9 +78,23 @@ def _show_plan(
 
     planned = plan(model, style, output, settings)
     if reporting.json:
-        emit_json(planned)
+        emit_json(planned.to_dict())
         return
-    emit(table([(str(key), str(value)) for key, value in planned.items()]))
+    emit(table(list(_plan_rows(planned))))
+
+
+def _plan_rows(planned: Plan) -> Iterator[tuple[str, str]]:
+    settings = planned.settings
+    yield "model", str(planned.model)
+    yield "style", planned.style
+    yield "output", str(planned.output)
+    yield "views", f"{settings.view_count} at least"
+    yield "work", ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
+    for atlas in planned.atlases:
+        uvs = "new UVs" if atlas.unwrap else "UVs kept"
+        yield "paint", f"{atlas.name}, {texels(atlas.size)}, {uvs}: {atlas.reason}"
+    for warning in planned.warnings:
+        yield "note", warning
 
 
 def _show_result(result: Result, display: Display, reporting: Reporting) -> None:
@@ -92,11 +106,18 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
         display.note(f"note: {warning}")
     if result.interrupted:
         display.note("interrupted: this is the best result so far")
-    display.note(
-        f"wrote {result.outputs[0]} in {duration(result.seconds)}: {result.views} views saw "
-        f"{result.surface_seen:.1%} of the surface, style loss {result.style_loss:.3f}, "
-        f"structure {result.structure:.2f}"
-    )
+    figures = [f"{result.views} views saw {result.surface_seen:.1%} of the surface"]
+    if result.style_loss is not None and result.structure is not None:
+        figures.append(f"style loss {result.style_loss:.3f}, structure {result.structure:.2f}")
+    display.note(f"wrote {result.outputs[0]} in {duration(result.seconds)}: {'; '.join(figures)}")
     if reporting.verbose:
-        for path in result.outputs[1:]:
-            display.note(f"wrote {path}")
+        _show_more(result, display)
+
+
+def _show_more(result: Result, display: Display) -> None:
+    for path in result.outputs[1:]:
+        display.note(f"wrote {path}")
+    for atlas in result.atlases:
+        uvs = "new UVs" if atlas.unwrapped else "UVs kept"
+        display.note(f"painted {atlas.name}, {texels(atlas.size)}, {uvs}: {atlas.reason}")
+    display.note(f"settings: {', '.join(f'{k} {v}' for k, v in result.settings.to_dict().items())}")

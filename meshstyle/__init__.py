@@ -2,8 +2,8 @@
 
     result = meshstyle.stylize("chair.glb", "starry-night", "out/chair.glb")
 
-The public names are those in `__all__`, and `meshstyle.evaluate.evaluate`. They are loaded when first used, so
-that importing the package, and asking the command line for help, costs nothing.
+The public names are those in `__all__`, and `evaluate.evaluate`. They are loaded when first used, so that
+importing the package, and asking the command line for help, costs nothing.
 """
 
 from __future__ import annotations

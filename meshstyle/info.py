@@ -12,8 +12,8 @@ import numpy as np
 from .asset import load_asset
 from .asset.contract import Asset, Part
 from .settings import Settings
-from .surface import plan_atlases
 from .surface.contract import AtlasPlan
+from .surface.plan import plan_atlases
 
 
 @dataclass(frozen=True)
