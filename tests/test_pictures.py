@@ -121,7 +121,8 @@ def test_orientation_is_for_photos_only(tmp_path: Path) -> None:
 
 
 def test_colour_profile_is_for_photos_only(tmp_path: Path) -> None:
-    """The grey profile is linear: 55 is 0.2157 of white, in sRGB 255 · (1.055 · 0.2157^(1/2.4) − 0.055) = 128."""
+    """The grey profile is linear: 55 is 0.2157 of white, in sRGB
+    255 · (1.055 · 0.2157^(1/2.4) − 0.055) = 128."""
     data = saved(Image.new("L", (2, 2), 55), "PNG", icc_profile=linear_grey_profile())
     (tmp_path / "grey.png").write_bytes(data)
     assert abs(int(read_picture(tmp_path / "grey.png")[0, 0, 0]) - 128) <= 1
