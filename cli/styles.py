@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from .display import emit, emit_json, table
 from .options import Reporting, reports
 
 
 @reports
 def styles(*, reporting: Reporting) -> None:
-    """List the paintings that can be called by name."""
+    """List the paintings that ship with meshstyle."""
     from meshstyle.shipped import styles as shipped
 
     paintings = shipped()
     if reporting.json:
-        emit_json({"styles": [painting.to_dict() for painting in paintings]})
+        emit_json({"styles": [asdict(painting) for painting in paintings]})
         return
-    emit(table([(painting.name, painting.title) for painting in paintings]))
+    emit(table([(each.name, f"{each.artist}: {each.title} ({each.year})") for each in paintings]))
