@@ -84,6 +84,7 @@ class Settings:
         _check_range("threads", self.threads, 1, 1024)
         for name in ("content_weight", "style_weight", "structure_weight", "tv_weight"):
             _check_range(name, getattr(self, name), 0.0, 1e12)
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def scales(self) -> tuple[Scale, ...]:
