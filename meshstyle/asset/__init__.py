@@ -1,0 +1,30 @@
+"""Models in and out: read once, painted, written back with nothing but the paint changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import AssetError
+from .contract import Asset
+
+SUFFIXES = (".glb", ".gltf", ".obj")
+
+
+def load_asset(path: Path) -> Asset:
+    """Read a model; its suffix says how. Raises AssetError, and PictureError for pictures named in it."""
+    suffix = path.suffix.lower()
+    if suffix in (".glb", ".gltf"):
+        from .gltf import GltfAsset
+
+        return GltfAsset(path)
+    if suffix == ".obj":
+        from .obj import ObjAsset
+
+        return ObjAsset(path)
+    if not path.exists():
+        raise AssetError(path, "there is no such file", "Check the path.")
+    raise AssetError(
+        path,
+        f"models of the kind {suffix or 'without a suffix'} are not read",
+        f"Give a file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.",
+    )

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -104,6 +104,7 @@ class Paint:
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Asset(Protocol):
     """A model file that was read, and can be written back with nothing but its paint changed."""
 

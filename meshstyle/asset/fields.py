@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,8 +72,8 @@ class Fields:
         value = self._get(key, [])
         if not isinstance(value, list):
             self.fail(f"has a {key} that is no list")
-        items = Fields(dict(enumerate(value)), f"{self.where}.{key}", self.path)  # type: ignore[arg-type]
-        return [items.index(i, count, what) for i in range(len(value))]  # type: ignore[arg-type, misc]
+        items = [Fields({key: item}, self.where, self.path).index(key, count, what) for item in value]
+        return [item for item in items if item is not None]
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._get(key, default)
@@ -109,9 +108,6 @@ class Fields:
             if not isinstance(item, dict):
                 fail(self.path, f"{where}[{i}] is no JSON object")
         return [Fields(item, f"{where}[{i}]", self.path) for i, item in enumerate(value)]
-
-    def keys(self) -> Iterator[str]:
-        return iter(self.value)
 
     def _get(self, key: str, default: Any) -> Any:
         if key in self.value:

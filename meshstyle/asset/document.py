@@ -1,0 +1,163 @@
+"""A glTF file with everything it refers to at hand: JSON, buffers, images as bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import AssetError
+from .container import MAX_FILE_BYTES, Container, parse_json, read_container, read_file
+from .fields import Fields, fail
+from .paths import decode_data_uri, is_data_uri, resolve_uri
+
+# Required extensions that do not change where triangles are or what their base colour is, and those we apply.
+_KNOWN_EXTENSIONS = frozenset(
+    {
+        "EXT_lights_ies",
+        "EXT_lights_image_based",
+        "EXT_mesh_gpu_instancing",
+        "EXT_texture_avif",
+        "EXT_texture_webp",
+        "KHR_animation_pointer",
+        "KHR_lights_punctual",
+        "KHR_mesh_quantization",
+        "KHR_node_visibility",
+        "KHR_texture_basisu",
+        "KHR_texture_transform",
+        "KHR_xmp",
+        "KHR_xmp_json_ld",
+        "MSFT_lod",
+        "MSFT_texture_dds",
+    }
+)
+_KNOWN_PREFIX = "KHR_materials_"
+COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
+
+
+class GltfDocument:
+    """An immutable view of one file.
+
+    Attributes:
+        path: the file.
+        container: its bytes, taken apart.
+        root: its JSON. Shared: parse `container.text` again for a copy to change.
+        buffers: their bytes, `byteLength` long; None for the placeholder buffers of compressed data.
+        sources: the file and every file of its own folder that it refers to, present or not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file and its buffers. Raises AssetError."""
+        self.path = path
+        self.container: Container = read_container(path)
+        self.root = Fields(parse_json(self.container.text, path), "", path)
+        self._check_version()
+        self._check_extensions()
+        self._images = self.root.children("images")
+        self._views = self.root.children("bufferViews")
+        self._image_files: dict[int, Path] = {}
+        buffer_files: list[Path] = []
+        self._room = MAX_FILE_BYTES
+        for i, image in enumerate(self._images):
+            if image.has("uri") and not is_data_uri(uri := image.text("uri")):
+                self._image_files[i] = resolve_uri(uri, path.parent, path)
+        self.buffers = tuple(
+            self._read_buffer(i, item, buffer_files) for i, item in enumerate(self.root.children("buffers"))
+        )
+        self.sources: tuple[Path, ...] = (path, *buffer_files, *self._image_files.values())
+
+    def new_json(self) -> dict[str, Any]:
+        """A copy of the JSON that may be changed."""
+        return parse_json(self.container.text, self.path)
+
+    def image_file(self, index: int) -> Path | None:
+        """The file that an image lies in, or None where it is part of the model's own data."""
+        return self._image_files.get(index)
+
+    def image_bytes(self, index: int) -> tuple[str, bytes]:
+        """Media type ("" where unknown) and encoded bytes of an image. Raises AssetError."""
+        image = self._images[index]
+        media = image.text("mimeType", "")
+        if image.has("uri"):
+            if (file := self.image_file(index)) is not None:
+                return media, read_file(file, self.path)
+            found, data = decode_data_uri(image.text("uri"), self.path)
+            return media or found, data
+        view = image.index("bufferView", len(self._views), "bufferViews")
+        if view is None:
+            image.fail("has neither a uri nor a bufferView")
+        return media, bytes(self.view_bytes(view))
+
+    def view_bytes(self, index: int) -> memoryview:
+        """The bytes of a bufferView. Raises AssetError; compressed ones would be decoded here."""
+        view = self._views[index]
+        buffer = view.index("buffer", len(self.buffers), "buffers")
+        if buffer is None:
+            view.fail("has no buffer")
+        data = self.buffers[buffer]
+        if data is None:
+            refuse_compression(self.path, self._compression(view))
+        start, length = view.integer("byteOffset", 0), view.integer("byteLength", low=1)
+        if start + length > len(data):
+            view.fail(f"reaches byte {start + length} of a buffer of {len(data)} bytes")
+        return data[start : start + length]
+
+    def view_stride(self, index: int) -> int | None:
+        view = self._views[index]
+        return view.integer("byteStride", low=1, high=255) if view.has("byteStride") else None
+
+    @staticmethod
+    def _compression(view: Fields) -> str:
+        used = [name for name in COMPRESSIONS if name in view.child("extensions").value]
+        return used[0] if used else "buffer compression"
+
+    def _check_version(self) -> None:
+        asset = self.root.child("asset")
+        if not asset.has("version"):
+            fail(self.path, "this is not a glTF 2.0 file: it has no asset.version")
+        version = asset.text("version")
+        needed = asset.text("minVersion", version)
+        if not version.startswith("2.") or needed not in ("2.0", version):
+            fail(self.path, f"it is glTF {version[:20]!r}; only version 2 is read")
+
+    def _check_extensions(self) -> None:
+        names = self.root.value.get("extensionsRequired", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            fail(self.path, "extensionsRequired is not a list of names")
+        for name in names:
+            if name in COMPRESSIONS:
+                refuse_compression(self.path, name)
+            if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIX):
+                raise AssetError(
+                    self.path,
+                    f"it requires the glTF extension {name[:80]!r}, which meshstyle does not know",
+                    "Export the model without that extension.",
+                )
+
+    def _read_buffer(self, index: int, buffer: Fields, files: list[Path]) -> memoryview | None:
+        length = buffer.integer("byteLength", low=1)
+        data: memoryview
+        if buffer.has("uri"):
+            uri = buffer.text("uri")
+            if is_data_uri(uri):
+                data = memoryview(decode_data_uri(uri, self.path)[1])
+            else:
+                files.append(resolve_uri(uri, self.path.parent, self.path))
+                data = memoryview(read_file(files[-1], self.path, self._room))
+        elif index == 0 and self.container.binary is not None:
+            data = self.container.binary
+        elif any(name in buffer.child("extensions").value for name in COMPRESSIONS):
+            return None
+        else:
+            buffer.fail("has no data: there is neither a uri nor a binary chunk")
+        if length > len(data):
+            buffer.fail(f"is cut off: {length} bytes are promised, {len(data)} are there")
+        self._room -= length
+        return data[:length]
+
+
+def refuse_compression(path: Path, name: str) -> NoReturn:
+    raise AssetError(
+        path,
+        f"its geometry is compressed with {name}, which meshstyle does not read yet",
+        "Export the model without compression.",
+    )

@@ -1,0 +1,215 @@
+"""Primitives of glTF 2.0 (specification, section 3.7.2) as triangles, and triangles in world space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64, Integer, Shaped
+
+from .accessors import Accessors, to_float
+from .document import COMPRESSIONS, GltfDocument, refuse_compression
+from .fields import Fields
+from .scene import Instance
+
+TRIANGLES, STRIP, FAN = 4, 5, 6
+TRIANGLE_MODES = (TRIANGLES, STRIP, FAN)
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """A primitive that is made of triangles.
+
+    Attributes:
+        fields: the primitive's JSON.
+        vertices: what each corner of each triangle reads from the attributes.
+        indexed: whether the primitive has indices.
+        attributes: accessor of each attribute.
+    """
+
+    fields: Fields
+    vertices: Int64[np.ndarray, "F 3"]
+    vertex_count: int
+    indexed: bool
+    attributes: dict[str, int]
+
+
+def read_geometry(primitive: Fields, document: GltfDocument, accessors: Accessors) -> Geometry | None:
+    """The triangles of a primitive; None for points, lines and primitives without positions.
+
+    Raises AssetError for indices out of range, attributes of differing length, and compressed geometry.
+    """
+    if primitive.integer("mode", TRIANGLES, high=6) not in TRIANGLE_MODES:
+        return None
+    fields = primitive.child("attributes")
+    attributes = {}
+    for name in fields.value:
+        index = fields.index(name, len(accessors), "accessors")
+        if index is not None:
+            attributes[name] = index
+    if "POSITION" not in attributes:
+        return None
+    _refuse_compressed(primitive, document, accessors, attributes["POSITION"])
+    counts = {name: accessors.count(index) for name, index in attributes.items()}
+    vertex_count = counts["POSITION"]
+    for name, count in counts.items():
+        if count != vertex_count:
+            primitive.fail(f"has {vertex_count} positions, but {count} of {name[:40]}")
+    indices = _read_indices(primitive, accessors, vertex_count)
+    mode = primitive.integer("mode", TRIANGLES, high=6)
+    return Geometry(primitive, triangles(indices, mode), vertex_count, primitive.has("indices"), attributes)
+
+
+def _refuse_compressed(
+    primitive: Fields, document: GltfDocument, accessors: Accessors, positions: int
+) -> None:
+    """Compressed primitives may carry plain data for readers like this one; without it they are refused."""
+    for name in COMPRESSIONS:
+        if name in primitive.child("extensions").value and not accessors.fields(positions).has("bufferView"):
+            refuse_compression(document.path, name)
+
+
+def _read_indices(primitive: Fields, accessors: Accessors, vertex_count: int) -> Int64[np.ndarray, " N"]:
+    index = primitive.index("indices", len(accessors), "accessors")
+    if index is None:
+        return np.arange(vertex_count)
+    values = accessors.raw(index)
+    if values.shape[1] != 1 or values.dtype.kind != "u":
+        accessors.fields(index).fail("is used as indices, but does not hold unsigned integers")
+    if values.max() >= vertex_count:
+        primitive.fail(f"has the index {values.max()}, but only {vertex_count} vertices")
+    return values[:, 0].astype(np.int64)
+
+
+def triangles(indices: Integer[np.ndarray, " N"], mode: int) -> Int64[np.ndarray, "F 3"]:
+    """The triangles of a list, strip or fan, corners in the specification's order, left-over ones dropped."""
+    indices = indices.astype(np.int64)
+    if mode == TRIANGLES:
+        return indices[: len(indices) // 3 * 3].reshape(-1, 3)
+    count = max(len(indices) - 2, 0)
+    i = np.arange(count)
+    if mode == FAN:
+        return np.stack([indices[i + 1], indices[i + 2], np.repeat(indices[:1], count)], axis=1)
+    return np.stack([indices[i], indices[i + 1 + i % 2], indices[i + 2 - i % 2]], axis=1)
+
+
+def read_corners(
+    geometry: Geometry, name: str, widths: tuple[int, ...], accessors: Accessors
+) -> Float64[np.ndarray, "F 3 C"] | None:
+    """An attribute at every corner; None where the primitive lacks it. Raises AssetError for odd types."""
+    if name not in geometry.attributes:
+        return None
+    index = geometry.attributes[name]
+    values = accessors.raw(index)
+    if values.shape[1] not in widths:
+        geometry.fields.fail(f"has a {name} of {values.shape[1]} components")
+    return to_float(values[geometry.vertices], accessors.normalized(index))
+
+
+def place(
+    geometry: Geometry, instances: list[Instance], accessors: Accessors
+) -> tuple[Float64[np.ndarray, "I F 3 3"], Float64[np.ndarray, "I F 3 3"] | None]:
+    """Corners and unit normals of every instance in world space. Raises AssetError for infinite positions."""
+    positions = read_corners(geometry, "POSITION", (3,), accessors)
+    normals = read_corners(geometry, "NORMAL", (3,), accessors)
+    assert positions is not None  # a Geometry has positions
+    if not np.isfinite(positions).all():
+        geometry.fields.fail("has positions that are not finite numbers")
+    corners = np.empty((len(instances), *positions.shape))
+    turned = None if normals is None else np.empty_like(corners)
+    influences = (
+        _read_influences(geometry, accessors) if any(i.joints is not None for i in instances) else None
+    )
+    for i, instance in enumerate(instances):
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix: Any = instance.matrix
+            if instance.joints is not None and influences is not None:
+                matrix = _blend(geometry, instance.joints, *influences)
+            corners[i] = apply(matrix, positions)
+            if turned is not None:
+                turned[i] = _turn(matrix, normals, corners[i])  # type: ignore[arg-type]
+    if not np.isfinite(corners).all():
+        geometry.fields.fail("has positions that are not finite numbers once its nodes are applied")
+    return corners, turned
+
+
+def apply(
+    matrix: Float64[np.ndarray, "... 4 4"], points: Float64[np.ndarray, "F 3 3"]
+) -> Float64[np.ndarray, "F 3 3"]:
+    """Transform points by one matrix, or each by its own."""
+    return np.einsum("...ij,...j->...i", matrix[..., :3, :3], points) + matrix[..., :3, 3]
+
+
+def _turn(
+    matrix: Float64[np.ndarray, "... 4 4"],
+    normals: Float64[np.ndarray, "F 3 3"],
+    corners: Float64[np.ndarray, "F 3 3"],
+) -> Float64[np.ndarray, "F 3 3"]:
+    """Normals by the inverse transpose of the linear part, to unit length.
+
+    The matrix of cofactors is the inverse transpose times the determinant, and exists for singular matrices
+    too; the determinant's sign keeps mirrored surfaces facing outwards. Where a normal is zero or not a
+    number, that of the triangle's plane stands in.
+    """
+    linear = matrix[..., :3, :3]
+    cofactors = np.cross(linear[..., [1, 2, 0], :], linear[..., [2, 0, 1], :])
+    sign = np.where(np.einsum("...j,...j->...", linear[..., 0, :], cofactors[..., 0, :]) < 0, -1.0, 1.0)
+    turned = np.einsum("...ij,...j->...i", cofactors, normals) * sign[..., None]
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None, :]  # (F, 1, 3)
+    flat = flat * (sign.min() if sign.ndim == 0 else sign.min(axis=-1)[:, None, None])
+    unit = _unit(turned)
+    missing = ~(np.abs(unit).sum(axis=-1, keepdims=True) > 0)
+    return np.where(missing, _unit(np.broadcast_to(flat, turned.shape), (0.0, 0.0, 1.0)), unit)
+
+
+def _unit(
+    vectors: Float64[np.ndarray, "F 3 3"], otherwise: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Float64[np.ndarray, "F 3 3"]:
+    scale = np.abs(vectors).max(
+        axis=-1, keepdims=True
+    )  # first, so that tiny and huge ones keep their squares
+    good = np.isfinite(scale) & (scale > 0)
+    scaled = np.divide(vectors, scale, out=np.zeros_like(vectors), where=good)
+    length = np.linalg.norm(scaled, axis=-1, keepdims=True)
+    return np.divide(scaled, length, out=np.zeros_like(vectors) + otherwise, where=length > 0)
+
+
+def _read_influences(
+    geometry: Geometry, accessors: Accessors
+) -> tuple[Shaped[np.ndarray, "F 3 K"], Float64[np.ndarray, "F 3 K"]] | None:
+    """Joint numbers and weights at every corner; weights sum to 1. None where the primitive has none."""
+    joints: list[Float64[np.ndarray, "F 3 4"]] = []
+    weights: list[Float64[np.ndarray, "F 3 4"]] = []
+    while (name := f"JOINTS_{len(joints)}") in geometry.attributes:
+        joint = read_corners(geometry, name, (4,), accessors)
+        weight = read_corners(geometry, f"WEIGHTS_{len(joints)}", (4,), accessors)
+        if joint is None or weight is None:
+            geometry.fields.fail(f"has {name} without weights")
+        joints.append(joint)
+        weights.append(weight)
+    if not joints:
+        return None
+    weight = np.nan_to_num(np.concatenate(weights, axis=-1), posinf=0.0, neginf=0.0)
+    total = weight.sum(axis=-1, keepdims=True)
+    first = np.zeros_like(weight)
+    first[..., 0] = 1.0  # vertices without weights follow their first joint
+    return np.concatenate(joints, axis=-1).astype(np.int64), np.divide(
+        weight, total, out=first, where=total > 0
+    )
+
+
+def _blend(
+    geometry: Geometry,
+    matrices: Float64[np.ndarray, "J 4 4"],
+    joints: Integer[np.ndarray, "F 3 K"],
+    weights: Float64[np.ndarray, "F 3 K"],
+) -> Float64[np.ndarray, "F 3 4 4"]:
+    used = joints[weights > 0]
+    if used.size and (used.min() < 0 or used.max() >= len(matrices)):
+        geometry.fields.fail(f"names joint {used.max()} of a skin of {len(matrices)}")
+    safe = np.where(weights > 0, joints, 0)
+    blended = np.zeros((*joints.shape[:2], 4, 4))
+    for k in range(joints.shape[2]):
+        blended += weights[..., k, None, None] * matrices[safe[..., k]]
+    return blended

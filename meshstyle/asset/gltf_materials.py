@@ -1,0 +1,122 @@
+"""The base colour of glTF materials: which factor, image, sampler and UVs it is made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from .contract import Material, Wrap
+from .document import GltfDocument
+from .fields import Fields
+
+SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
+TRANSFORM = "KHR_texture_transform"
+# In order of preference where a texture has no plain source.
+IMAGE_EXTENSIONS = ("EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
+_WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
+_IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True, eq=False)
+class BaseColour:
+    """Where a material's base colour comes from.
+
+    Attributes:
+        material: what the pipeline sees.
+        texture: index into the document's textures, or None.
+        texcoord: number of the UV set.
+        transform: from stored UVs to effective ones: `(u', v') = transform @ (u, v, 1)`.
+    """
+
+    material: Material
+    texture: int | None
+    texcoord: int
+    transform: Float64[np.ndarray, "2 3"]
+
+
+DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
+
+
+def read_materials(document: GltfDocument) -> tuple[BaseColour, ...]:
+    """Every material of the document, in its order. Raises AssetError."""
+    return tuple(
+        _read_material(document, item, i) for i, item in enumerate(document.root.children("materials"))
+    )
+
+
+def _read_material(document: GltfDocument, item: Fields, index: int) -> BaseColour:
+    surface, factor_key, texture_key = (
+        item.child("pbrMetallicRoughness"),
+        "baseColorFactor",
+        "baseColorTexture",
+    )
+    if SPECULAR_GLOSSINESS in item.child("extensions").value:
+        surface, factor_key, texture_key = (
+            item.extension(SPECULAR_GLOSSINESS),
+            "diffuseFactor",
+            "diffuseTexture",
+        )
+    info = surface.child(texture_key)
+    texture = info.index("index", len(document.root.children("textures")), "textures")
+    red, green, blue, alpha = surface.numbers(factor_key, 4, (1.0, 1.0, 1.0, 1.0))
+    mode = item.text("alphaMode", "OPAQUE")
+    if mode not in ("OPAQUE", "MASK", "BLEND"):
+        item.fail(f"has the unknown alphaMode {mode[:20]!r}")
+    image, wrap = (None, (Wrap.REPEAT, Wrap.REPEAT)) if texture is None else _read_texture(document, texture)
+    material = Material(
+        name=item.text("name", "") or f"material {index}",
+        factor=(_unit(red), _unit(green), _unit(blue), _unit(alpha)),
+        image=image,
+        wrap=wrap,
+        alpha_mode=mode,  # type: ignore[arg-type]  # one of the three, as checked
+        alpha_cutoff=item.number("alphaCutoff", 0.5),
+        double_sided=item.flag("doubleSided", False),
+    )
+    return BaseColour(material, texture, *_read_mapping(info))
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def _read_texture(document: GltfDocument, index: int) -> tuple[int | None, tuple[Wrap, Wrap]]:
+    """The image of a texture (the plain source where there is one, which all can read) and its wrap modes."""
+    root = document.root
+    texture, image_count = root.children("textures")[index], len(root.children("images"))
+    image = texture.index("source", image_count, "images")
+    for name in IMAGE_EXTENSIONS:
+        if image is None:
+            image = texture.extension(name).index("source", image_count, "images")
+    samplers = root.children("samplers")
+    sampler = texture.index("sampler", len(samplers), "samplers")
+    if sampler is None:
+        return image, (Wrap.REPEAT, Wrap.REPEAT)
+    return image, (_wrap(samplers[sampler], "wrapS"), _wrap(samplers[sampler], "wrapT"))
+
+
+def _wrap(sampler: Fields, key: str) -> Wrap:
+    value = sampler.integer(key, 10497)
+    if value not in _WRAPS:
+        sampler.fail(f"has the unknown {key} {value}")
+    return _WRAPS[value]
+
+
+def _read_mapping(info: Fields) -> tuple[int, Float64[np.ndarray, "2 3"]]:
+    """UV set and transform of a textureInfo.
+
+    The extension's text turns UVs counter-clockwise as one sees them, v pointing down; its sample matrix
+    turns them the other way (KhronosGroup/glTF issue 1563). Renderers and Khronos' test model follow the
+    text, and so do we.
+    """
+    texcoord = info.integer("texCoord", 0, high=1000)
+    if TRANSFORM not in info.child("extensions").value:
+        return texcoord, _IDENTITY
+    transform = info.extension(TRANSFORM)
+    (tu, tv), (su, sv) = transform.numbers("offset", 2, (0.0, 0.0)), transform.numbers("scale", 2, (1.0, 1.0))
+    angle = transform.number("rotation", 0.0)
+    cos, sin = math.cos(angle), math.sin(angle)
+    matrix = np.array([[cos * su, sin * sv, tu], [-sin * su, cos * sv, tv]])
+    return transform.integer("texCoord", texcoord, high=1000), matrix

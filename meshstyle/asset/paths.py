@@ -1,0 +1,98 @@
+"""Which files a model may refer to: those in its own folder and below, and data inside the model itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote, unquote, unquote_to_bytes
+
+from ..errors import AssetError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_MAX_URI = 4096  # characters of a reference to a file; PATH_MAX of common systems
+
+
+def is_data_uri(uri: str) -> bool:
+    return uri[:5].lower() == "data:"
+
+
+def resolve_uri(uri: str, folder: Path, subject: Path) -> Path:
+    """The file that a relative URI of a model in `folder` means. It need not exist; nothing is opened.
+
+    Percent-encoding is undone unless only a file of the undecoded name exists; backslashes count as slashes
+    where no file has them in its name. Raises AssetError about `subject` for any scheme, absolute paths,
+    `..`, and links that lead out of the folder.
+    """
+    if _SCHEME.match(uri):
+        _refuse(subject, uri, "is not a relative path")
+    if not uri or len(uri) > _MAX_URI or "\0" in unquote(uri):
+        _refuse(subject, uri, "is not the name of a file")
+    try:
+        decoded = unquote(uri, errors="strict")
+    except UnicodeDecodeError:
+        decoded = uri
+    candidates = [decoded, uri, decoded.replace("\\", "/")]
+    paths = [_inside(name, uri, folder, subject) for name in dict.fromkeys(candidates)]
+    return next((path for path in paths if _exists(path)), paths[-1])
+
+
+def _inside(name: str, uri: str, folder: Path, subject: Path) -> Path:
+    parts = re.split(r"[/\\]", name)
+    if ".." in parts:
+        _refuse(subject, uri, "leads out of the model's folder")
+    if name.startswith(("/", "\\")) or Path(name).is_absolute() or Path(name).drive:
+        _refuse(subject, uri, "is not a relative path")
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links
+        inside = False
+    if not inside:
+        _refuse(subject, uri, "leads out of the model's folder")
+    return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _refuse(subject: Path, uri: str, why: str) -> NoReturn:
+    shown = uri if len(uri) <= 60 else f"{uri[:57]}..."
+    raise AssetError(
+        subject,
+        f"the reference {shown!r} {why}",
+        "Only files in the model's own folder are read: put the file there and name it by a relative path.",
+    )
+
+
+def decode_data_uri(uri: str, subject: Path) -> tuple[str, bytes]:
+    """The media type (lower case, may be "") and the bytes of a `data:` URI (RFC 2397). Raises AssetError."""
+    header, comma, payload = uri[5:].partition(",")
+    if not comma:
+        raise AssetError(subject, "a data URI in it has no data", "Export the model again.")
+    media, *parameters = header.split(";")
+    if "base64" not in (item.strip().lower() for item in parameters):
+        return media.lower(), unquote_to_bytes(payload)
+    text = unquote(payload) if "%" in payload else payload
+    try:
+        return media.lower(), base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise AssetError(
+            subject, "a data URI in it is not valid base64", "Export the model again."
+        ) from error
+
+
+def encode_uri(name: str) -> str:
+    """A relative path with slashes as a URI reference; the reverse of `resolve_uri`."""
+    return quote(name, safe="/!$&'()*+,;=@~")
+
+
+def file_stem(name: str) -> str:
+    """What is left of any name when only characters stay that every file system and URI takes."""
+    return re.sub(r"[^\w\-.]+", "_", name, flags=re.ASCII).strip("._")[:80] or "image"
