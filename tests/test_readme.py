@@ -1,0 +1,95 @@
+"""The README is true: its commands and its example run as printed, on a tiny amount of work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from meshstyle.cli.main import main
+
+from meshstyle import settings
+from meshstyle.runfile import read_run_file
+from meshstyle.settings import Preset, Scale, Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def shell_commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines()]
+
+
+def test_two_commands_come_first() -> None:
+    main_job, tests = shell_commands()[:2]
+    assert main_job.startswith(
+        "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/meshstyle stylize "
+    )
+    assert tests == "bash scripts/test"
+
+
+def test_ci_runs_the_test_command_as_it_is_printed() -> None:
+    section = README[README.index("\n## Tests\n") :]
+    assert (
+        re.search(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL).group(1) == "bash scripts/test\n"
+    )
+    assert "sed -n '/^## Tests/,/^## /{/^```sh/,/^```$/p}' README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like a clone's, and presets that take no time."""
+    (tmp_path / "assets").symlink_to(ROOT / "assets", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    for name in settings.PRESETS:
+        monkeypatch.setitem(settings.PRESETS, name, Preset(scales=(Scale(32, 1),), views=4))
+    monkeypatch.setattr(settings, "DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
+    return tmp_path
+
+
+def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [shlex.split(line.rpartition("&& ")[2]) for line in shell_commands()]
+    ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
+    assert len(ours) >= 5
+    for arguments in ours:
+        code = main([*arguments, *(["-q"] if arguments[0] == "stylize" else [])])
+        assert code == 0, (arguments, capsys.readouterr().err)
+    assert {path.name for path in (checkout / "out").iterdir()} == {"spot.glb", "fox.glb", "barrel.glb"}
+
+
+def test_the_example_runs(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks("python")
+    exec(compile(example, "README.md", "exec"), {})
+    assert (checkout / "out" / "spot.obj").stat().st_size > 0
+    assert "spot.obj" in capsys.readouterr().out
+
+
+def test_the_settings_file_is_one(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    (tmp_path / "run.toml").write_text(text)
+    run = read_run_file(tmp_path / "run.toml")
+    assert run.style == "great-wave"
+    assert run.settings() == Settings(preset="draft", texture_size=512)
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    for setting in fields(Settings):
+        option = setting.name.replace("_", "-")
+        row = re.search(rf"^\| `--{option}` \| ([^|]*) \|", README, re.MULTILINE)
+        assert row, option
+        default = setting.default
+        if default is not None:
+            assert row.group(1) == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
+def test_every_option_is_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stylize", "--help"]) == 0
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
+    listed = set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", README, re.MULTILINE))
+    assert options == listed
