@@ -43,7 +43,7 @@ Style = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None,
+    str | None,  # not a Path, which forgets the / at the end of a folder's name
     typer.Option(
         "--output",
         "-o",

@@ -71,9 +71,7 @@ def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> 
     return picture, settings
 
 
-def _show_plan(
-    model: Path, style: str, output: Path | None, settings: Settings, reporting: Reporting
-) -> None:
+def _show_plan(model: Path, style: str, output: str | None, settings: Settings, reporting: Reporting) -> None:
     from meshstyle.pipeline import plan
 
     planned = plan(model, style, output, settings)

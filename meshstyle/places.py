@@ -1,0 +1,75 @@
+"""Where results go, decided and tried before any work is done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from .errors import OutputError, UsageError
+
+# Kinds of model that each kind can be written as.
+CAN_BECOME = {
+    ".glb": (".glb", ".gltf"),
+    ".gltf": (".gltf", ".glb"),
+    ".obj": (".obj", ".glb", ".gltf"),
+}
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def default_output(model: Path) -> Path:
+    """`NAME.stylized.SUFFIX` beside the model."""
+    return model.with_name(f"{model.stem}.stylized{model.suffix}")
+
+
+def choose_output(model: Path, output: str | Path | None) -> Path:
+    """Where the result goes.
+
+    None means `default_output`; a folder, or a name that ends like one, takes the file under its usual name.
+    Models of unknown kinds are left to their reader to refuse.
+
+    Raises UsageError for a name whose suffix is not of a kind this model can become, and for the model itself.
+    """
+    target = default_output(model) if output is None else Path(output)
+    if output is not None and (target.is_dir() or str(output).endswith(_SEPARATORS)):
+        target = target / default_output(model).name
+    kinds = CAN_BECOME.get(model.suffix.lower())
+    if kinds is not None and target.suffix.lower() not in kinds:
+        suffix = target.suffix.lower()
+        if not suffix:
+            cause = "its name has no suffix to say what kind of file it should be"
+        elif any(suffix in others for others in CAN_BECOME.values()):
+            cause = f"a {model.suffix.lower()} model cannot be written as {suffix}"
+        else:
+            cause = f"{suffix} is not a kind of model that can be written"
+        raise UsageError(target, cause, f"End the name with {' or '.join(kinds)}, or with / for a folder.")
+    if _is_same(target, model):
+        raise UsageError(target, "the output is the input", "Give another name with -o.")
+    return target
+
+
+def _is_same(target: Path, model: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return target.samefile(model)
+    return os.path.realpath(target) == os.path.realpath(model)
+
+
+def check_writable(output: Path) -> None:
+    """Fail before the work, not after it. Leaves nothing behind. Raises OutputError."""
+    made: list[Path] = []
+    try:
+        for folder in reversed([output.parent, *output.parent.parents]):
+            if not folder.is_dir():
+                folder.mkdir()
+                made.append(folder)
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=".meshstyle-")
+        os.close(handle)
+        os.unlink(name)
+    except OSError as error:
+        cause = f"its folder cannot be written to ({error.strerror or error})"
+        raise OutputError(output, cause, "Choose a folder you can write to with -o.") from error
+    finally:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
