@@ -74,7 +74,7 @@ def _part(part: PartInfo) -> str:
 def _atlas(atlas: AtlasInfo) -> Iterator[tuple[str, str]]:
     yield "size", texels(atlas.size)
     yield "materials", ", ".join(atlas.materials)
-    yield "UVs", ("new: " if atlas.unwrap else "kept: ") + atlas.reason
+    yield "UVs", atlas.reason
     if atlas.uv is None:
         return
     uv = atlas.uv

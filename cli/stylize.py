@@ -89,8 +89,7 @@ def _plan_rows(planned: Plan) -> Iterator[tuple[str, str]]:
     yield "views", f"{settings.view_count} at least"
     yield "work", ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
     for atlas in planned.atlases:
-        uvs = "new UVs" if atlas.unwrap else "UVs kept"
-        yield "paint", f"{atlas.name}, {texels(atlas.size)}, {uvs}: {atlas.reason}"
+        yield "paint", f"{atlas.name}, {texels(atlas.size)}. {atlas.reason}"
     for warning in planned.warnings:
         yield "note", warning
 
@@ -116,6 +115,5 @@ def _show_more(result: Result, display: Display) -> None:
     for path in result.outputs[1:]:
         display.note(f"wrote {path}")
     for atlas in result.atlases:
-        uvs = "new UVs" if atlas.unwrapped else "UVs kept"
-        display.note(f"painted {atlas.name}, {texels(atlas.size)}, {uvs}: {atlas.reason}")
+        display.note(f"painted {atlas.name}, {texels(atlas.size)}. {atlas.reason}")
     display.note(f"settings: {', '.join(f'{k} {v}' for k, v in result.settings.to_dict().items())}")

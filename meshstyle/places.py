@@ -29,7 +29,7 @@ def choose_output(model: Path, output: str | Path | None) -> Path:
     None means `default_output`; a folder, or a name that ends like one, takes the file under its usual name.
     Models of unknown kinds are left to their reader to refuse.
 
-    Raises UsageError for a name whose suffix is not of a kind this model can become, and for the model itself.
+    Raises UsageError for a name whose suffix is no kind this model can become, and for the model itself.
     """
     target = default_output(model) if output is None else Path(output)
     if output is not None and (target.is_dir() or str(output).endswith(_SEPARATORS)):
