@@ -1,0 +1,167 @@
+"""From an asset to its Surface: every triangle in world space, every texel with its owner and its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int32
+
+from ..asset.contract import Asset, Material, PaintedPart, Part
+from ..bake.gutter import fill_gutters
+from ..progress import Progress, ProgressCallback, ignore
+from ..settings import Settings
+from .contract import Atlas, AtlasPlan, Surface
+from .normals import face_normals, repaired, smooth_normals
+from .plan import plan_atlases
+from .start import AtlasTriangles, common_wrap, start_colours
+from .texels import rasterize
+from .unwrap import unwrap
+
+BLEND_CUTOFF = 0.05
+"""Blended materials: texels with less alpha than this are taken for air."""
+
+
+def build_surface(
+    asset: Asset,
+    settings: Settings,
+    plans: Sequence[AtlasPlan] | None = None,
+    progress: ProgressCallback = ignore,
+) -> Surface:
+    """Lay the model out for painting.
+
+    Args:
+        plans: what to paint; None: what `plan_atlases` says. Parts in no plan only hide what lies behind them.
+        progress: told of the stage `unwrap`.
+
+    Raises UsageError where UVs are to be kept that do not exist, PictureError where an image cannot be decoded.
+    """
+    plans = plan_atlases(asset, settings) if plans is None else tuple(plans)
+    layout = _Layout(asset.parts)
+    uv = np.full((layout.count, 3, 2), np.nan)
+    atlas = np.full(layout.count, -1, np.int32)
+    painted: list[PaintedPart | None] = [None] * len(asset.parts)
+    atlases = []
+    for number, plan in enumerate(plans):
+        triangles = atlas_triangles(asset, plan, progress)
+        bounds = np.searchsorted(triangles.part, [plan.parts, np.add(plan.parts, 1)])
+        for part, first, last in zip(plan.parts, *bounds, strict=True):
+            own = triangles.uv[first:last]
+            layout.spread(uv, part, own)
+            layout.spread(atlas, part, np.full(last - first, number, np.int32))
+            painted[part] = PaintedPart(number, own if plan.unwrap else None)
+        atlases.append(_atlas(asset, plan, triangles, layout))
+    corners = layout.gather([p.corners for p in asset.parts], (3, 3))
+    return Surface(
+        corners=corners,
+        normals=_normals(asset.parts, layout, corners),
+        uv=uv,
+        atlas=atlas,
+        alpha_cutoff=layout.per_part([_cutoff(asset.materials, p) for p in asset.parts], np.float32),
+        part=layout.per_part(list(range(len(asset.parts))), np.int32),
+        triangle=layout.triangle(),
+        atlases=tuple(atlases),
+        painted=tuple(painted),
+    )
+
+
+def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = ignore) -> AtlasTriangles:
+    """Collect what is painted into one atlas, with fresh UVs where the plan says so."""
+    parts = [asset.parts[i] for i in plan.parts]
+    counts = [p.corners.shape[1] for p in parts]
+    corners = np.concatenate([p.corners[0] for p in parts])
+    source = np.concatenate(
+        [np.full((n, 3, 2), np.nan) if p.uv is None else p.uv for p, n in zip(parts, counts)]
+    )
+    number = np.repeat(np.array(plan.parts, np.int32), counts)
+    colours = None
+    if any(p.colours is not None for p in parts):
+        colours = np.concatenate(
+            [np.ones((n, 3, 4)) if p.colours is None else p.colours for p, n in zip(parts, counts)]
+        )
+    uv = source
+    if plan.unwrap:
+        progress(Progress("unwrap", message=f"{plan.name}: laying out {len(corners)} triangles"))
+        uv, message = unwrap(corners, np.repeat(np.arange(len(parts)), counts), max(plan.size))
+        if message:
+            progress(Progress("unwrap", message=f"{plan.name}: {message}"))
+    return AtlasTriangles(
+        corners=corners,
+        uv=uv,
+        source_uv=source,
+        colours=colours,
+        material=np.repeat(np.array([p.material for p in parts], np.int32), counts),
+        part=number,
+        triangle=np.concatenate([np.arange(n, dtype=np.int32) for n in counts]),
+    )
+
+
+def _atlas(asset: Asset, plan: AtlasPlan, triangles: AtlasTriangles, layout: _Layout) -> Atlas:
+    wrap = common_wrap(asset.materials, plan)
+    texels = rasterize(triangles.uv, plan.size, wrap)
+    start, alpha = start_colours(asset, plan, triangles, texels)
+    covered = texels.owner >= 0
+    index = (layout.first[triangles.part] + triangles.triangle).astype(np.int32)
+    owner = np.where(covered, index[texels.owner], np.int32(-1))
+    if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials) or (alpha == 1.0).all():
+        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), None, owner)
+    cutoff = np.array([_cutoff(asset.materials, part) for part in asset.parts], np.float32)
+    visible = covered & (alpha >= cutoff[triangles.part][texels.owner])
+    # What is cut out often holds black or white that was never meant to be seen: visible colours replace it.
+    filled = fill_gutters(start, visible if visible.any() else covered, wrap)
+    return Atlas(plan, wrap, filled, fill_gutters(alpha[..., None], covered, wrap)[..., 0], owner)
+
+
+def _cutoff(materials: tuple[Material, ...], part: Part) -> float:
+    """Alpha, without the factor's share, below which a texel of the part cannot be seen."""
+    material = materials[part.material]
+    if material.alpha_mode == "BLEND":
+        return BLEND_CUTOFF
+    if material.alpha_mode == "MASK":
+        return material.alpha_cutoff / max(material.factor[3], 1e-6)
+    return 0.0
+
+
+def _normals(
+    parts: Sequence[Part], layout: _Layout, corners: Float64[np.ndarray, "F 3 3"]
+) -> Float64[np.ndarray, "F 3 3"]:
+    """The file's normals where it has them; smooth ones elsewhere."""
+    flat = np.repeat(face_normals(corners)[0][:, None], 3, axis=1)
+    given = [p.normals if p.normals is not None else np.full(p.corners.shape, np.nan) for p in parts]
+    normals = layout.gather(given, (3, 3))
+    missing = layout.per_part([p.normals is None for p in parts], np.bool_)
+    if missing.any():
+        normals[missing] = smooth_normals(corners[missing])
+    return repaired(normals, flat)
+
+
+class _Layout:
+    """Where each part's triangles lie in the Surface: part by part, instance by instance."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.instances = np.array([p.corners.shape[0] for p in parts], np.int64)
+        self.triangles = np.array([p.corners.shape[1] for p in parts], np.int64)
+        ends = np.cumsum(self.instances * self.triangles)
+        self.first = ends - self.instances * self.triangles
+        self.count = int(ends[-1]) if len(ends) else 0
+
+    def spread(self, target: np.ndarray, part: int, values: np.ndarray) -> None:
+        """Write one value per triangle of a part into all of its instances."""
+        first, instances = self.first[part], self.instances[part]
+        stop = first + instances * self.triangles[part]
+        target[first:stop] = np.tile(values, (instances,) + (1,) * (values.ndim - 1))
+
+    def gather(self, arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        """(I, F, ...) per part to one array over all triangles."""
+        return np.concatenate([a.reshape(-1, *shape) for a in arrays] or [np.zeros((0, *shape))])
+
+    def per_part(self, values: Sequence[float], dtype: type) -> np.ndarray:
+        """One value per part to one per triangle."""
+        return np.repeat(np.array(values, dtype), self.instances * self.triangles)
+
+    def triangle(self) -> Int32[np.ndarray, "F"]:
+        """Index into the part's triangles."""
+        number = np.arange(self.count) - np.repeat(self.first, self.instances * self.triangles)
+        return (number % np.repeat(np.maximum(self.triangles, 1), self.instances * self.triangles)).astype(
+            np.int32
+        )

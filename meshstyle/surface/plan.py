@@ -1,0 +1,198 @@
+"""What to paint into which atlas, and whether the model's own UVs will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from ..asset.contract import Asset, Part
+from ..errors import UsageError
+from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, Settings
+from .contract import AtlasPlan, UVHealth
+from .normals import face_normals
+from .uv_health import uv_health
+
+MAX_OVERLAP = 0.01
+MAX_ZERO_AREA = 0.01
+COARSE = 64
+"""Texels along the model's diagonal below which paint shows as blotches (views are 128 to 384 pixels wide)."""
+MAX_COARSE = 0.1
+FRESH_SIZE = 1024
+"""Side of an atlas with fresh UVs where the original is smaller: a palette's size says nothing about the paint."""
+FRESH_COVERAGE = 0.5  # what unwrapping may be trusted to fill
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parts that will share an atlas: their materials read one image, or none."""
+
+    image: int | None
+    materials: tuple[int, ...]
+    parts: tuple[int, ...]
+
+
+def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
+    """Decide, without decoding any image.
+
+    Materials that read the same image share an atlas, all materials without one share another. Own UVs are kept
+    (`--uv auto`) if practically every surface point has texels of its own, and enough of them for paint to show.
+
+    The size: `settings.texture_size` is the longer side; None: the image's own within DEFAULT_TEXTURE_SIZE_RANGE.
+    Kept UVs keep the image's proportions. Fresh UVs get a square, at least FRESH_SIZE where the user does not say;
+    so do models without an image.
+
+    Raises UsageError where UVs are to be kept and a part has none; PictureError where an image cannot be read.
+    """
+    boxes = [(c.min(axis=(0, 1, 2)), c.max(axis=(0, 1, 2))) for p in asset.parts if (c := p.corners).size]
+    diagonal = 0.0
+    if boxes:
+        low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
+        diagonal = float(np.linalg.norm(high - low))
+    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset))
+
+
+def _groups(asset: Asset) -> list[_Group]:
+    """In the order of the parts. Parts without triangles or instances have nothing to paint."""
+    found: dict[int | None, list[int]] = {}
+    for index, part in enumerate(asset.parts):
+        if part.corners.size:
+            found.setdefault(asset.materials[part.material].image, []).append(index)
+    return [
+        _Group(image, tuple(dict.fromkeys(asset.parts[i].material for i in parts)), tuple(parts))
+        for image, parts in found.items()
+    ]
+
+
+def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> AtlasPlan:
+    parts = [asset.parts[i] for i in group.parts]
+    bare = [p.name for p in parts if p.uv is None]
+    original = None if group.image is None else asset.image_size(group.image)
+    kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings)
+    health = None if bare else _health(asset, group, kept_size)
+    if settings.uv == "keep":
+        if bare:
+            raise UsageError(
+                asset.path, f"{bare[0]} has no UVs that could be kept", "Leave --uv out, or use --uv unwrap."
+            )
+        unwrap, reason = False, "The UVs are kept because --uv keep asks for it."
+    elif settings.uv == "unwrap":
+        unwrap, reason = True, "It gets fresh UVs because --uv unwrap asks for them."
+    else:
+        fault = _fault(asset, group, health, (kept_size, fresh_size), diagonal)
+        unwrap = fault is not None
+        reason = f"It gets fresh UVs: {fault}." if fault else _praise(health)
+    return AtlasPlan(
+        name=asset.path.stem if group.image is None else asset.image_name(group.image),
+        materials=group.materials,
+        parts=group.parts,
+        size=fresh_size if unwrap else kept_size,
+        unwrap=unwrap,
+        reason=reason,
+        health=health,
+    )
+
+
+def _kept_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
+    if original is None:
+        side = settings.texture_size or FRESH_SIZE
+        return side, side
+    longer = max(original)
+    target = settings.texture_size or int(np.clip(longer, *DEFAULT_TEXTURE_SIZE_RANGE))
+    height, width = (max(round(side * target / longer), 1) for side in original)
+    return height, width
+
+
+def _fresh_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
+    longer = FRESH_SIZE if original is None else max(original)
+    side = settings.texture_size or int(np.clip(longer, FRESH_SIZE, DEFAULT_TEXTURE_SIZE_RANGE[1]))
+    return side, side
+
+
+def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
+    parts = [asset.parts[i] for i in group.parts]
+    counts = [p.corners.shape[1] for p in parts]
+    corners, uv = _stacked(parts)
+    return uv_health(
+        corners,
+        uv,
+        aspect=size[1] / size[0],
+        wrap=asset.materials[group.materials[0]].wrap,
+        group=np.repeat([p.material for p in parts], counts),
+    )
+
+
+def _stacked(parts: list[Part]) -> tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3 2"]]:
+    """Instance 0 of every part: corners and UVs."""
+    uv = [p.uv for p in parts if p.uv is not None]
+    return np.concatenate([p.corners[0] for p in parts]), np.concatenate(uv)
+
+
+def _fault(
+    asset: Asset,
+    group: _Group,
+    health: UVHealth | None,
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    diagonal: float,
+) -> str | None:
+    """Why the parts cannot be painted with the UVs they have, as a clause; None: they can."""
+    if health is None:
+        return "it has no UVs"
+    if health.zero_area > MAX_ZERO_AREA:
+        return f"{_percent(health.zero_area)} of the surface has no area in its UVs"
+    if health.overlap > MAX_OVERLAP:
+        return (
+            f"{_percent(health.overlap)} of the texels its UVs cover belong to several places of the surface"
+        )
+    outside = min(health.low) < 0 or max(health.high) > 1
+    if outside and len({asset.materials[m].wrap for m in group.materials}) > 1:
+        return "its UVs leave the image, and its materials wrap the image differently"
+    coarse = _coarse_share([asset.parts[i] for i in group.parts], *sizes, diagonal)
+    if coarse > MAX_COARSE:
+        return f"{_percent(coarse)} of the surface has too few texels for paint to show"
+    return None
+
+
+def _praise(health: UVHealth | None) -> str:
+    covered = _percent(health.coverage) if health else "none"
+    overlap = _percent(health.overlap) if health and health.overlap > 0 else "none"
+    return f"Its UVs are kept: they cover {covered} of the image, and {overlap} of that is shared between places."
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"
+
+
+def _coarse_share(parts: list[Part], kept: tuple[int, int], fresh: tuple[int, int], diagonal: float) -> float:
+    """Share of the surface whose texels are longer than 1/COARSE of the model, and need not be.
+
+    A texel's longer side counts: UVs squeezed along one direction blur just as small ones do.
+    """
+    corners, uv = _stacked(parts)
+    _, area = face_normals(corners)
+    total = area.sum()
+    if not (total > 0 and diagonal > 0):
+        return 0.0
+    density = _least_stretch(corners, area, uv * np.array([kept[1], kept[0]], np.float64))
+    # Fresh UVs spread the texels evenly; where that helps little, the model is just large for its texture.
+    even = np.sqrt(FRESH_COVERAGE * fresh[0] * fresh[1] / total)
+    needed = min(COARSE / diagonal, even / 2)
+    return float(area[density < needed].sum() / total)
+
+
+def _least_stretch(
+    corners: Float64[np.ndarray, "F 3 3"], area: Float64[np.ndarray, "F"], texel: Float64[np.ndarray, "F 3 2"]
+) -> Float64[np.ndarray, "F"]:
+    """Texels per unit of length along the direction in which there are fewest: the smaller singular value of the
+    map from the surface to the atlas (Sander et al. 2001, section 3)."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    s, t = texel[:, 1] - texel[:, 0], texel[:, 2] - texel[:, 0]
+    length = np.maximum(np.linalg.norm(a, axis=1), 1e-300)
+    along, height = np.einsum("fc,fc->f", a, b) / length, np.maximum(2 * area / length, 1e-300)
+    column_1 = s / length[:, None]
+    column_2 = (t - column_1 * along[:, None]) / height[:, None]
+    product = np.abs(column_1[:, 0] * column_2[:, 1] - column_1[:, 1] * column_2[:, 0])
+    squares = (column_1**2).sum(axis=1) + (column_2**2).sum(axis=1)
+    largest = np.sqrt((squares + np.sqrt(np.maximum(squares**2 - 4 * product**2, 0.0))) / 2)
+    return product / np.maximum(largest, 1e-300)
