@@ -31,6 +31,7 @@ from .objective import ContentTarget, LossWeights, Objective, StyleTarget, fit_s
 from .vgg import VGG19
 
 RAYS = 2  # per pixel side
+DENSITY = 1.0
 BETAS = (0.9, 0.99)
 NOISE = 0.02  # of the start, sRGB: lets flat areas find a stroke
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
@@ -274,7 +275,7 @@ def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]
         share = 1.0
         if rays.any():
             footprint = np.median(width[rays] * density[triangle[rays]]) * np.sqrt(height * columns)
-            share = min(1.0, 1.0 / max(float(footprint), 1e-6))
+            share = min(1.0, DENSITY / max(float(footprint), 1e-6))
         sizes.append((_round_size(height, share), _round_size(columns, share)))
     return sizes
 

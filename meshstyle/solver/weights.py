@@ -38,8 +38,8 @@ class VGGWeights:
     The input they expect is RGB in 0..1 minus `mean`.
     """
 
-    kernels: tuple[Float[torch.Tensor, "o i 3 3"], ...]
-    biases: tuple[Float[torch.Tensor, "o"], ...]
+    kernels: tuple[Float[torch.Tensor, "_ _ 3 3"], ...]
+    biases: tuple[Float[torch.Tensor, "_"], ...]
     mean: tuple[float, float, float]
 
 

@@ -25,6 +25,7 @@ from ..surface.contract import Surface
 from .tracing import Hits, Tracer, wrap_index
 
 MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
+_LEAST_SHARE = 0.02  # of a ray's weight: a level that counts for less is left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +48,31 @@ class Layout:
 
     @cached_property
     def rows(self) -> Int64[np.ndarray, "H W"]:
-        """Row of each texel. Uncovered ones share the row of the nearest covered one: taps that reach past a
-        chart's border read what the gutter will hold after the bake."""
-        number = np.cumsum(self.covered.reshape(-1)) - 1 + self.offset
+        """Row of each texel, counted from the atlas' first. Uncovered ones share the row of the nearest covered
+        one: taps that reach past a chart's border read what the gutter will hold after the bake."""
+        number = np.cumsum(self.covered.reshape(-1)) - 1
         return number[nearest_covered(self.covered)].reshape(self.covered.shape)
 
     def level_shape(self, level: int) -> tuple[int, int]:
         height, width = self.covered.shape
         return -(-height >> level), -(-width >> level)
 
-    def level_matrix(self, level: int, columns: int) -> scipy.sparse.csr_matrix:
-        """(texels of the level, columns): each is the mean of the covered texels below it.
+    @cached_property
+    def level_matrices(self) -> tuple[scipy.sparse.csr_matrix, ...]:
+        """For levels 1 … MAX_LEVEL: (texels of the level, covered texels), each the mean of those below it.
 
         Texels of a level with nothing covered below them stand for the nearest that has: whatever lies between
         charts never bleeds in.
         """
-        height, width = self.level_shape(level)
-        if level == 0:
-            flat = self.rows.reshape(-1)
-            return _csr(np.ones(len(flat)), np.arange(len(flat)), flat, (len(flat), columns))
         row, column = np.nonzero(self.covered)
-        block = (row >> level) * width + (column >> level)
-        count = np.bincount(block, minlength=height * width)
-        means = _csr(1 / count[block], block, self.offset + np.arange(len(block)), (height * width, columns))
-        return means[nearest_covered((count > 0).reshape(height, width))]
+        found = []
+        for level in range(1, MAX_LEVEL + 1):
+            height, width = self.level_shape(level)
+            block = (row >> level) * width + (column >> level)
+            count = np.bincount(block, minlength=height * width)
+            means = _csr(1 / count[block], block, np.arange(len(block)), (height * width, len(block)))
+            found.append(means[nearest_covered((count > 0).reshape(height, width))])
+        return tuple(found)
 
 
 class Texels:
@@ -97,7 +99,7 @@ class Texels:
         """Rows to images, gutters filled with the nearest covered texel."""
         images = []
         for layout in self.layouts:
-            index = torch.from_numpy(layout.rows.reshape(-1))
+            index = torch.from_numpy(layout.rows.reshape(-1) + layout.offset)
             images.append(rows[index].T.reshape(-1, *layout.covered.shape).contiguous())
         return images
 
@@ -130,19 +132,15 @@ class Lookup:
         self.coverage = (count / hits.side**2).astype(np.float32)
         cosine = np.bincount(row, hits.cosine[painted], len(self.pixels)) / np.maximum(count, 1)
         self.cosine = cosine.astype(np.float32)
-        self.matrix = _csr(np.zeros(0), np.zeros(0), np.zeros(0), (len(self.pixels), texels.count))
         uv, level = _places(hits, painted, tracer)
+        atlas = tracer.surface.atlas[hits.triangle[painted]]
+        parts = []
         for number, layout in enumerate(texels.layouts):
-            chosen = np.flatnonzero(tracer.surface.atlas[hits.triangle[painted]] == number)
-            if len(chosen):
-                resolution = np.log2(np.sqrt(layout.covered.size))
-                self.matrix += _atlas_matrix(
-                    uv[chosen],
-                    level[chosen] + resolution,
-                    (row[chosen], 1 / count[row[chosen]]),
-                    layout,
-                    self.matrix.shape,
-                )
+            chosen = np.flatnonzero(atlas == number)
+            target = (row[chosen], 1 / count[row[chosen]])
+            resolution = np.log2(np.sqrt(layout.covered.size))
+            parts.append(_atlas_matrix(uv[chosen], level[chosen] + resolution, target, layout, len(count)))
+        self.matrix = scipy.sparse.hstack(parts, format="csr")
 
 
 def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
@@ -163,23 +161,28 @@ def _atlas_matrix(
     level: Float64[np.ndarray, "N"],
     target: tuple[np.ndarray, np.ndarray],
     layout: Layout,
-    shape: tuple[int, int],
+    pixels: int,
 ) -> scipy.sparse.csr_matrix:
-    """One atlas' share of a view's matrix; `target` gives the row and the weight of each ray."""
+    """One atlas' columns of a view's matrix; `target` gives the row and the weight of each ray."""
     row, weight = target
     level = np.clip(level, 0, MAX_LEVEL)
     base = np.floor(level).astype(int)
     blend = level - base
-    total = _csr(np.zeros(0), np.zeros(0), np.zeros(0), shape)
+    blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
+    total = _csr(np.zeros(0), np.zeros(0, int), np.zeros(0, int), (pixels, layout.count))
     for depth in range(MAX_LEVEL + 1):
         share = np.where(base == depth, 1 - blend, np.where(base + 1 == depth, blend, 0.0))
-        use = np.flatnonzero(share > 1e-4)
-        if len(use):
-            index, tap = _bilinear(uv[use], layout, depth)
+        use = np.flatnonzero(share)
+        if not len(use):
+            continue
+        index, tap = _bilinear(uv[use], layout, depth)
+        values = (tap * (share * weight)[use, None]).reshape(-1)
+        rows, index = np.repeat(row[use], 4), index.reshape(-1)
+        if depth == 0:
+            total += _csr(values, rows, layout.rows.reshape(-1)[index], total.shape)
+        else:
             height, width = layout.level_shape(depth)
-            values = (tap * (share * weight)[use, None]).reshape(-1)
-            taps = _csr(values, np.repeat(row[use], 4), index.reshape(-1), (shape[0], height * width))
-            total += taps @ layout.level_matrix(depth, shape[1])
+            total += _csr(values, rows, index, (pixels, height * width)) @ layout.level_matrices[depth - 1]
     return total
 
 

@@ -13,7 +13,7 @@ from ..surface.contract import Surface
 from .cameras import Camera, Frame
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
-_MARGIN = 4  # pixels around the projected object
+_MARGIN = 2  # pixels around the projected object
 _NUDGE = 1e-5  # how far past a transparent hit a ray starts again, in bounding radii
 
 
@@ -22,7 +22,7 @@ class Hits:
     """The first opaque hits of a view's rays, `side`² rays a pixel, those that missed left out.
 
     Attributes:
-        shape: height and width of the window in pixels, multiples of 16.
+        shape: height and width of the window in pixels, multiples of 8.
         side: rays along a pixel's edge.
         pixel: which pixel (row-major) the ray belongs to.
         triangle: index into the surface.
@@ -110,7 +110,7 @@ class Tracer:
         Args:
             frame: height and width of a window around the optical axis. None crops to the object: the window
                 may reach beyond the camera's nominal frame, so nothing of the object is cut off, and no pixel is
-                spent on background beyond a small margin and the rounding to multiples of 16.
+                spent on background beyond a small margin and the rounding to multiples of 8.
         """
         window = self._window(camera) if frame is None else ((-frame[0] // 2, -frame[1] // 2), frame)
         if window is None:
@@ -151,7 +151,7 @@ class Tracer:
             return None
         low = np.floor(np.nanmin(points, 0)).astype(int) - _MARGIN
         high = np.ceil(np.nanmax(points, 0)).astype(int) + _MARGIN
-        shape = -(-(high - low) // 16) * 16
+        shape = -(-(high - low) // 8) * 8
         low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
         return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))
 

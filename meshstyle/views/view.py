@@ -16,7 +16,7 @@ class View:
     """Picture = shade · (S·texels) on the mask, `background` outside; linear in the texels.
 
     Attributes:
-        shape: height and width in pixels, multiples of 16.
+        shape: height and width in pixels, multiples of 8.
         mask: share of a pixel's rays that hit painted surface, 0..1.
         texel_use: (T,) how many pixels each texel counts for in this view.
         texels: the rows of T that this view reads, ascending.

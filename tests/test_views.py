@@ -1,0 +1,237 @@
+"""Views: cameras, rays, sampling matrices and placement, on scenes small enough to check by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from meshstyle.asset.contract import PaintedPart, Wrap
+from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
+from meshstyle.views.cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
+from meshstyle.views.placement import place_cameras
+from meshstyle.views.sampling import Layout, Texels, nearest_covered
+from meshstyle.views.tracing import Tracer, wrap_index
+from meshstyle.views.view import AMBIENT, HEADLIGHT, View
+
+CPU = torch.device("cpu")
+
+
+def make_surface(
+    corners: np.ndarray,
+    uv: np.ndarray,
+    size: tuple[int, int] = (8, 8),
+    alpha: np.ndarray | None = None,
+    covered: np.ndarray | None = None,
+) -> Surface:
+    count = len(corners)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    plan = AtlasPlan("paint", (0,), (0,), size, False, "", None)
+    owner = np.zeros(size, np.int32) if covered is None else np.where(covered, 0, -1).astype(np.int32)
+    atlas = Atlas(plan, (Wrap.REPEAT, Wrap.REPEAT), np.full((*size, 3), 0.5, np.float32), alpha, owner)
+    return Surface(
+        corners=corners.astype(np.float64),
+        normals=np.repeat(normal[:, None], 3, 1),
+        uv=uv.astype(np.float64),
+        atlas=np.zeros(count, np.int32),
+        alpha_cutoff=np.full(count, 0.0 if alpha is None else 0.5, np.float32),
+        part=np.zeros(count, np.int32),
+        triangle=np.arange(count, dtype=np.int32),
+        atlases=(atlas,),
+        painted=(PaintedPart(0),),
+    )
+
+
+def quad(z: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """A square from (−1, −1) to (1, 1) that faces +z; its texture stands upright seen from +z."""
+    a, b, c, d = ([-1, -1, z], [1, -1, z], [1, 1, z], [-1, 1, z])
+    uv = {0: [0, 1], 1: [1, 1], 2: [1, 0], 3: [0, 0]}
+    corners = np.array([[a, b, c], [a, c, d]], float)
+    return corners, np.array([[uv[0], uv[1], uv[2]], [uv[0], uv[2], uv[3]]], float)
+
+
+def front(size: int) -> Camera:
+    return camera_towards_centre(np.array([0.0, 0.0, 1.0]), size)
+
+
+def test_fibonacci_directions_are_unit_and_even() -> None:
+    directions = fibonacci_sphere(12)
+    assert np.allclose(np.linalg.norm(directions, axis=1), 1)
+    assert directions[0, 1] == pytest.approx(1 - 1 / 12)
+    assert np.abs(directions.mean(0)).max() < 0.05
+
+
+def test_camera_projects_what_its_rays_pass() -> None:
+    camera = camera_towards_centre(fibonacci_sphere(7)[2], 64)
+    rows, columns = np.array([-10.5, 3.0]), np.array([7.5, -20.0])
+    points = camera.eye + 2.5 * camera.directions(rows, columns)
+    assert np.allclose(camera.project(points), np.stack([rows, columns], -1))
+    assert np.allclose(camera.axes @ camera.axes.T, np.eye(3))
+    assert np.linalg.det(camera.axes) == pytest.approx(-1)  # right, up, *forward*: a left-handed triple
+
+
+def test_framing_is_the_agreed_one() -> None:
+    """0.9·R / sin 20°, field of view 40° over `size` pixels."""
+    camera = front(256)
+    assert np.linalg.norm(camera.eye) == pytest.approx(0.9 / math.sin(math.radians(20)))
+    assert camera.pitch * 128 == pytest.approx(math.tan(math.radians(20)))
+
+
+def test_wrapping_of_texel_indices() -> None:
+    index = np.array([-5, -1, 0, 3, 4, 7, 8])
+    assert wrap_index(index, 4, "repeat").tolist() == [3, 3, 0, 3, 0, 3, 0]
+    assert wrap_index(index, 4, "mirror").tolist() == [3, 0, 0, 3, 3, 0, 0]
+    assert wrap_index(index, 4, "clamp").tolist() == [0, 0, 0, 3, 3, 3, 3]
+
+
+def test_picture_is_upright_and_not_mirrored() -> None:
+    """Red, green / blue, white quarters of the texture come out in the same places of the front view."""
+    tracer = Tracer(make_surface(*quad(), size=(8, 8)))
+    texture = torch.zeros(3, 8, 8)
+    texture[0, :4, :4] = 1
+    texture[1, :4, 4:] = 1
+    texture[2, 4:, :4] = 1
+    texture[:, 4:, 4:] = 1
+    texels = Texels([np.ones((8, 8), bool)], [(Wrap.CLAMP, Wrap.CLAMP)])
+    hits = tracer.view(front(64), 2)
+    assert hits is not None
+    view = View(hits, tracer, texels, CPU)
+    picture = view.render(texels.gather([texture])[view.texels], torch.zeros(3), shaded=False)[0]
+    height, width = view.shape
+    quarter = [(height // 3, width // 3), (height // 3, -width // 3), (-height // 3, width // 3)]
+    for place, colour in zip(quarter, ([1, 0, 0], [0, 1, 0], [0, 0, 1]), strict=True):
+        assert torch.allclose(picture[:, place[0], place[1]], torch.tensor(colour).float(), atol=1e-5)
+
+
+def test_constant_texture_gives_shaded_constant_on_the_mask() -> None:
+    tracer = Tracer(make_surface(*quad()))
+    hits = tracer.view(front(48), 2)
+    assert hits is not None
+    texels = Texels([np.ones((8, 8), bool)], [(Wrap.REPEAT, Wrap.REPEAT)])
+    view = View(hits, tracer, texels, CPU)
+    picture = view.render(torch.full((len(view.texels), 3), 0.5), torch.tensor([0.1, 0.2, 0.3]))
+    centre = picture[0, :, view.shape[0] // 2, view.shape[1] // 2]
+    assert torch.allclose(centre, torch.full((3,), 0.5 * (AMBIENT + HEADLIGHT)), atol=2e-3)
+    assert torch.allclose(picture[0, :, 0, 0], torch.tensor([0.1, 0.2, 0.3]))
+    assert float(view.mask.max()) == 1
+    assert view.pixels_seen == pytest.approx(len(hits.pixel) / 4)
+
+
+def test_rendering_is_linear_and_its_gradient_exact() -> None:
+    rng = np.random.default_rng(0)
+    surface = make_surface(*quad(), size=(64, 64))  # far more texels than rays: mip levels are in use
+    tracer = Tracer(surface)
+    hits = tracer.view(camera_towards_centre(np.array([0.6, 0.0, 0.8]), 24), 2)
+    assert hits is not None
+    texels = Texels([np.ones((64, 64), bool)], [(Wrap.REPEAT, Wrap.MIRROR)])
+    view = View(hits, tracer, texels, CPU)
+    t = torch.from_numpy(rng.random((len(view.texels), 3))).float().requires_grad_(True)
+    weight = torch.from_numpy(rng.random((1, 3, *view.shape))).float()
+    background = torch.zeros(3)
+    (view.render(t, background) * weight).sum().backward()
+    assert t.grad is not None
+    for row in rng.integers(0, len(t), 5):  # linear: one finite difference of any size is exact
+        moved = t.detach().clone()
+        moved[row, 1] += 1
+        change = ((view.render(moved, background) - view.render(t.detach(), background)) * weight).sum()
+        assert float(change) == pytest.approx(float(t.grad[row, 1]), abs=1e-4)
+
+
+def test_minified_texture_is_averaged_not_aliased() -> None:
+    """A one-texel checkerboard seen small is grey everywhere."""
+    surface = make_surface(*quad(), size=(256, 256))
+    tracer = Tracer(surface)
+    hits = tracer.view(front(32), 2)
+    assert hits is not None
+    texels = Texels([np.ones((256, 256), bool)], [(Wrap.REPEAT, Wrap.REPEAT)])
+    view = View(hits, tracer, texels, CPU)
+    checker = torch.from_numpy(np.indices((256, 256)).sum(0) % 2).float().expand(3, -1, -1)
+    picture = view.render(texels.gather([checker])[view.texels], torch.zeros(3), shaded=False)
+    inside = picture[0, 0][view.mask[0, 0] == 1]
+    assert float((inside - 0.5).abs().max()) < 0.02
+
+
+def test_nothing_between_charts_bleeds_in() -> None:
+    """Only the left half is covered: whatever the lookup, weights lie on covered texels and sum to 1."""
+    covered = np.zeros((32, 32), bool)
+    covered[:, :16] = True
+    corners, uv = quad()
+    uv = uv * [0.5, 1.0]
+    tracer = Tracer(make_surface(corners, uv, size=(32, 32), covered=covered))
+    hits = tracer.view(front(16), 2)
+    assert hits is not None
+    texels = Texels([covered], [(Wrap.REPEAT, Wrap.REPEAT)])
+    assert texels.count == 512
+    view = View(hits, tracer, texels, CPU)
+    ones = view.render(torch.ones(len(view.texels), 3), torch.zeros(3), shaded=False)
+    assert torch.allclose(ones[0, 0], view.mask[0, 0], atol=1e-5)
+
+
+def test_nearest_covered_of_a_hand_made_mask() -> None:
+    mask = np.array([[True, False, False], [False, False, True]])
+    assert nearest_covered(mask).tolist()[:3] in ([0, 0, 5], [0, 5, 5])
+    assert nearest_covered(mask)[5] == 5
+    layout = Layout(mask, (Wrap.REPEAT, Wrap.REPEAT), 0)
+    assert layout.count == 2
+    assert set(layout.rows.reshape(-1).tolist()) == {0, 1}
+
+
+def test_cut_outs_let_rays_through() -> None:
+    """A fully transparent quad before another one: the one behind is seen."""
+    near, uv = quad(0.5)
+    far, _ = quad(-0.5)
+    corners, both = np.concatenate([near, far]), np.concatenate([uv, uv])
+    for alpha, expected in ((0.0, {2, 3}), (1.0, {0, 1})):
+        surface = make_surface(corners, both, alpha=np.full((8, 8), alpha, np.float32))
+        cutoff = np.array([0.5, 0.5, 0, 0], np.float32)
+        tracer = Tracer(Surface(**{**surface.__dict__, "alpha_cutoff": cutoff}))
+        triangle, _, _ = tracer.first_hits(np.array([[0.1, 0.2, 5.0]]), np.array([[0.0, 0.0, -1.0]]))
+        assert int(triangle[0]) in expected
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_any_unit_of_length_gives_the_same_picture(unit: float) -> None:
+    corners, uv = quad()
+    hits = Tracer(make_surface(corners * unit + 3 * unit, uv)).view(front(32), 2)
+    reference = Tracer(make_surface(corners, uv)).view(front(32), 2)
+    assert hits is not None
+    assert reference is not None
+    assert np.array_equal(hits.pixel, reference.pixel)
+    assert np.allclose(hits.barycentric, reference.barycentric, atol=1e-3)
+
+
+def test_a_sphere_is_seen_well_all_over_and_its_inside_not_at_all() -> None:
+    outer, inner = trimesh.creation.icosphere(3), trimesh.creation.icosphere(2, radius=0.5)
+    corners = np.concatenate([outer.triangles, inner.triangles])
+    tracer = Tracer(make_surface(corners, np.zeros((len(corners), 3, 2))))
+    placement = place_cameras(tracer, 14, seed=0)
+    assert placement.seen_well > 0.99
+    assert placement.visible == pytest.approx(outer.area / (outer.area + inner.area), abs=0.02)
+
+
+def test_a_pit_gets_cameras_of_its_own() -> None:
+    """Few even cameras miss a deep well's floor; the greedy ones find it."""
+    well = trimesh.creation.annulus(r_min=0.3, r_max=0.5, height=1.0)
+    floor = trimesh.creation.cylinder(0.3, 0.02)
+    floor.apply_translation([0, 0, -0.45])
+    corners = np.concatenate([well.triangles, floor.triangles])
+    tracer = Tracer(make_surface(corners, np.zeros((len(corners), 3, 2))))
+    few = place_cameras(tracer, 6, seed=0, extra=0)
+    more = place_cameras(tracer, 6, seed=0)
+    assert few.seen_well < 0.95
+    assert more.seen_well > 0.99
+    assert len(more.directions) > 6
+
+
+def test_window_holds_the_whole_object_and_little_else() -> None:
+    corners, uv = quad()
+    hits = Tracer(make_surface(corners, uv)).view(front(64), 1)
+    assert hits is not None
+    # Half the diagonal is 1 bounding radius: the square's half side is 1/√2, seen from DISTANCE.
+    side = 2 / math.sqrt(2) / DISTANCE / front(64).pitch
+    assert all(side <= extent <= side + 16 for extent in hits.shape)
+    assert all(extent % 8 == 0 for extent in hits.shape)
