@@ -41,8 +41,8 @@ def finish(
         known = atlas.covered & visible
         painted = fill_gutters(np.asarray(texture, np.float32), known, atlas.wrap)
         images.append(quantized(painted, atlas.alpha))
-        covered = max(np.count_nonzero(atlas.covered), 1)
-        shares.append(1.0 - np.count_nonzero(known) / covered)
+        covered = int(np.count_nonzero(atlas.covered))
+        shares.append(1.0 - int(np.count_nonzero(known)) / covered if covered else 0.0)
     return BakeResult(tuple(images), tuple(shares))
 
 

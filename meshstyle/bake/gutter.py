@@ -49,7 +49,7 @@ def push_pull(
     if known.all():
         return values
     weight = known.astype(np.float32)[..., None]
-    levels = [(values * weight, weight)]
+    levels: list[tuple[np.ndarray, np.ndarray]] = [(values * weight, weight)]
     while max(levels[-1][1].shape[:2]) > 1 and not (levels[-1][1] > 0).all():
         total, weight = (_sum_2x2(a) for a in levels[-1])
         scale = np.maximum(weight, 1e-12)

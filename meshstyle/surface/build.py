@@ -31,10 +31,10 @@ def build_surface(
     """Lay the model out for painting.
 
     Args:
-        plans: what to paint; None: what `plan_atlases` says. Parts in no plan only hide what lies behind them.
+        plans: what to paint; None: what `plan_atlases` says. Parts in no plan only hide what is behind them.
         progress: told of the stage `unwrap`.
 
-    Raises UsageError where UVs are to be kept that do not exist, PictureError where an image cannot be decoded.
+    Raises UsageError where UVs are to be kept that do not exist, PictureError where an image is unreadable.
     """
     plans = plan_atlases(asset, settings) if plans is None else tuple(plans)
     layout = _Layout(asset.parts)
@@ -44,11 +44,10 @@ def build_surface(
     atlases = []
     for number, plan in enumerate(plans):
         triangles = atlas_triangles(asset, plan, progress)
-        bounds = np.searchsorted(triangles.part, [plan.parts, np.add(plan.parts, 1)])
-        for part, first, last in zip(plan.parts, *bounds, strict=True):
-            own = triangles.uv[first:last]
+        for part in plan.parts:
+            own = triangles.uv[slice(*np.searchsorted(triangles.part, (part, part + 1)))]
             layout.spread(uv, part, own)
-            layout.spread(atlas, part, np.full(last - first, number, np.int32))
+            layout.spread(atlas, part, np.full(len(own), number, np.int32))
             painted[part] = PaintedPart(number, own if plan.unwrap else None)
         atlases.append(_atlas(asset, plan, triangles, layout))
     corners = layout.gather([p.corners for p in asset.parts], (3, 3))
@@ -69,16 +68,13 @@ def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = 
     """Collect what is painted into one atlas, with fresh UVs where the plan says so."""
     parts = [asset.parts[i] for i in plan.parts]
     counts = [p.corners.shape[1] for p in parts]
+    counted = list(zip(parts, counts, strict=True))
     corners = np.concatenate([p.corners[0] for p in parts])
-    source = np.concatenate(
-        [np.full((n, 3, 2), np.nan) if p.uv is None else p.uv for p, n in zip(parts, counts)]
-    )
+    source = np.concatenate([np.full((n, 3, 2), np.nan) if p.uv is None else p.uv for p, n in counted])
     number = np.repeat(np.array(plan.parts, np.int32), counts)
     colours = None
     if any(p.colours is not None for p in parts):
-        colours = np.concatenate(
-            [np.ones((n, 3, 4)) if p.colours is None else p.colours for p, n in zip(parts, counts)]
-        )
+        colours = np.concatenate([np.ones((n, 3, 4)) if p.colours is None else p.colours for p, n in counted])
     uv = source
     if plan.unwrap:
         progress(Progress("unwrap", message=f"{plan.name}: laying out {len(corners)} triangles"))
@@ -161,7 +157,6 @@ class _Layout:
 
     def triangle(self) -> Int32[np.ndarray, "F"]:
         """Index into the part's triangles."""
-        number = np.arange(self.count) - np.repeat(self.first, self.instances * self.triangles)
-        return (number % np.repeat(np.maximum(self.triangles, 1), self.instances * self.triangles)).astype(
-            np.int32
-        )
+        copies = self.instances * self.triangles
+        number = np.arange(self.count) - np.repeat(self.first, copies)
+        return (number % np.repeat(self.triangles, copies)).astype(np.int32)

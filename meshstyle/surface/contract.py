@@ -1,6 +1,6 @@
 """The surface: triangles in world space with the atlas texels they own.
 
-Texel (row i, column j) of an H×W atlas is centred at u = (j + ½)/W, v = (i + ½)/H (glTF's UV origin, top left).
+Texel (row i, column j) of an H×W atlas is centred at u = (j + ½)/W, v = (i + ½)/H (origin top left).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class UVHealth:
     """How fit UVs are for painting.
 
     Attributes:
-        overlap: share of the covered texels that more than one surface point owns (instances of one mesh do not
-            count: they share their paint).
+        overlap: share of the covered texels that more than one surface point owns (instances of one mesh do
+            not count: they share their paint).
         zero_area: share of the surface area whose triangles have no UV area.
         coverage: share of the atlas that is covered.
         low, high: the range of the UVs along u and v.
@@ -62,10 +62,12 @@ class Atlas:
     Attributes:
         plan: how it came about.
         wrap: along u and v, for UVs outside 0..1.
-        start: the colours the model has: sRGB 0..1, factor × vertex colour × image; gutters filled from charts.
-        alpha: the base colour's alpha 0..1, or None where it is 1 throughout.
-        owner: the triangle (index into the Surface) that owns a texel's centre, or one that overlaps the texel
-            without holding its centre; -1: no triangle touches the texel.
+        start: the colours the model has: sRGB 0..1, factor × vertex colour × image; gutters filled from
+            charts.
+        alpha: 0..1, of vertex colour × image (the factor's stays in the material), or None where it is 1
+            throughout or the materials are opaque.
+        owner: the triangle (index into the Surface) that owns a texel's centre, or the nearest one that
+            touches the texel without holding its centre; -1: no triangle touches the texel.
     """
 
     plan: AtlasPlan
@@ -89,7 +91,7 @@ class Surface:
         normals: unit shading normals: the file's, else smooth where faces meet at less than about 40 degrees.
         uv: effective, unwrapped where the plan says so; NaN where `atlas` is -1.
         atlas: index into `atlases`; -1: not painted (it only hides what lies behind).
-        alpha_cutoff: texels with less alpha let rays through; 0 where the material is opaque.
+        alpha_cutoff: texels whose `Atlas.alpha` is less let rays through; 0 where the material is opaque.
         part, triangle: where each came from: part of the asset, triangle of that part.
         atlases: what is to be painted.
         painted: per part of the asset, what goes back to the file; None: part not painted.

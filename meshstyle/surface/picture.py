@@ -1,4 +1,4 @@
-"""A base colour image, read as glTF's samplers read it: in linear light, wrapped, filtered when it shrinks."""
+"""A base colour image, read as samplers read it: in linear light, wrapped, filtered when it shrinks."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from .uv_health import uv_health
 MAX_OVERLAP = 0.01
 MAX_ZERO_AREA = 0.01
 COARSE = 64
-"""Texels along the model's diagonal below which paint shows as blotches (views are 128 to 384 pixels wide)."""
+"""Texels along the model's diagonal below which paint is only blotches (views are 128 to 384 pixels wide)."""
 MAX_COARSE = 0.1
 FRESH_SIZE = 1024
-"""Side of an atlas with fresh UVs where the original is smaller: a palette's size says nothing about the paint."""
+"""Least side of an atlas with fresh UVs: the size of a palette says nothing about the paint."""
 FRESH_COVERAGE = 0.5  # what unwrapping may be trusted to fill
 
 
@@ -36,14 +36,14 @@ class _Group:
 def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
     """Decide, without decoding any image.
 
-    Materials that read the same image share an atlas, all materials without one share another. Own UVs are kept
-    (`--uv auto`) if practically every surface point has texels of its own, and enough of them for paint to show.
+    Materials that read the same image share an atlas, all materials without one share another. Own UVs are
+    kept (`--uv auto`) if practically every surface point has texels of its own, and enough for paint to show.
 
-    The size: `settings.texture_size` is the longer side; None: the image's own within DEFAULT_TEXTURE_SIZE_RANGE.
-    Kept UVs keep the image's proportions. Fresh UVs get a square, at least FRESH_SIZE where the user does not say;
-    so do models without an image.
+    The size: `settings.texture_size` is the longer side; None takes the image's own, within
+    DEFAULT_TEXTURE_SIZE_RANGE. Kept UVs keep the image's proportions. Fresh UVs get a square, of at least
+    FRESH_SIZE where the user does not say; so do models without an image.
 
-    Raises UsageError where UVs are to be kept and a part has none; PictureError where an image cannot be read.
+    Raises UsageError where UVs are to be kept and a part has none; PictureError where an image is unreadable.
     """
     boxes = [(c.min(axis=(0, 1, 2)), c.max(axis=(0, 1, 2))) for p in asset.parts if (c := p.corners).size]
     diagonal = 0.0
@@ -157,7 +157,7 @@ def _fault(
 def _praise(health: UVHealth | None) -> str:
     covered = _percent(health.coverage) if health else "none"
     overlap = _percent(health.overlap) if health and health.overlap > 0 else "none"
-    return f"Its UVs are kept: they cover {covered} of the image, and {overlap} of that is shared between places."
+    return f"Its UVs are kept: they cover {covered} of the image, and {overlap} of that is shared."
 
 
 def _percent(share: float) -> str:
@@ -184,8 +184,10 @@ def _coarse_share(parts: list[Part], kept: tuple[int, int], fresh: tuple[int, in
 def _least_stretch(
     corners: Float64[np.ndarray, "F 3 3"], area: Float64[np.ndarray, "F"], texel: Float64[np.ndarray, "F 3 2"]
 ) -> Float64[np.ndarray, "F"]:
-    """Texels per unit of length along the direction in which there are fewest: the smaller singular value of the
-    map from the surface to the atlas (Sander et al. 2001, section 3)."""
+    """Texels per unit of length along the direction in which there are fewest.
+
+    The smaller singular value of the map from the surface to the atlas (Sander et al. 2001, section 3).
+    """
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     s, t = texel[:, 1] - texel[:, 0], texel[:, 2] - texel[:, 0]
     length = np.maximum(np.linalg.norm(a, axis=1), 1e-300)

@@ -53,7 +53,7 @@ def rasterize(
     `conservative`, a texel that triangles touch without holding its centre belongs to the nearest of them.
 
     Args:
-        uv: per corner, (0, 0) = top left corner of the atlas. Triangles with UVs that are not finite own nothing.
+        uv: per corner, (0, 0) = top left corner of the atlas. Triangles with UVs not finite own nothing.
         size: height and width in texels.
         wrap: along u and v.
     """
@@ -224,7 +224,7 @@ class _Grid:
     def _band_span(self, triangle: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Exact extent along x of the triangle's part between y = row and y = row + 1.
 
-        With clamping, the row above the atlas stands for all of the plane above it, and the row below likewise.
+        With clamping, the row above the atlas stands for all of the plane above it; the row below likewise.
         """
         low, high = row.astype(np.float64), row + 1.0
         if self.wrap[1] is Wrap.CLAMP:

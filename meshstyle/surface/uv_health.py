@@ -33,7 +33,7 @@ def uv_health(
         uv: effective, as they are looked up, wrapping aside.
         aspect: width / height of the image.
         wrap: along u and v.
-        group: triangles of different groups (materials that tint the image differently) are never the same place.
+        group: triangles of different groups (materials, which may tint the image) are never the same place.
     """
     size = _fit(MEASURED_SIZE, aspect)
     _, area = face_normals(corners)
@@ -43,9 +43,8 @@ def uv_health(
     total = area.sum()
     zero = area[texels < POINT].sum() / total if total > 0 else 0.0
     distinct = np.flatnonzero(usable)
-    distinct = distinct[
-        _distinct(corners[distinct], uv[distinct], None if group is None else group[distinct])
-    ]
+    groups = np.zeros(len(uv), np.int64) if group is None else group
+    distinct = distinct[_distinct(corners[distinct], uv[distinct], groups[distinct])]
     work = texel_area(safe[distinct], size).sum()
     if work > WORK_LIMIT:
         size = _fit(max(int(MEASURED_SIZE * np.sqrt(WORK_LIMIT / work)), 32), aspect)
@@ -70,7 +69,7 @@ def _fit(longer: int, aspect: float) -> tuple[int, int]:
 def _distinct(
     corners: Float64[np.ndarray, "F 3 3"],
     uv: Float64[np.ndarray, "F 3 2"],
-    group: Int64[np.ndarray, "F"] | None,
+    group: Int64[np.ndarray, "F"],
 ) -> Int64[np.ndarray, "D"]:
     """One of each set of triangles with the same three (place, UV) corners, in any order; ascending."""
     if not len(corners):
@@ -78,9 +77,7 @@ def _distinct(
     place = weld(corners)
     lookup = weld(np.concatenate([uv, np.zeros((*uv.shape[:2], 1))], axis=2))
     key = place * (int(lookup.max()) + 1) + lookup
-    key = np.sort(key, axis=1)
-    if group is not None:
-        key = np.column_stack([key, group])
+    key = np.column_stack([np.sort(key, axis=1), group])
     order = np.lexsort(key.T[::-1])
     changed = (np.diff(key[order], axis=0, prepend=-1) != 0).any(axis=1)
     return np.sort(order[changed])
