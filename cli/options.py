@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from meshstyle.errors import UsageError
 from meshstyle.settings import DEFAULT_TEXTURE_SIZE_RANGE, DEVICE_CHOICES, PRESETS, UV_CHOICES, Settings
 
 
@@ -106,6 +108,17 @@ def takes_settings(command: Callable[..., Any]) -> Callable[..., Any]:
         added,
         lambda values: {name: value for name, value in values.items() if value is not None},
     )
+
+
+@contextmanager
+def naming_options(given: Mapping[str, Any]) -> Iterator[None]:
+    """Errors about a setting that came from the line name it as it stands there: `--texture-size`."""
+    try:
+        yield
+    except UsageError as error:
+        if error.subject not in given:
+            raise
+        raise UsageError("--" + error.subject.replace("_", "-"), error.cause, error.remedy) from error
 
 
 def reports(command: Callable[..., Any]) -> Callable[..., Any]:

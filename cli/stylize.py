@@ -14,7 +14,18 @@ from meshstyle.settings import Settings
 
 from .display import Display, duration, emit, emit_json, make_display, table, texels
 from .interrupt import interruptible
-from .options import Config, DryRun, Model, NoPartial, Output, Reporting, Style, reports, takes_settings
+from .options import (
+    Config,
+    DryRun,
+    Model,
+    NoPartial,
+    Output,
+    Reporting,
+    Style,
+    naming_options,
+    reports,
+    takes_settings,
+)
 
 if TYPE_CHECKING:
     from meshstyle.pipeline import Plan, Result
@@ -39,7 +50,10 @@ def stylize(
     the best result so far.
     """
     display = make_display(reporting)
-    with interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts:
+    with (
+        interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
+        naming_options(given),
+    ):
         picture, settings = choose(style, config, given)
         if dry_run:
             _show_plan(model, picture, output, settings, reporting)
@@ -56,11 +70,7 @@ def stylize(
 def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> tuple[str, Settings]:
     """The picture and the settings: the line's options over the settings file over the defaults."""
     run = read_run_file(config) if config else RunFile(Path())
-    try:
-        settings = run.settings(**given)
-    except UsageError as error:
-        option = f"--{error.subject.replace('_', '-')}" if error.subject in given else error.subject
-        raise UsageError(option, error.cause, error.remedy) from error
+    settings = run.settings(**given)
     picture = style or run.style
     if not picture:
         raise UsageError(
