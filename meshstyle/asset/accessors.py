@@ -58,39 +58,31 @@ class Accessors:
         return self._decoded[index]
 
     def _decode(self, item: Fields) -> Shaped[np.ndarray, "N C"]:
-        dtype, width = self._kind(item)
+        dtype, kind = self._type(item)
         count = item.integer("count", low=1)
         view = item.index("bufferView", self._view_count, "bufferViews")
         if view is None:
             if count > MAX_EMPTY_ELEMENTS:
                 item.fail(f"claims {count} elements without any data")
-            values = np.zeros((count, width), dtype)
+            values = np.zeros((count, WIDTHS[kind]), dtype)
         else:
-            values = self._elements(item, view, item.integer("byteOffset", 0), (count, width), dtype)
-        if item.has("sparse"):
-            values = self._fill_sparse(item.child("sparse"), values)
-        return values
+            values = self._elements(item, view, count, kind, dtype)
+        return self._fill_sparse(item.child("sparse"), values, kind) if item.has("sparse") else values
 
-    def _kind(self, item: Fields) -> tuple[np.dtype[Any], int]:
+    def _type(self, item: Fields) -> tuple[np.dtype[Any], str]:
         component, kind = item.integer("componentType"), item.text("type")
         if component not in COMPONENT_TYPES:
             item.fail(f"has the unknown componentType {component}")
         if kind not in WIDTHS:
             item.fail(f"has the unknown type {kind[:20]!r}")
-        return COMPONENT_TYPES[component], WIDTHS[kind]
+        return COMPONENT_TYPES[component], kind
 
     def _elements(
-        self, item: Fields, view: int, start: int, shape: tuple[int, int], dtype: np.dtype[Any]
+        self, item: Fields, view: int, count: int, kind: str, dtype: np.dtype[Any]
     ) -> Shaped[np.ndarray, "N C"]:
-        """`shape` elements from byte `start` of a bufferView, its stride obeyed."""
-        data = self._document.view_bytes(view)
-        count, width = shape
-        columns = {4: 2, 9: 3, 16: 4}[width] if item.value.get("type", "").startswith("MAT") else 1
-        rows = width // columns
-        # Columns of matrices start at multiples of 4 bytes (specification, section 3.6.2.4).
-        column = rows * dtype.itemsize
-        column += -column % 4 if columns > 1 else 0
-        size = column * (columns - 1) + rows * dtype.itemsize
+        """`count` elements from the item's byteOffset in a bufferView, whose stride is obeyed."""
+        data, start = self._document.view_bytes(view), item.integer("byteOffset", 0)
+        rows, columns, column, size = element_layout(kind, dtype)
         stride = self._document.view_stride(view) or column * columns
         if stride < size:
             item.fail(f"has elements of {size} bytes in a bufferView with a byteStride of {stride}")
@@ -99,28 +91,42 @@ class Accessors:
             item.fail(f"reaches byte {end} of a bufferView of {len(data)} bytes")
         strides = (stride, column, dtype.itemsize)
         view_of = np.ndarray((count, columns, rows), dtype, data, start, strides)
-        return view_of.reshape(count, width)  # a copy unless the elements are packed
+        return view_of.reshape(count, rows * columns)  # a copy unless the elements are packed
 
-    def _fill_sparse(self, sparse: Fields, values: Shaped[np.ndarray, "N C"]) -> Shaped[np.ndarray, "N C"]:
+    def _fill_sparse(
+        self, sparse: Fields, values: Shaped[np.ndarray, "N C"], kind: str
+    ) -> Shaped[np.ndarray, "N C"]:
         count = sparse.integer("count", low=1, high=len(values))
         places, fillings = sparse.child("indices"), sparse.child("values")
         component = places.integer("componentType")
         if component not in (5121, 5123, 5125):
             places.fail(f"has the componentType {component}, which no index has")
-        where = self._sparse_part(places, (count, 1), COMPONENT_TYPES[component])[:, 0]
+        where = self._sparse_part(places, count, "SCALAR", COMPONENT_TYPES[component])[:, 0]
         if where.max() >= len(values):
             places.fail(f"names element {where.max()} of {len(values)}")
         filled = values.copy()
-        filled[where] = self._sparse_part(fillings, (count, values.shape[1]), values.dtype)
+        filled[where] = self._sparse_part(fillings, count, kind, values.dtype)
         return filled
 
     def _sparse_part(
-        self, part: Fields, shape: tuple[int, int], dtype: np.dtype[Any]
+        self, part: Fields, count: int, kind: str, dtype: np.dtype[Any]
     ) -> Shaped[np.ndarray, "N C"]:
         view = part.index("bufferView", self._view_count, "bufferViews")
         if view is None:
             part.fail("has no bufferView")
-        return self._elements(part, view, part.integer("byteOffset", 0), shape, dtype)
+        return self._elements(part, view, count, kind, dtype)
+
+
+def element_layout(kind: str, dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
+    """Rows and columns of an element, bytes from column to column, bytes of the element.
+
+    Columns of matrices start at multiples of 4 bytes (specification, section 3.6.2.4).
+    """
+    columns = int(kind[-1]) if kind.startswith("MAT") else 1
+    rows = WIDTHS[kind] // columns
+    column = rows * dtype.itemsize
+    column += -column % 4 if columns > 1 else 0
+    return rows, columns, column, column * (columns - 1) + rows * dtype.itemsize
 
 
 def to_float(values: Shaped[np.ndarray, "*n"], normalized: bool) -> Float64[np.ndarray, "*n"]:

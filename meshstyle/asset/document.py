@@ -9,6 +9,7 @@ from ..errors import AssetError
 from .container import MAX_FILE_BYTES, Container, parse_json, read_container, read_file
 from .fields import Fields, fail
 from .paths import decode_data_uri, is_data_uri, resolve_uri
+from .structure import check_structure
 
 # Required extensions that do not change where triangles are or what their base colour is, and those we apply.
 _KNOWN_EXTENSIONS = frozenset(
@@ -52,18 +53,23 @@ class GltfDocument:
         self.root = Fields(parse_json(self.container.text, path), "", path)
         self._check_version()
         self._check_extensions()
+        check_structure(self.root)
         self._images = self.root.children("images")
         self._views = self.root.children("bufferViews")
         self._image_files: dict[int, Path] = {}
-        buffer_files: list[Path] = []
+        self._buffer_files: dict[int, Path] = {}
         self._room = MAX_FILE_BYTES
         for i, image in enumerate(self._images):
             if image.has("uri") and not is_data_uri(uri := image.text("uri")):
                 self._image_files[i] = resolve_uri(uri, path.parent, path)
         self.buffers = tuple(
-            self._read_buffer(i, item, buffer_files) for i, item in enumerate(self.root.children("buffers"))
+            self._read_buffer(i, item) for i, item in enumerate(self.root.children("buffers"))
         )
-        self.sources: tuple[Path, ...] = (path, *buffer_files, *self._image_files.values())
+        self.sources: tuple[Path, ...] = (
+            path,
+            *self._buffer_files.values(),
+            *self._image_files.values(),
+        )
 
     def new_json(self) -> dict[str, Any]:
         """A copy of the JSON that may be changed."""
@@ -72,6 +78,10 @@ class GltfDocument:
     def image_file(self, index: int) -> Path | None:
         """The file that an image lies in, or None where it is part of the model's own data."""
         return self._image_files.get(index)
+
+    def buffer_file(self, index: int) -> Path | None:
+        """The same of a buffer."""
+        return self._buffer_files.get(index)
 
     def image_bytes(self, index: int) -> tuple[str, bytes]:
         """Media type ("" where unknown) and encoded bytes of an image. Raises AssetError."""
@@ -133,7 +143,7 @@ class GltfDocument:
                     "Export the model without that extension.",
                 )
 
-    def _read_buffer(self, index: int, buffer: Fields, files: list[Path]) -> memoryview | None:
+    def _read_buffer(self, index: int, buffer: Fields) -> memoryview | None:
         length = buffer.integer("byteLength", low=1)
         data: memoryview
         if buffer.has("uri"):
@@ -141,8 +151,8 @@ class GltfDocument:
             if is_data_uri(uri):
                 data = memoryview(decode_data_uri(uri, self.path)[1])
             else:
-                files.append(resolve_uri(uri, self.path.parent, self.path))
-                data = memoryview(read_file(files[-1], self.path, self._room))
+                file = self._buffer_files[index] = resolve_uri(uri, self.path.parent, self.path)
+                data = memoryview(read_file(file, self.path, self._room))
         elif index == 0 and self.container.binary is not None:
             data = self.container.binary
         elif any(name in buffer.child("extensions").value for name in COMPRESSIONS):

@@ -41,10 +41,7 @@ class Fields:
         return key in self.value
 
     def integer(self, key: str, default: int | None = None, low: int = 0, high: int = 2**53) -> int:
-        """Integers; JSON numbers such as 3.0 count, as the glTF schema allows."""
         value = self._get(key, default)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self.fail(f"has {key} = {_shown(value)} where an integer from {low} to {high} belongs")
         return value

@@ -42,23 +42,24 @@ def read_geometry(primitive: Fields, document: GltfDocument, accessors: Accessor
     """
     if primitive.integer("mode", TRIANGLES, high=6) not in TRIANGLE_MODES:
         return None
-    fields = primitive.child("attributes")
-    attributes = {}
-    for name in fields.value:
-        index = fields.index(name, len(accessors), "accessors")
-        if index is not None:
-            attributes[name] = index
+    attributes = _references(primitive.child("attributes"), accessors)
     if "POSITION" not in attributes:
         return None
     _refuse_compressed(primitive, document, accessors, attributes["POSITION"])
-    counts = {name: accessors.count(index) for name, index in attributes.items()}
-    vertex_count = counts["POSITION"]
-    for name, count in counts.items():
-        if count != vertex_count:
-            primitive.fail(f"has {vertex_count} positions, but {count} of {name[:40]}")
+    vertex_count = accessors.count(attributes["POSITION"])
+    for holder in (primitive.child("attributes"), *primitive.children("targets")):
+        for name, index in _references(holder, accessors).items():
+            count = len(accessors.raw(index))  # read here, so that damaged ones are not met when writing
+            if count != vertex_count:
+                holder.fail(f"has {count} of {name[:40]}, but {vertex_count} positions")
     indices = _read_indices(primitive, accessors, vertex_count)
     mode = primitive.integer("mode", TRIANGLES, high=6)
     return Geometry(primitive, triangles(indices, mode), vertex_count, primitive.has("indices"), attributes)
+
+
+def _references(holder: Fields, accessors: Accessors) -> dict[str, int]:
+    found = {name: holder.index(name, len(accessors), "accessors") for name in holder.value}
+    return {name: index for name, index in found.items() if index is not None}
 
 
 def _refuse_compressed(

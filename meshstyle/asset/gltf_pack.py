@@ -1,0 +1,188 @@
+"""Where the bytes of an edited glTF document go: buffers, their files, and the numbers of new bufferViews."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+from .gltf_draft import Draft, Json, NewView, numbers_at
+
+
+def assign_views(draft: Draft) -> dict[int, NewView]:
+    """Number the new bufferViews, those first that nothing uses any more. Returns number to content.
+
+    Left-over ones at the end of the list disappear; others keep their place, cut down to a few bytes.
+    """
+    in_use = {number for _, number in numbers_at(draft.json, "bufferView")} | draft.pinned()
+    free = sorted(draft.released - in_use)
+    views = draft.items("bufferViews")
+    contents = {}
+    for new in draft.new_views:
+        number = free.pop(0) if free else draft.append("bufferViews", {})
+        views = draft.items("bufferViews")
+        kept: Json = {key: views[number][key] for key in ("name", "extras") if key in views[number]}
+        views[number].clear()
+        views[number].update(kept)
+        contents[number] = new
+        for owner in new.owners:
+            owner["bufferView"] = number
+    for number in reversed(free):
+        if number == len(views) - 1:
+            views.pop()
+        else:
+            views[number]["byteLength"] = min(views[number]["byteLength"], 4)
+    if not views:
+        draft.json.pop("bufferViews", None)
+    return contents
+
+
+def directly_used_buffers(json: Json) -> set[int]:
+    """Buffers that extensions refer to without a bufferView: nothing in them may move."""
+    views = {id(view) for view in json.get("bufferViews", ())}
+    return {number for holder, number in numbers_at(json, "buffer") if id(holder) not in views}
+
+
+class Packer:
+    """Builds one buffer out of what is kept of old ones and what is new."""
+
+    def __init__(self, draft: Draft, contents: dict[int, NewView]) -> None:
+        self._draft, self._contents = draft, contents
+        self._views = draft.items("bufferViews")
+        self.data = bytearray()
+
+    def keep(self, buffer: int, target: int, whole: bool) -> None:
+        """Make an old buffer part of buffer `target`: all of it, or what bufferViews still use."""
+        source = self._draft.document.buffers[buffer]
+        if source is None:
+            return
+        mine = [
+            view
+            for number, view in enumerate(self._views)
+            if number not in self._contents and view["buffer"] == buffer
+        ]
+        spans = [(0, len(source))] if whole else _merged((_span(view) for view in mine), len(source))
+        moves = []
+        for start, end in spans:
+            self._align()
+            moves.append((start, end, len(self.data) - start))
+            self.data += source[start:end]
+        for view in mine:
+            start, end = _span(view)
+            shift = next(move for low, high, move in moves if low <= start and end <= high)
+            _set_place(view, target, start + shift)
+
+    def add_new(self, target: int) -> None:
+        """Append all new bufferViews."""
+        for number, new in sorted(self._contents.items()):
+            self._align()
+            place = {"buffer": target, "byteOffset": len(self.data), "byteLength": len(new.data)}
+            kept = dict(self._views[number])
+            self._views[number].clear()
+            self._views[number].update(place | new.properties | kept)
+            self.data += new.data
+
+    def _align(self) -> None:
+        self.data += b"\0" * (-len(self.data) % 4)
+
+
+def _set_place(view: Json, buffer: int, offset: int) -> None:
+    view["buffer"] = buffer
+    if offset or "byteOffset" in view:
+        view["byteOffset"] = offset
+
+
+def _span(view: Json) -> tuple[int, int]:
+    start = view.get("byteOffset", 0)
+    return start, start + view["byteLength"]
+
+
+def _merged(spans: Iterable[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """The union of byte ranges as separate ranges in order, starts moved down to multiples of 4."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        start -= start % 4  # keeps every alignment
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], min(max(merged[-1][1], end), length))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def pack_for_glb(draft: Draft) -> bytes | None:
+    """Number new bufferViews and bring all buffers into the binary chunk. Returns its bytes, if any."""
+    contents = assign_views(draft)
+    pinned = directly_used_buffers(draft.json)
+    buffers = draft.items("buffers")
+    packer = Packer(draft, contents)
+    fixed = bool(pinned) or any(data is None for data in draft.document.buffers)
+    if fixed:  # buffers keep their numbers: the first becomes the chunk, the others data URIs
+        packer.keep(0, 0, whole=True)
+        for number, item in enumerate(buffers[1:], start=1):
+            data = draft.document.buffers[number]
+            if data is not None:
+                item["uri"] = data_uri(bytes(data))
+    else:
+        for number in range(len(buffers)):
+            packer.keep(number, 0, whole=not _is_released(draft, number))
+        del buffers[1:]
+    packer.add_new(0)
+    if not packer.data:
+        draft.json.pop("buffers", None)
+        return None
+    if not buffers:
+        draft.append("buffers", {})
+    first = draft.items("buffers")[0]
+    first.pop("uri", None)
+    first["byteLength"] = len(packer.data)
+    return bytes(packer.data)
+
+
+def pack_for_gltf(draft: Draft) -> tuple[Json | None, bytes]:
+    """Number new bufferViews and collect what goes into a file of its own: new data and GLB's binary chunk.
+
+    Other buffers stay the files they are. Returns the buffer of the new file, whose `uri` is still to be set
+    (None where no file is needed), and its bytes.
+    """
+    contents = assign_views(draft)
+    pinned = directly_used_buffers(draft.json)
+    buffers = draft.items("buffers")
+    packer = Packer(draft, contents)
+    present = [data is not None for data in draft.document.buffers]
+    home = next((i for i, item in enumerate(buffers) if "uri" not in item and present[i]), None)
+    for number, item in enumerate(buffers):
+        embedded = str(item.get("uri", ""))[:5].lower() == "data:"
+        if embedded and number not in pinned and _is_released(draft, number):
+            _shrink_embedded(draft, contents, number)
+    if home is not None:
+        packer.keep(home, home, whole=home in pinned or not _is_released(draft, home))
+    elif contents:
+        home = draft.append("buffers", {})
+    if home is None:
+        return None, b""
+    packer.add_new(home)
+    packer.data = packer.data or bytearray(
+        4
+    )  # a buffer may not be empty, and removing it would renumber others
+    item = draft.items("buffers")[home]
+    item["byteLength"] = len(packer.data)
+    return item, bytes(packer.data)
+
+
+def _shrink_embedded(draft: Draft, contents: dict[int, NewView], number: int) -> None:
+    """Drop what is no longer used from a buffer that is a data URI."""
+    packer = Packer(draft, contents)
+    packer.keep(number, number, whole=False)
+    if packer.data:
+        item = draft.items("buffers")[number]
+        item["uri"], item["byteLength"] = data_uri(bytes(packer.data)), len(packer.data)
+
+
+def _is_released(draft: Draft, buffer: int) -> bool:
+    """Whether any bufferView of this buffer lost a user."""
+    originals: list[Any] = draft.document.root.value.get("bufferViews", [])
+    return any(originals[number]["buffer"] == buffer for number in draft.released)
+
+
+def data_uri(data: bytes, media: str = "application/octet-stream") -> str:
+    return f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,214 @@
+"""New UV sets for glTF primitives. Where the corners of a vertex differ in UV, the vertex is split."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, Shaped
+
+from .accessors import COMPONENT_TYPES, Accessors, element_layout
+from .geometry import TRIANGLES
+from .gltf import PartSource
+from .gltf_build import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, FLOAT
+from .gltf_draft import Draft, Json, NewView, drop_extension, numbers_at
+
+# Largest index of each component type; the largest number itself would restart the primitive.
+_INDEX_LIMITS = {5121: 254, 5123: 65534, 5125: 2**32 - 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How vertices become more vertices: the old ones in their order, then copies.
+
+    Attributes:
+        copies: the old vertex that each copy is of.
+        corners: new vertex of each corner.
+        uv: of each new vertex; zero where no corner uses it.
+    """
+
+    copies: Int64[np.ndarray, " E"]
+    corners: Int64[np.ndarray, "F 3"]
+    uv: Float32[np.ndarray, "V 2"]
+
+
+def split_vertices(
+    vertices: Int64[np.ndarray, "F 3"], uv: Float64[np.ndarray, "F 3 2"], vertex_count: int
+) -> Split:
+    """Give every corner a vertex with its UV. The first UV met keeps the old vertex, others get copies."""
+    flat = vertices.reshape(-1)
+    values = uv.reshape(-1, 2).astype(np.float32) + np.float32(0)  # −0 becomes 0, so that both are one vertex
+    bits = values.view(np.uint32).astype(np.int64)
+    keys = np.stack([flat, bits[:, 0], bits[:, 1]], axis=1)  # (3F, 3)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # distinct (vertex, UV) pairs in the order of their first corner
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    first = first[order]
+    owner = flat[first]  # old vertex of each pair
+    _, keeps = np.unique(owner, return_index=True)  # the first pair of each vertex
+    place = np.empty(len(owner), np.int64)
+    moved = np.ones(len(owner), bool)
+    moved[keeps] = False
+    place[keeps] = owner[keeps]
+    place[moved] = vertex_count + np.arange(moved.sum())
+    table = np.zeros((vertex_count + moved.sum(), 2), np.float32)
+    table[place] = values[first]
+    return Split(owner[moved], place[rank[inverse.reshape(-1)]].reshape(-1, 3), table)
+
+
+def add_uv_sets(
+    draft: Draft, parts: Sequence[PartSource], uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]]
+) -> dict[int, int]:
+    """Write new UVs into a draft. `uvs` maps part to effective UVs; returns part to number of its new set.
+
+    Indexed primitives with the same attributes are treated as one, so that they go on sharing them.
+    """
+    accessors = Accessors(draft.document)
+    groups: dict[str, list[int]] = {}
+    for part in sorted(uvs):
+        primitive = draft.primitive(parts[part].mesh, parts[part].primitive)
+        shared = [primitive["attributes"], primitive.get("targets"), None if "indices" in primitive else part]
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(part)
+    splits = {
+        members[0]: split_vertices(
+            np.concatenate([parts[part].vertices for part in members]),
+            np.concatenate([uvs[part] for part in members]),
+            parts[members[0]].vertex_count,
+        )
+        for members in groups.values()
+    }
+    editor = _Editor(draft, accessors, _only_users(draft, parts, groups.values(), splits))
+    return {
+        part: number
+        for members in groups.values()
+        for part, number in editor.edit(parts, members, splits[members[0]]).items()
+    }
+
+
+def _only_users(
+    draft: Draft, parts: Sequence[PartSource], groups: Iterable[list[int]], splits: Mapping[int, Split]
+) -> set[int]:
+    """Accessors that only primitives with split vertices use: these may change in place."""
+    split = [
+        draft.primitive(parts[part].mesh, parts[part].primitive)
+        for members in groups
+        if len(splits[members[0]].copies)
+        for part in members
+    ]
+    everything = [primitive for mesh in draft.items("meshes") for primitive in mesh.get("primitives", ())]
+    mine, all_uses = Counter(_accessors_of(split)), Counter(_accessors_of(everything))
+    animated = {
+        number
+        for animation in draft.items("animations")
+        for sampler in animation.get("samplers", ())
+        for number in (sampler.get("input"), sampler.get("output"))
+    }
+    binds = {number for _, number in numbers_at(draft.items("skins"), "inverseBindMatrices")}
+    others = animated | binds | draft.pinned()
+    return {number for number, uses in mine.items() if uses == all_uses[number] and number not in others}
+
+
+def _accessors_of(primitives: Iterable[Json]) -> list[int]:
+    return [
+        number
+        for primitive in primitives
+        for holder in (primitive["attributes"], *primitive.get("targets", ()))
+        for number in holder.values()
+    ] + [primitive["indices"] for primitive in primitives if "indices" in primitive]
+
+
+class _Editor:
+    def __init__(self, draft: Draft, accessors: Accessors, replaceable: set[int]) -> None:
+        self._draft, self._accessors, self._replaceable = draft, accessors, replaceable
+
+    def edit(self, parts: Sequence[PartSource], members: Sequence[int], split: Split) -> dict[int, int]:
+        uv = self._add({"componentType": FLOAT, "type": "VEC2"}, split.uv, ARRAY_BUFFER)
+        grown: dict[int, int] = {}  # accessor before → accessor with the copies
+        start, numbers = 0, {}
+        for part in members:
+            primitive = self._draft.primitive(parts[part].mesh, parts[part].primitive)
+            corners = split.corners[start : start + len(parts[part].vertices)]
+            start += len(corners)
+            attributes = primitive["attributes"]
+            number = next(n for n in range(len(attributes) + 1) if f"TEXCOORD_{n}" not in attributes)
+            if len(split.copies):
+                for holder in (attributes, *primitive.get("targets", ())):
+                    for name, accessor in holder.items():
+                        if accessor not in grown:
+                            grown[accessor] = self._grow(accessor, split.copies)
+                        holder[name] = grown[accessor]
+                if "indices" not in primitive or not np.array_equal(corners, parts[part].vertices):
+                    self._reindex(primitive, corners)
+            attributes[f"TEXCOORD_{number}"] = uv
+            numbers[part] = number
+            drop_extension(primitive, "KHR_draco_mesh_compression")  # the plain data has just been changed
+        return numbers
+
+    def _grow(self, index: int, copies: Int64[np.ndarray, " E"]) -> int:
+        """An attribute with the copies of its vertices appended. Its least and greatest values stay."""
+        values = self._accessors.raw(index)
+        return self._replace(index, np.concatenate([values, values[copies]]), ARRAY_BUFFER)
+
+    def _reindex(self, primitive: Json, corners: Int64[np.ndarray, "F 3"]) -> None:
+        if primitive.get("mode", TRIANGLES) != TRIANGLES:
+            primitive["mode"] = TRIANGLES
+        values, old = corners.reshape(-1, 1), primitive.get("indices")
+        component = 5123 if old is None else int(self._draft.items("accessors")[old]["componentType"])
+        while values.max() > _INDEX_LIMITS[component]:
+            component += 2 if component < 5125 else 0
+        data = values.astype(COMPONENT_TYPES[component])
+        if old is None:
+            primitive["indices"] = self._add(
+                {"componentType": component, "type": "SCALAR"}, data, ELEMENT_ARRAY_BUFFER
+            )
+            return
+        primitive["indices"] = new = self._replace(old, data, ELEMENT_ARRAY_BUFFER)
+        item = self._draft.items("accessors")[new]
+        item["componentType"] = component
+        for key, value in (("min", values.min()), ("max", values.max())):
+            if key in item:
+                item[key] = [int(value)]
+
+    def _replace(self, index: int, values: Shaped[np.ndarray, "N C"], target: int) -> int:
+        """The accessor with other values: itself where nobody else uses it, else a copy."""
+        item: Json = self._draft.items("accessors")[index]
+        if index in self._replaceable:
+            self._replaceable.remove(index)
+        else:
+            item = deepcopy(item)
+            index = self._draft.append("accessors", item)
+            item.pop("bufferView", None)  # it stays the original's
+            item.pop("sparse", None)
+        self._fill(item, values, target)
+        return index
+
+    def _add(self, item: Json, values: Shaped[np.ndarray, "N C"], target: int) -> int:
+        self._fill(item, values, target)
+        return self._draft.append("accessors", item)
+
+    def _fill(self, item: Json, values: Shaped[np.ndarray, "N C"], target: int) -> None:
+        data, stride = _encode(values, item["type"], vertices=target == ARRAY_BUFFER)
+        properties: dict[str, Any] = {"target": target}
+        if stride is not None:
+            properties["byteStride"] = stride
+        self._draft.attach(item, NewView(data, properties))
+        item.pop("byteOffset", None)
+        item.pop("sparse", None)
+        item["count"] = len(values)
+
+
+def _encode(values: Shaped[np.ndarray, "N C"], kind: str, vertices: bool) -> tuple[bytes, int | None]:
+    """Elements as bytes; those of vertices start at multiples of 4 bytes; the stride where that pads."""
+    rows, columns, column, size = element_layout(kind, values.dtype)
+    stride = size + (-size % 4 if vertices else 0)
+    data = np.zeros((len(values), stride), np.uint8)
+    raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), columns, -1)  # (N, columns, bytes)
+    for i in range(columns):
+        data[:, i * column : i * column + raw.shape[2]] = raw[:, i]
+    return data.tobytes(), stride if stride != rows * columns * values.dtype.itemsize else None

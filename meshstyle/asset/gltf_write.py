@@ -1,0 +1,137 @@
+"""Writing a glTF asset with its paint: the file as it was, but for the base colour and what that needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from . import pictures
+from .atomic import write_all
+from .companions import Companions
+from .container import dump_json, pack_glb
+from .contract import Paint
+from .document import COMPRESSIONS
+from .gltf_draft import Draft, Json, NewView, drop_unused_names
+from .gltf_materials import IMAGE_EXTENSIONS, TRANSFORM
+from .gltf_pack import pack_for_glb, pack_for_gltf
+from .gltf_paint import keep_vertex_colours_aside, paint_materials
+from .gltf_vertices import add_uv_sets
+from .paths import file_stem
+
+if TYPE_CHECKING:
+    from .gltf import GltfAsset
+
+_MEDIA = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"RIFF": "image/webp",
+    b"\xabKTX": "image/ktx2",
+}
+
+
+def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
+    """See `contract.Asset.write`. `output` ends in .glb (everything in one file) or .gltf.
+
+    Raises OutputError; UsageError for other suffixes; AssetError where the input has changed meanwhile.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in (".glb", ".gltf"):
+        raise UsageError(
+            str(output),
+            f"a {asset.kind} model cannot be written as {suffix or 'a file without a suffix'}, which would "
+            "lose what such files cannot hold",
+            "Give an output that ends in .glb or .gltf.",
+        )
+    if len(paint.parts) != len(asset.parts):
+        raise ValueError(f"{len(asset.parts)} parts, but paint for {len(paint.parts)}")
+    draft = Draft(asset.document)
+    images = _edit(draft, asset, paint)
+    encoded = {atlas: pictures.encode_png(paint.atlases[atlas].pixels) for atlas in images}
+    files = (_as_glb if suffix == ".glb" else _as_gltf)(draft, output, paint, images, encoded)
+    return write_all(files, asset.document.sources)
+
+
+def _edit(draft: Draft, asset: GltfAsset, paint: Paint) -> dict[int, list[int]]:
+    """All changes but the contents of images. Returns which images hold each atlas."""
+    sources = asset.part_sources
+    new_uv = {i: part.uv for i, part in enumerate(paint.parts) if part is not None and part.uv is not None}
+    uv_sets = add_uv_sets(draft, sources, new_uv)
+    keep_vertex_colours_aside(draft, paint, sources)
+    images = paint_materials(draft, paint, sources, uv_sets)
+    drop_unused_names(draft, (*IMAGE_EXTENSIONS, TRANSFORM, *COMPRESSIONS))
+    if paint.record:
+        _add_record(draft.json, paint.record)
+    return images
+
+
+def _add_record(json: Json, record: Mapping[str, Any]) -> None:
+    extras = json["asset"].setdefault("extras", {})
+    if not isinstance(extras, dict):  # glTF allows anything there
+        json["asset"]["extras"] = extras = {"original": extras}
+    extras["meshstyle"] = dict(record)
+
+
+def _as_glb(
+    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Mapping[int, bytes]
+) -> dict[Path, bytes]:
+    """One file that holds everything."""
+    painted = {image for numbers in images.values() for image in numbers}
+    for number, image in enumerate(draft.items("images")):
+        if number not in painted and "uri" in image:
+            _embed(draft, image, number)
+    for atlas, numbers in images.items():
+        view = NewView(encoded[atlas])
+        for number in numbers:
+            _clear_image(draft, number, {"mimeType": "image/png"})
+            draft.attach(draft.items("images")[number], view)
+    binary = pack_for_glb(draft)
+    return {output: pack_glb(draft.json, binary, draft.document.container.extra_chunks)}
+
+
+def _embed(draft: Draft, image: Json, number: int) -> None:
+    """Bring an image from its file or data URI into the binary chunk; a missing file stays a reference."""
+    file = draft.document.image_file(number)
+    if file is not None and not file.is_file():
+        return
+    media, data = draft.document.image_bytes(number)
+    media = media or next((kind for magic, kind in _MEDIA.items() if data.startswith(magic)), "")
+    if not data or not media:  # a bufferView needs both
+        return
+    del image["uri"]
+    image["mimeType"] = media
+    draft.attach(image, NewView(data))
+
+
+def _as_gltf(
+    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Mapping[int, bytes]
+) -> dict[Path, bytes]:
+    """JSON, painted images and new binary data as files; what the input had beside it stays in reach."""
+    companions = Companions(output, draft.document)
+    painted = {image for numbers in images.values() for image in numbers}
+    for number, image in enumerate(draft.items("images")):
+        if number not in painted and (file := draft.document.image_file(number)) is not None:
+            image["uri"] = companions.keep(file, image["uri"])
+    for number, buffer in enumerate(draft.items("buffers")):
+        if (file := draft.document.buffer_file(number)) is not None:
+            buffer["uri"] = companions.keep(file, buffer["uri"])
+    for atlas, numbers in images.items():
+        name = f"{output.stem}_{file_stem(paint.atlases[atlas].name)}.png"
+        uri = companions.add(name, encoded[atlas])
+        for number in numbers:
+            _clear_image(draft, number, {"uri": uri, "mimeType": "image/png"})
+    home, binary = pack_for_gltf(draft)
+    if home is not None:
+        home["uri"] = companions.add(f"{output.stem}.bin", binary)
+    indent = 2 if draft.document.container.is_glb or b"\n" in draft.document.container.text.strip() else None
+    return {output: dump_json(draft.json, indent), **companions.files}
+
+
+def _clear_image(draft: Draft, number: int, place: Json) -> None:
+    """An image for new contents; its name and extras stay."""
+    image = draft.items("images")[number]
+    draft.release(image)
+    for key in ("uri", "bufferView", "mimeType"):
+        image.pop(key, None)
+    image.update(place)
