@@ -40,6 +40,12 @@ def picture_size(data: bytes, subject: str | Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def picture_has_alpha(data: bytes, subject: str | Path) -> bool:
+    """Whether the header promises transparency. Raises PictureError as `decode_picture` does."""
+    with _open(data, subject) as image:
+        return "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "La", "RGBa")
+
+
 def decode_picture(data: bytes, subject: str | Path) -> UInt8[np.ndarray, "H W 4"]:
     """A model texture as sRGB with straight alpha. EXIF orientation and colour profiles are ignored.
 

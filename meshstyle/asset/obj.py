@@ -1,0 +1,146 @@
+"""Wavefront OBJ models: reading. Writing is in `obj_write` (OBJ) and `obj_glb` (GLB, glTF)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64, UInt8
+
+from ..errors import UsageError
+from .contract import Material, Paint, Part
+from .obj_materials import ObjMaterial, srgb_to_linear
+from .obj_model import ObjModel, read_model
+
+MAX_UV = 1e6  # beyond, single precision has lost the texel
+
+
+class ObjAsset:
+    """An OBJ file with its material libraries; satisfies `contract.Asset`.
+
+    There is one part for each material in use, whatever objects and groups its faces lie in.
+
+    Attributes:
+        model: the file, understood.
+        part_triangles: for each part, the rows of `model.triangles` it consists of.
+    """
+
+    kind = "OBJ"
+
+    def __init__(self, path: Path) -> None:
+        """Read a file. Raises AssetError, and PictureError for damaged textures with transparency."""
+        self.path = path
+        self.model = read_model(path)
+        self.materials: tuple[Material, ...] = tuple(item.material for item in self.model.materials)
+        notes: list[str] = []
+        material = self.model.face_material[self.model.triangle_face]
+        self.part_triangles = tuple(np.flatnonzero(material == index) for index in range(len(self.materials)))
+        self.parts: tuple[Part, ...] = tuple(
+            _part(self.model, index, rows, notes) for index, rows in enumerate(self.part_triangles)
+        )
+        self.warnings = tuple(dict.fromkeys([*self.model.warnings, *notes]))
+        records = [library.record for library in self.model.libraries if library.record]
+        self.record: Mapping[str, Any] | None = records[-1] if records else None
+
+    def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
+        """Decode an image. Raises PictureError."""
+        return self.model.images[index].decode()
+
+    def image_name(self, index: int) -> str:
+        """The file's name without its suffix."""
+        return self.model.images[index].main.stem
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """Height and width without decoding. Raises PictureError."""
+        return self.model.images[index].size()
+
+    def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
+        """Write OBJ + MTL + PNG, GLB or glTF, as the suffix says. Raises OutputError, UsageError."""
+        from .obj_glb import write_glb, write_gltf  # they need this module's types
+        from .obj_write import write_obj
+
+        writers = {".obj": write_obj, ".glb": write_glb, ".gltf": write_gltf}
+        writer = writers.get(output.suffix.lower())
+        if writer is None:
+            raise UsageError(
+                str(output),
+                f"an OBJ model cannot be written as {output.suffix or 'a file without a suffix'}",
+                "Give the output a name that ends in .obj, .glb or .gltf.",
+            )
+        return writer(self, output, paint)
+
+
+def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: list[str]) -> Part:
+    corners = model.scan.corners[model.triangles[rows]]  # (F, 3, 3): position, texture vertex, normal
+    material = model.materials[index]
+    positions = model.scan.vertices[corners[..., 0], :3]  # (F, 3, 3)
+    return Part(
+        name=material.material.name,
+        material=index,
+        corners=positions[None],
+        normals=_normals(model.scan.normals, corners[..., 2], positions),
+        uv=_uv(model.scan.uvs, corners[..., 1], material, notes),
+        colours=_colours(model.scan.vertices, corners[..., 0], notes),
+    )
+
+
+def _uv(
+    uvs: Float64[np.ndarray, "T 2"], index: Int64[np.ndarray, "F 3"], material: ObjMaterial, notes: list[str]
+) -> Float64[np.ndarray, "F 3 2"] | None:
+    """With the texture's -s and -o applied, v turned over. Corners without usable UVs are at 0."""
+    if (index < 0).all():
+        return None
+    uv = np.where((index >= 0)[..., None], uvs[index], np.nan)
+    if material.map:
+        uv = uv * material.map.scale + material.map.offset
+    usable = np.all(np.abs(uv) <= MAX_UV, axis=2)  # NaN compares as false
+    if not usable.all():
+        count = int((~usable).sum())
+        notes.append(f"Corners of material {material.material.name!r} without usable UVs: {count}.")
+    uv = np.where(usable[..., None], uv, 0.0)
+    return np.stack([uv[..., 0], 1.0 - uv[..., 1]], axis=-1)
+
+
+def _normals(
+    normals: Float64[np.ndarray, "N 3"],
+    index: Int64[np.ndarray, "F 3"],
+    positions: Float64[np.ndarray, "F 3 3"],
+) -> Float64[np.ndarray, "1 F 3 3"] | None:
+    """The file's; the face's own where a corner has none that can be used."""
+    if (index < 0).all():
+        return None
+    own, has_own = _unit(np.where((index >= 0)[..., None], normals[index], np.nan))
+    edges = positions[:, 1:] - positions[:, :1]  # (F, 2, 3)
+    face, has_face = _unit(np.cross(edges[:, 0], edges[:, 1]))
+    face[~has_face] = (0.0, 0.0, 1.0)
+    return np.where(has_own[..., None], own, face[:, None])[None]
+
+
+def _unit(vectors: Float64[np.ndarray, "*n 3"]) -> tuple[Float64[np.ndarray, "*n 3"], np.ndarray]:
+    """Unit vectors, and which of them could be made so."""
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    good: np.ndarray = (largest > 0) & (largest < np.inf)  # NaN compares as false
+    scaled = np.where(good, vectors, 1.0) / np.where(
+        good, largest, 1.0
+    )  # squares neither vanish nor overflow
+    return scaled / np.linalg.norm(scaled, axis=-1, keepdims=True), good[..., 0]
+
+
+def _colours(
+    vertices: Float64[np.ndarray, "V 7"], index: Int64[np.ndarray, "F 3"], notes: list[str]
+) -> Float64[np.ndarray, "F 3 4"] | None:
+    """sRGB in the file, linear here; white where a vertex has none, None where all are white."""
+    rgba = vertices[index, 3:]  # (F, 3, 4)
+    has = np.isfinite(rgba[..., :3]).all(axis=-1)
+    if not has.any():
+        return None
+    rgba[~has] = 1.0
+    rgba[..., 3] = np.where(np.isfinite(rgba[..., 3]), rgba[..., 3], 1.0)
+    if rgba[..., :3].max() > 1.0:
+        notes.append("Vertex colours go beyond 1 and were taken as 0 to 255.")
+        rgba[has] /= 255.0
+    rgba = np.clip(rgba, 0.0, 1.0)
+    rgba[..., :3] = srgb_to_linear(rgba[..., :3])
+    return None if (rgba == 1.0).all() else rgba

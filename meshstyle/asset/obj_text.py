@@ -1,0 +1,105 @@
+"""The text of OBJ and MTL files: bytes in whatever encoding, and how to put them back.
+
+Everything downstream works on `Text.body`, a string of 8-bit characters, by byte offsets. `plain_lines` gives
+a twin of the same length with everything awkward blanked out, so that offsets found in it hold in the body.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import AssetError
+from .container import read_file
+
+MAX_OBJ_BYTES = 256 * 2**20  # three million triangles and their like
+REMEDY = "Export the model again."
+
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_BLANKS = bytes.maketrans(b"\t\v\f\0", b"    ")
+_CONTINUATION = re.compile(rb"\\ *\n")
+_COMMENT = re.compile(rb" *#")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of lines.
+
+    Attributes:
+        body: the content without its byte order mark; UTF-16 is held as UTF-8.
+        codec: of the body: `utf-8`, or `latin-1` where it is not valid UTF-8.
+        bom: the byte order mark, or b"".
+        stored: codec of the file: the body's or UTF-16 in one byte order.
+    """
+
+    body: bytes
+    codec: str
+    bom: bytes
+    stored: str
+
+    @property
+    def newline(self) -> bytes:
+        r"""How the first line ends: \r\n, \n or \r."""
+        first = re.search(rb"\r\n|\n|\r", self.body)
+        return first.group() if first else b"\n"
+
+    def decode(self, part: bytes) -> str:
+        return part.decode(self.codec, errors="replace")
+
+    def encode(self, name: str) -> bytes:
+        """A name for the body; what Latin-1 lacks goes in as UTF-8, as most readers take names."""
+        try:
+            return name.encode(self.codec)
+        except UnicodeEncodeError:
+            return name.encode("utf-8", errors="surrogateescape")
+
+    def pack(self, body: bytes) -> bytes:
+        """A changed body as the bytes of a file like this one."""
+        if self.stored.startswith("utf-16"):
+            body = body.decode("utf-8", "surrogatepass").encode(self.stored, "surrogatepass")
+        return self.bom + body
+
+
+def read_text(path: Path, subject: Path, limit: int = MAX_OBJ_BYTES) -> Text:
+    """Raises AssetError about `subject`: no such file, too large, damaged UTF-16."""
+    return split_text(read_file(path, subject, limit), path, subject)
+
+
+def split_text(data: bytes, path: Path, subject: Path) -> Text:
+    """The encoding by the byte order mark, else UTF-8 where it is valid, else Latin-1."""
+    bom, stored = next(((mark, codec) for mark, codec in _BOMS if data.startswith(mark)), (b"", ""))
+    body = data[len(bom) :]
+    if stored.startswith("utf-16"):
+        try:
+            body = body.decode(stored, "surrogatepass").encode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise AssetError(subject, f"{path.name} is damaged UTF-16", REMEDY) from error
+        return Text(body, "utf-8", bom, stored)
+    try:
+        body.decode("utf-8")
+        codec = "utf-8"
+    except UnicodeDecodeError:
+        codec = "latin-1"
+    return Text(body, codec, bom, codec)
+
+
+def plain_lines(body: bytes) -> bytes:
+    r"""A twin of equal length: blanks are spaces, lines end in \n alone, continued lines are one line.
+
+    A backslash at the end of a comment joins nothing: comments there end in Windows paths.
+    """
+    plain = body.translate(_BLANKS)
+    if b"\r" in plain:
+        plain = plain.replace(b"\r", b" " if b"\n" in plain else b"\n")  # old Macintosh files have \r alone
+    if b"\\" not in plain:
+        return plain
+    joined, done, comment = bytearray(plain), 0, bool(_COMMENT.match(plain))
+    for match in _CONTINUATION.finditer(plain):
+        newline = plain.rfind(b"\n", done, match.start())
+        if newline >= 0:  # else this is one more part of the line before
+            comment = bool(_COMMENT.match(plain, newline + 1))
+        if not comment:
+            joined[match.start() : match.end()] = b" " * (match.end() - match.start())
+        done = match.end() - comment  # the newline of a comment still ends its line
+    return bytes(joined)
