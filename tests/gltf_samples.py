@@ -78,7 +78,8 @@ class Maker:
         return len(self.json[name]) - 1
 
     def document(self) -> dict[str, Any]:
-        nodes = {"scenes": [{"nodes": self._roots()}], "scene": 0} if "nodes" in self.json else {}
+        bare = "nodes" in self.json and "scenes" not in self.json
+        nodes = {"scenes": [{"nodes": self._roots()}], "scene": 0} if bare else {}
         buffers = {"buffers": [{"byteLength": len(self.binary)}]} if self.binary else {}
         return {**nodes, **self.json, **({} if "buffers" in self.json else buffers)}
 
