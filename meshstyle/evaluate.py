@@ -180,7 +180,7 @@ def _orbit_frame(renderer: Renderer, angle: float) -> Image | None:
     return renderer.render(camera, ORBIT_RAYS, frame=(SIZE, SIZE), lit=False)
 
 
-def _reprojection(frame: Image, later: Image, tracer: Tracer) -> Float32[np.ndarray, "N"]:
+def _reprojection(frame: Image, later: Image, tracer: Tracer) -> Float32[np.ndarray, N]:
     """Squared colour differences, summed over channels, of the pixels seen in both frames."""
     height, width = frame.hits.shape
     points, pixels = _pixel_points(frame, tracer)
@@ -219,4 +219,3 @@ def _pixel_points(frame: Image, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]
     triangle, _, distance = tracer.first_hits(eyes, directions)
     found = triangle >= 0
     return (eyes + directions * distance[:, None])[found], pixels[found]
-

@@ -18,14 +18,13 @@ import torch
 
 from .asset import load_asset
 from .asset.contract import Asset, Paint, PaintedAtlas
-from .bake import finish
-from .bake.upsample import upsample
+from .bake.finish import finish
 from .errors import AssetError, OutputError, UsageError
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
 from .solver.paintings import load_painting
-from .solver.texture_solver import Solution, TextureSolver, Terms
+from .solver.texture_solver import Solution, Terms, TextureSolver, resize_covered
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 from .surface.build import build_surface
@@ -155,7 +154,8 @@ def stylize(
     progress(Progress("write"))
     record = run_record(settings, str(style), picture)
     atlases = tuple(
-        PaintedAtlas(atlas.plan.name, image) for atlas, image in zip(surface.atlases, baked.images, strict=True)
+        PaintedAtlas(atlas.plan.name, image)
+        for atlas, image in zip(surface.atlases, baked.images, strict=True)
     )
     outputs = asset.write(output, Paint(atlases, surface.painted, record))
     return _report(
@@ -221,7 +221,9 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if available["cuda"] else "cpu")
     if not available.get(name, False):
-        raise UsageError("device", f"this machine has no {name} device that torch can use", "Use cpu or auto.")
+        raise UsageError(
+            "device", f"this machine has no {name} device that torch can use", "Use cpu or auto."
+        )
     return torch.device(name)
 
 
@@ -255,7 +257,8 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
         height, width = atlas.owner.shape
         rows = np.arange(height)[:, None] * covered.shape[0] // height
         columns = np.arange(width)[None] * covered.shape[1] // width
-        textures.append(upsample(texture.permute(1, 2, 0).numpy(), covered, (height, width)))
+        full = resize_covered(texture, covered, (height, width)).permute(1, 2, 0)
+        textures.append(full.contiguous().numpy())
         seen.append(used[rows, columns] & atlas.covered)
     return textures, seen
 
@@ -302,9 +305,9 @@ def _report(
         views=solution.views,
         coverage=painted / max(sum(texels), 1),
         atlases=tuple(
-            AtlasReport(p.name, p.size, p.unwrap, p.reason, share) for p, share in zip(plans, filled, strict=True)
+            AtlasReport(p.name, p.size, p.unwrap, p.reason, share)
+            for p, share in zip(plans, filled, strict=True)
         ),
         warnings=asset.warnings,
         interrupted=solution.interrupted,
     )
-

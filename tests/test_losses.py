@@ -98,4 +98,6 @@ def test_gradients_of_every_loss() -> None:
     assert torch.autograd.gradcheck(lambda f: masked_gram(f, mask), features)
     assert torch.autograd.gradcheck(lambda f: style_loss(masked_gram(f, mask), target), features)
     assert torch.autograd.gradcheck(lambda f: content_loss(f, other, mask), features)
-    assert torch.autograd.gradcheck(lambda f: structure_loss(f, other, torch.ones_like(mask), (2, 4)), features)
+    assert torch.autograd.gradcheck(
+        lambda f: structure_loss(f, other, torch.ones_like(mask), (2, 4)), features
+    )

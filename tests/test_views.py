@@ -13,7 +13,7 @@ from meshstyle.asset.contract import PaintedPart, Wrap
 from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
 from meshstyle.views.cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
 from meshstyle.views.placement import place_cameras
-from meshstyle.views.sampling import Layout, Texels, nearest_covered
+from meshstyle.views.sampling import Texels, nearest_covered
 from meshstyle.views.tracing import Tracer, wrap_index
 from meshstyle.views.view import AMBIENT, HEADLIGHT, View
 
@@ -175,9 +175,11 @@ def test_nearest_covered_of_a_hand_made_mask() -> None:
     mask = np.array([[True, False, False], [False, False, True]])
     assert nearest_covered(mask).tolist()[:3] in ([0, 0, 5], [0, 5, 5])
     assert nearest_covered(mask)[5] == 5
-    layout = Layout(mask, (Wrap.REPEAT, Wrap.REPEAT), 0)
-    assert layout.count == 2
-    assert set(layout.rows.reshape(-1).tolist()) == {0, 1}
+    texels = Texels([mask], [(Wrap.REPEAT, Wrap.REPEAT)])
+    assert texels.count == 2
+    assert set(texels.layouts[0].levels[0].reshape(-1).tolist()) == {0, 1}
+    # Level 1 is one row of two texels: each is the mean of the one covered texel below it.
+    assert texels.coarse.toarray()[:2].tolist() == [[1, 0], [0, 1]]
 
 
 def test_cut_outs_let_rays_through() -> None:

@@ -66,14 +66,19 @@ def test_same_numbers_same_feature_maps_from_every_container(suffix: str, bgr: b
     ours = VGG19(load_weights(str(path))).features(picture, LAYER_NAMES)
     assert list(ours) == list(LAYER_NAMES)
     for name in LAYER_NAMES:
-        assert torch.allclose(ours[name], bundled[name], rtol=1e-4, atol=1e-3 * float(bundled[name].max())), name
+        assert torch.allclose(ours[name], bundled[name], rtol=1e-4, atol=1e-3 * float(bundled[name].max())), (
+            name
+        )
 
 
 def test_retrained_weights_are_read_by_torchvisions_own_convention(tmp_path: Path) -> None:
     """torchvision's model on standardised input is the reference; the mean is replicated at its border too."""
     generator = torch.Generator().manual_seed(1)
     convolutions = [
-        (torch.randn(kernel.shape, generator=generator) * 0.05, torch.randn(bias.shape, generator=generator) * 0.1)
+        (
+            torch.randn(kernel.shape, generator=generator) * 0.05,
+            torch.randn(bias.shape, generator=generator) * 0.1,
+        )
         for kernel, bias in original_numbers(False)
     ]
     weights = load_weights(str(save(tmp_path / "own.pth", convolutions)))
@@ -100,7 +105,9 @@ def broken_files(folder: Path) -> dict[str, Path]:
         files[name].write_bytes(content)
     convolutions = original_numbers(True)
     files["short.pth"] = folder / "short.pth"
-    torch.save({"features.0.weight": convolutions[0][0], "features.0.bias": convolutions[0][1]}, files["short.pth"])
+    torch.save(
+        {"features.0.weight": convolutions[0][0], "features.0.bias": convolutions[0][1]}, files["short.pth"]
+    )
     wrong = [(kernel[:, :, :1, :1], bias) for kernel, bias in convolutions]
     files["shape.pth"] = save(folder / "shape.pth", wrong)
     convolutions[3] = (convolutions[3][0] * float("nan"), convolutions[3][1])

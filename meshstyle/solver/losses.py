@@ -23,7 +23,9 @@ def masked_gram(
     return (f * m) @ f.T / m.sum().clamp_min(_TINY)
 
 
-def shrink_mask(mask: Float[torch.Tensor, "1 1 H W"], height: int, width: int) -> Float[torch.Tensor, "1 1 h w"]:
+def shrink_mask(
+    mask: Float[torch.Tensor, "1 1 H W"], height: int, width: int
+) -> Float[torch.Tensor, "1 1 h w"]:
     """The coverage of a layer's cells: the mean of the mask over each."""
     return F.adaptive_avg_pool2d(mask, (height, width))
 
@@ -55,7 +57,9 @@ def luminance_blocks(
 
 
 def correlation(
-    a: Float[torch.Tensor, "1 1 h w"], b: Float[torch.Tensor, "1 1 h w"], weight: Float[torch.Tensor, "1 1 h w"]
+    a: Float[torch.Tensor, "1 1 h w"],
+    b: Float[torch.Tensor, "1 1 h w"],
+    weight: Float[torch.Tensor, "1 1 h w"],
 ) -> Float[torch.Tensor, ""]:
     """Pearson's correlation under a 0/1 weight; damped to 0 where either is flat."""
     count = weight.sum().clamp_min(1)
@@ -80,4 +84,3 @@ def structure_loss(
         theirs, _ = luminance_blocks(original, mask, block)
         total = total + correlation(ours, theirs, inside) / len(blocks)
     return 1 - total
-

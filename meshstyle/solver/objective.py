@@ -112,7 +112,7 @@ def layer_shape(height: int, width: int, layer: str) -> tuple[int, int]:
     return height >> (block - 1), width >> (block - 1)
 
 
-def fit_short_side(picture: Picture, size: int) -> Picture:
+def fit_short_side(picture: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"]:
     """Resize so that the short side has `size` pixels; antialiased bicubic, sRGB 0..1."""
     height, width = picture.shape[-2:]
     scale = size / min(height, width)

@@ -21,14 +21,14 @@ class Smoothness:
     def __init__(self, texels: Texels, charts: Sequence[np.ndarray]) -> None:
         """`charts`: per atlas (h, w), the chart of each texel, -1 for none."""
         neighbours = [
-            _neighbours(layout.rows, layout.covered, chart)
+            _neighbours(layout.levels[0], layout.covered, chart)
             for layout, chart in zip(texels.layouts, charts, strict=True)
         ]
         # (T, 4): the row of each texel's neighbours, itself where it has none.
         self._neighbours = torch.from_numpy(np.concatenate(neighbours))
 
     def __call__(
-        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
+        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, V]
     ) -> tuple[float, Float[torch.Tensor, "V 3"]]:
         """Value and slope on the given rows."""
         neighbours = self._neighbours.to(paint.device)[rows]

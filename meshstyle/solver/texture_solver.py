@@ -26,14 +26,14 @@ from ..views.sampling import Texels, nearest_covered, triangle_uv_area
 from ..views.tracing import Hits, Tracer
 from ..views.view import View
 from .colours import match_colours
-from .smoothness import Smoothness
 from .objective import ContentTarget, LossWeights, Objective, StyleTarget, fit_short_side
+from .smoothness import Smoothness
 from .vgg import VGG19
 
 RAYS = 2  # per pixel side
 DENSITY = 1.0
-BETAS = (0.9, 0.99)
-NOISE = 0.02  # of the start, sRGB: lets flat areas find a stroke
+BETAS = (0.7, 0.99)  # shorter memory than usual: each step sees another view
+NOISE = 0.06  # of the start, sRGB: lets flat areas find a stroke
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 _TEXTURE_STEP = 8  # solved sizes are multiples of this
 _USED = 0.05  # pixels that a texel must have counted for to be called seen
@@ -112,7 +112,9 @@ class TextureSolver:
             try:
                 progress(Progress("trace"))
                 finer = self._rung(scale, self._trace(scale.size))
-                start = self._start(finer) if rung is None or paint is None else self._refit(rung, paint, finer)
+                start = (
+                    self._start(finer) if rung is None or paint is None else self._refit(rung, paint, finer)
+                )
                 rung, paint = finer, start
                 terms = self._descend(paint, rung, clock) or terms
             except KeyboardInterrupt:
@@ -153,7 +155,9 @@ class TextureSolver:
             self.objective.content_target(view.render(original[view.texels], background), view.mask)
             for view in views
         ]
-        charts = [chart_of_texel(atlas.owner, self.charts, size) for atlas, size in zip(atlases, sizes, strict=True)]
+        charts = [
+            chart_of_texel(atlas.owner, self.charts, size) for atlas, size in zip(atlases, sizes, strict=True)
+        ]
         style = self.objective.style_target(painting)
         return _Rung(scale, texels, views, targets, style, background, Smoothness(texels, charts))
 
@@ -259,7 +263,7 @@ class Clock:
 
 def learning_rate(size: int, step: int, steps: int) -> float:
     """Falls linearly to a tenth over a scale; larger where views are small and colours still have far to go."""
-    return (0.05 if size <= 128 else 0.03) * (1 - 0.9 * step / max(steps, 1))
+    return (0.08 if size <= 128 else 0.05) * (1 - 0.9 * step / max(steps, 1))
 
 
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
@@ -294,7 +298,9 @@ def shrink_coverage(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (F.adaptive_max_pool2d(mask, size)[0, 0] > 0).numpy()
 
 
-def resize_covered(texture: Texture, covered: np.ndarray, size: tuple[int, int]) -> Texture:
+def resize_covered(
+    texture: Texture, covered: np.ndarray, size: tuple[int, int]
+) -> Float[torch.Tensor, "3 h w"]:
     """Resize an atlas so that only covered texels count: nothing from between the charts bleeds in."""
     height, width = covered.shape
     nearest = torch.from_numpy(nearest_covered(covered))

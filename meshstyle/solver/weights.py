@@ -39,7 +39,7 @@ class VGGWeights:
     """
 
     kernels: tuple[Float[torch.Tensor, "_ _ 3 3"], ...]
-    biases: tuple[Float[torch.Tensor, "_"], ...]
+    biases: tuple[Float[torch.Tensor, _], ...]
     mean: tuple[float, float, float]
 
 
@@ -178,7 +178,9 @@ def _from_keras(path: Path) -> Convolutions:
         raise WeightsError(path, f"h5py cannot read it ({_first_line(error)})", _REMEDY) from error
     return _by_name(
         {
-            name: torch.from_numpy(np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value))
+            name: torch.from_numpy(
+                np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value)
+            )
             for name, value in found.items()
         }
     )
@@ -191,7 +193,9 @@ def _from_torchvision() -> Convolutions:
         state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError, ValueError) as error:
         remedy = "Connect to the network once, or use --weights bundled or a file."
-        raise WeightsError("torchvision", f"its weights could not be fetched ({_first_line(error)})", remedy) from error
+        raise WeightsError(
+            "torchvision", f"its weights could not be fetched ({_first_line(error)})", remedy
+        ) from error
     return _checked(_by_name(dict(state)), Path("torchvision"))
 
 

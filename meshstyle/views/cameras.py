@@ -22,7 +22,7 @@ DISTANCE = FRAMING / math.sin(FIELD_OF_VIEW / 2)  # from the centre, in units of
 class Frame:
     """The normalisation: normalised = (world − centre) / radius."""
 
-    centre: Float64[np.ndarray, "3"]
+    centre: Float64[np.ndarray, 3]
     radius: float
 
     @classmethod
@@ -46,7 +46,7 @@ class Camera:
         pitch: width of a pixel at distance 1.
     """
 
-    eye: Float64[np.ndarray, "3"]
+    eye: Float64[np.ndarray, 3]
     axes: Float64[np.ndarray, "3 3"]
     pitch: float
 
@@ -56,14 +56,14 @@ class Camera:
         z = np.where(z > 1e-6, z, np.nan)
         return np.stack([-y / z / self.pitch, x / z / self.pitch], -1)
 
-    def directions(self, rows: Float64[np.ndarray, "N"], columns: Float64[np.ndarray, "N"]) -> np.ndarray:
+    def directions(self, rows: Float64[np.ndarray, N], columns: Float64[np.ndarray, N]) -> np.ndarray:
         """Unit ray directions (N, 3) through image points given in pixels from the optical axis."""
         right, up, forward = self.axes
         rays = forward + (columns * self.pitch)[:, None] * right - (rows * self.pitch)[:, None] * up
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
-def camera_towards_centre(direction: Float64[np.ndarray, "3"], size: int) -> Camera:
+def camera_towards_centre(direction: Float64[np.ndarray, 3], size: int) -> Camera:
     """A camera on the orbit sphere that looks at the centre; its nominal frame is `size`² pixels.
 
     Args:

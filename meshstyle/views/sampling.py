@@ -1,9 +1,10 @@
 """A picture is a linear function of the texels: I = S·T, with S traced once.
 
-T holds the covered texels of all atlases, one row each. S holds, for every pixel, the weights of the texels that
-its rays read: bilinear taps on two mip levels chosen by the ray's footprint (trilinear filtering; Williams,
-Pyramidal Parametrics, 1983), with the mip levels multiplied out, so that nothing but one sparse product is left
-for the optimizer's loop. Background pixels have no row.
+T holds the covered texels of all atlases, one row each. Below them in the stack [T; D·T] lie the texels of the
+mip levels, each the mean of the covered texels under it. S holds, for every pixel, the weights of what its rays
+read there: bilinear taps on two levels chosen by the ray's footprint (trilinear filtering; Williams, Pyramidal
+Parametrics, 1983). Nothing but three sparse products is left for the optimizer's loop. Background pixels have
+no row.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,67 +25,60 @@ from ..surface.contract import Surface
 from .tracing import Hits, Tracer, wrap_index
 
 MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
-_LEAST_SHARE = 0.02  # of a ray's weight: a level that counts for less is left out
+_LEAST_SHARE = 0.05  # of a ray's weight: a level that counts for less is left out
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where one atlas' covered texels lie among the rows of T.
+    """Where one atlas' texels lie in the stack.
 
     Attributes:
         covered: texels that the surface touches.
         wrap: along u and v.
         offset: row of the atlas' first covered texel.
+        levels: per mip level, level 0 first, the stack's row for each texel (h, w). Uncovered texels share the
+            row of the nearest covered one: taps that reach past a chart's border read what the gutter will hold
+            after the bake.
     """
 
     covered: Bool[np.ndarray, "H W"]
     wrap: tuple[Wrap, Wrap]
     offset: int
-
-    @cached_property
-    def count(self) -> int:
-        return int(self.covered.sum())
-
-    @cached_property
-    def rows(self) -> Int64[np.ndarray, "H W"]:
-        """Row of each texel, counted from the atlas' first. Uncovered ones share the row of the nearest covered
-        one: taps that reach past a chart's border read what the gutter will hold after the bake."""
-        number = np.cumsum(self.covered.reshape(-1)) - 1
-        return number[nearest_covered(self.covered)].reshape(self.covered.shape)
-
-    def level_shape(self, level: int) -> tuple[int, int]:
-        height, width = self.covered.shape
-        return -(-height >> level), -(-width >> level)
-
-    @cached_property
-    def level_matrices(self) -> tuple[scipy.sparse.csr_matrix, ...]:
-        """For levels 1 … MAX_LEVEL: (texels of the level, covered texels), each the mean of those below it.
-
-        Texels of a level with nothing covered below them stand for the nearest that has: whatever lies between
-        charts never bleeds in.
-        """
-        row, column = np.nonzero(self.covered)
-        found = []
-        for level in range(1, MAX_LEVEL + 1):
-            height, width = self.level_shape(level)
-            block = (row >> level) * width + (column >> level)
-            count = np.bincount(block, minlength=height * width)
-            means = _csr(1 / count[block], block, np.arange(len(block)), (height * width, len(block)))
-            found.append(means[nearest_covered((count > 0).reshape(height, width))])
-        return tuple(found)
+    levels: tuple[Int64[np.ndarray, "_ _"], ...]
 
 
 class Texels:
-    """All covered texels of all atlases at one resolution: the rows of T."""
+    """All covered texels of all atlases at one resolution (the rows of T), and their mip levels.
+
+    Attributes:
+        layouts: per atlas.
+        count: rows of T.
+        coarse: (rows of the mip levels, rows of T), the matrix D: means of covered texels only, so that whatever
+            lies between charts never bleeds in.
+    """
 
     def __init__(self, covered: Sequence[np.ndarray], wraps: Sequence[tuple[Wrap, Wrap]]) -> None:
         """`covered`: per atlas (H, W) bool, the texels that the surface touches at this resolution."""
         self.layouts: list[Layout] = []
-        offset = 0
+        self.count = sum(int(mask.sum()) for mask in covered)
+        offset, coarse_rows = 0, 0
+        means: list[scipy.sparse.csr_matrix] = []
         for mask, wrap in zip(covered, wraps, strict=True):
-            self.layouts.append(Layout(mask, wrap, offset))
-            offset += self.layouts[-1].count
-        self.count = offset
+            row, column = np.nonzero(mask)
+            levels = [_fill(mask, np.arange(len(row)) + offset)]
+            for level in range(1, MAX_LEVEL + 1):
+                height, width = -(-mask.shape[0] >> level), -(-mask.shape[1] >> level)
+                block = (row >> level) * width + (column >> level)
+                count = np.bincount(block, minlength=height * width)
+                number = np.cumsum(count > 0) - 1
+                shape = (int((count > 0).sum()), self.count)
+                means.append(_csr(1 / count[block], number[block], offset + np.arange(len(row)), shape))
+                first = self.count + coarse_rows
+                levels.append(_fill((count > 0).reshape(height, width), first + np.arange(shape[0])))
+                coarse_rows += shape[0]
+            self.layouts.append(Layout(mask, wrap, offset, tuple(levels)))
+            offset += len(row)
+        self.coarse = scipy.sparse.vstack(means, format="csr")
 
     def gather(self, textures: Sequence[Float[torch.Tensor, "3 H W"]]) -> Float[torch.Tensor, "T 3"]:
         """Images to rows."""
@@ -99,7 +92,7 @@ class Texels:
         """Rows to images, gutters filled with the nearest covered texel."""
         images = []
         for layout in self.layouts:
-            index = torch.from_numpy(layout.rows.reshape(-1) + layout.offset)
+            index = torch.from_numpy(layout.levels[0].reshape(-1))
             images.append(rows[index].T.reshape(-1, *layout.covered.shape).contiguous())
         return images
 
@@ -110,7 +103,7 @@ def _csr(
     return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
 
 
-def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
+def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, n]:
     """Row-major index of the nearest covered texel, for every texel (itself where covered)."""
     if not mask.any():
         return np.zeros(mask.size, np.int64)
@@ -118,29 +111,57 @@ def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
     return (rows.astype(np.int64) * mask.shape[1] + columns).reshape(-1)
 
 
+def _fill(mask: Bool[np.ndarray, "h w"], rows: Int64[np.ndarray, n]) -> Int64[np.ndarray, "h w"]:
+    """Spread the rows of the covered texels (row-major) over all texels: each takes the nearest one's."""
+    number = np.zeros(mask.size, np.int64)
+    number[mask.reshape(-1)] = rows
+    return number[nearest_covered(mask)].reshape(mask.shape)
+
+
 class Lookup:
-    """The sparse matrix S of one view: picture = S·T; its rows are the `pixels` that see paint.
+    """The sparse matrices of one view: picture = S·[t; D·t], for the texels t that the view reads.
 
     Rays that hit something unpainted count as background: a pixel's row is the mean over its painted rays.
+
+    Attributes:
+        shape: of the view, pixels.
+        pixels: (P,) the pixels that see paint, row-major numbers.
+        coverage: (P,) share of their rays that do.
+        cosine: (P,) mean |cos| of those rays with the shading normal.
+        texels: (V,) the rows of T that are read.
+        coarse: D, (C, V).
+        matrix: S, (P, V + C).
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, texels: Texels) -> None:
         painted = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
         self.shape = hits.shape
-        self.pixels, row = np.unique(hits.pixel[painted], return_inverse=True)
-        count = np.bincount(row, minlength=len(self.pixels))
+        pixel = hits.pixel[painted]  # ascending: a pixel's rays follow each other
+        first = np.flatnonzero(np.diff(pixel, prepend=-1))
+        self.pixels = pixel[first]
+        count = np.diff(first, append=len(pixel))
         self.coverage = (count / hits.side**2).astype(np.float32)
-        cosine = np.bincount(row, hits.cosine[painted], len(self.pixels)) / np.maximum(count, 1)
-        self.cosine = cosine.astype(np.float32)
-        uv, level = _places(hits, painted, tracer)
-        atlas = tracer.surface.atlas[hits.triangle[painted]]
-        parts = []
-        for number, layout in enumerate(texels.layouts):
-            chosen = np.flatnonzero(atlas == number)
-            target = (row[chosen], 1 / count[row[chosen]])
-            resolution = np.log2(np.sqrt(layout.covered.size))
-            parts.append(_atlas_matrix(uv[chosen], level[chosen] + resolution, target, layout, len(count)))
-        self.matrix = scipy.sparse.hstack(parts, format="csr")
+        total = np.add.reduceat(hits.cosine[painted], first) if len(first) else hits.cosine[:0]
+        self.cosine = (total / count).astype(np.float32)
+        index, weight = _taps(hits, painted, tracer, texels)  # (N, 8)
+        weight /= np.repeat(count, count)[:, None]
+        used = weight > 0
+        starts = np.concatenate([first, [len(pixel)]])
+        pointer = np.concatenate([[0], np.cumsum(used.sum(1))])[starts]
+        self._compact(index[used], weight[used], pointer, texels)
+
+    def _compact(self, index: np.ndarray, weight: np.ndarray, pointer: np.ndarray, texels: Texels) -> None:
+        """Keep only the rows of the stack that are read. (A row may hold one column twice: sums are sums.)"""
+        read = np.zeros(texels.count + texels.coarse.shape[0], bool)
+        read[index] = True
+        coarse = texels.coarse[np.flatnonzero(read[texels.count :])]
+        read[coarse.indices] = True
+        place = np.cumsum(read) - 1
+        self.texels = np.flatnonzero(read[: texels.count])
+        kept = (coarse.data, place[coarse.indices], coarse.indptr)
+        self.coarse = scipy.sparse.csr_matrix(kept, shape=(coarse.shape[0], len(self.texels)))
+        shape = (len(pointer) - 1, int(read.sum()))
+        self.matrix = scipy.sparse.csr_matrix((weight.astype(np.float32), place[index], pointer), shape=shape)
 
 
 def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
@@ -156,54 +177,46 @@ def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, n
     return uv, np.log2(np.clip(width * density, 1e-9, 1.0))
 
 
-def _atlas_matrix(
-    uv: Float64[np.ndarray, "N 2"],
-    level: Float64[np.ndarray, "N"],
-    target: tuple[np.ndarray, np.ndarray],
-    layout: Layout,
-    pixels: int,
-) -> scipy.sparse.csr_matrix:
-    """One atlas' columns of a view's matrix; `target` gives the row and the weight of each ray."""
-    row, weight = target
-    level = np.clip(level, 0, MAX_LEVEL)
-    base = np.floor(level).astype(int)
-    blend = level - base
-    blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
-    total = _csr(np.zeros(0), np.zeros(0, int), np.zeros(0, int), (pixels, layout.count))
-    for depth in range(MAX_LEVEL + 1):
-        share = np.where(base == depth, 1 - blend, np.where(base + 1 == depth, blend, 0.0))
-        use = np.flatnonzero(share)
-        if not len(use):
-            continue
-        index, tap = _bilinear(uv[use], layout, depth)
-        values = (tap * (share * weight)[use, None]).reshape(-1)
-        rows, index = np.repeat(row[use], 4), index.reshape(-1)
-        if depth == 0:
-            total += _csr(values, rows, layout.rows.reshape(-1)[index], total.shape)
-        else:
-            height, width = layout.level_shape(depth)
-            total += _csr(values, rows, index, (pixels, height * width)) @ layout.level_matrices[depth - 1]
-    return total
+def _taps(
+    hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels
+) -> tuple[Int64[np.ndarray, "N 8"], Float64[np.ndarray, "N 8"]]:
+    """Rows of the stack and weights of each ray's taps: four on the level below its footprint, four above."""
+    uv, width = _places(hits, rays, tracer)
+    atlas = tracer.surface.atlas[hits.triangle[rays]]
+    index, weight = np.zeros((len(rays), 8), np.int64), np.zeros((len(rays), 8))
+    for number, layout in enumerate(texels.layouts):
+        chosen = np.flatnonzero(atlas == number)
+        level = np.clip(width[chosen] + np.log2(np.sqrt(layout.covered.size)), 0, MAX_LEVEL)
+        base = np.floor(level).astype(int)
+        blend = level - base
+        blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
+        for step, share in ((0, 1 - blend), (1, blend)):
+            for depth in range(MAX_LEVEL + 1):
+                use = np.flatnonzero((base + step == depth) & (share > 0))
+                if len(use):
+                    place, tap = _bilinear(uv[chosen[use]], layout, depth)
+                    index[chosen[use], 4 * step : 4 * step + 4] = place
+                    weight[chosen[use], 4 * step : 4 * step + 4] = tap * share[use, None]
+    return index, weight
 
 
 def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """Texel numbers (row-major in the level) and weights, (N, 4), of bilinear lookups."""
-    height, width = layout.level_shape(level)
+    """Rows of the stack and weights, (N, 4), of bilinear lookups."""
+    rows = layout.levels[level]
+    height, width = rows.shape
     full_height, full_width = layout.covered.shape
     x, y = uv[:, 0] * full_width / 2**level - 0.5, uv[:, 1] * full_height / 2**level - 0.5
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = x - x0, y - y0
-    index, weight = [], []
-    for dy, wy in ((0, 1 - fy), (1, fy)):
-        for dx, wx in ((0, 1 - fx), (1, fx)):
-            column = wrap_index(x0 + dx, width, layout.wrap[0].value)
-            row = wrap_index(y0 + dy, height, layout.wrap[1].value)
-            index.append(row * width + column)
-            weight.append(wx * wy)
-    return np.stack(index, -1), np.stack(weight, -1)
+    columns = [wrap_index(x0 + step, width, layout.wrap[0].value) for step in (0, 1)]
+    lines = [wrap_index(y0 + step, height, layout.wrap[1].value) * width for step in (0, 1)]
+    flat = rows.reshape(-1)
+    index = np.stack([flat[line + column] for line in lines for column in columns], -1)
+    weight = np.stack([wy * wx for wy in (1 - fy, fy) for wx in (1 - fx, fx)], -1)
+    return index, weight
 
 
-def triangle_uv_area(uv: Float64[np.ndarray, "F 3 2"]) -> Float64[np.ndarray, "F"]:
+def triangle_uv_area(uv: Float64[np.ndarray, "F 3 2"]) -> Float64[np.ndarray, F]:
     """Area of each triangle in UV space; 0 where it has no UVs."""
     a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     return np.nan_to_num(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2)
@@ -226,7 +239,9 @@ class Sample(torch.autograd.Function):
     """S·T with the exact adjoint Sᵀ·g, both matrices made beforehand."""
 
     @staticmethod
-    def forward(ctx: Any, texels: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, texels: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor
+    ) -> torch.Tensor:
         ctx.transposed = transposed
         return matrix @ texels
 

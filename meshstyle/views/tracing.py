@@ -24,7 +24,7 @@ class Hits:
     Attributes:
         shape: height and width of the window in pixels, multiples of 8.
         side: rays along a pixel's edge.
-        pixel: which pixel (row-major) the ray belongs to.
+        pixel: which pixel (row-major) the ray belongs to; ascending.
         triangle: index into the surface.
         barycentric: weights of the triangle's three corners.
         cosine: |cos| between the ray and the shading normal.
@@ -35,12 +35,12 @@ class Hits:
     camera: Camera
     shape: tuple[int, int]
     side: int
-    pixel: Int64[np.ndarray, "N"]
-    triangle: Int32[np.ndarray, "N"]
+    pixel: Int64[np.ndarray, N]
+    triangle: Int32[np.ndarray, N]
     barycentric: Float32[np.ndarray, "N 3"]
-    cosine: Float32[np.ndarray, "N"]
-    facing: Float32[np.ndarray, "N"]
-    distance: Float32[np.ndarray, "N"]
+    cosine: Float32[np.ndarray, N]
+    facing: Float32[np.ndarray, N]
+    distance: Float32[np.ndarray, N]
 
 
 class Tracer:
@@ -87,7 +87,7 @@ class Tracer:
             start[alive] = far[~opaque] + _NUDGE
         return triangle, weights, distance
 
-    def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, "N"]:
+    def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, N]:
         """Whether a hit stops the ray: cut-outs let it through where their alpha is below the cutoff."""
         surface = self.surface
         opaque = np.ones(len(triangle), bool)
@@ -116,17 +116,15 @@ class Tracer:
         if window is None:
             return None
         (top, left), (height, width) = window
-        offsets = (np.arange(side) + 0.5) / side
-        rows = (top + np.arange(height)[:, None] + offsets).reshape(-1)  # (height·side,)
-        columns = (left + np.arange(width)[:, None] + offsets).reshape(-1)
-        row, column = (grid.reshape(-1) for grid in np.meshgrid(rows, columns, indexing="ij"))
-        directions = camera.directions(row, column)
+        # Pixel by pixel, so that a pixel's rays follow each other.
+        i, j, y, x = np.indices((height, width, side, side)).reshape(4, -1)
+        directions = camera.directions(top + i + (y + 0.5) / side, left + j + (x + 0.5) / side)
         origins = np.broadcast_to(camera.eye, directions.shape)
         triangle, bary, distance = self.first_hits(origins, directions)
         ray = np.flatnonzero(triangle >= 0)
         if not len(ray):
             return None
-        pixel = (ray // (width * side) // side) * width + ray % (width * side) // side
+        pixel = ray // side**2
         triangle, bary, directions = triangle[ray], bary[ray], directions[ray]
         normal = np.einsum("nk,nkc->nc", bary, self.surface.normals[triangle])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)

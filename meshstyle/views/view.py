@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Float
 
@@ -26,19 +27,19 @@ class View:
         lookup = Lookup(hits, tracer, texels)
         self.shape = lookup.shape
         self._pixels = torch.from_numpy(lookup.pixels).to(device)
-        # Only the columns in use: a view sees a part of the surface.
-        read = np.unique(lookup.matrix.indices)
-        matrix = lookup.matrix[:, read]
-        self.texels = torch.from_numpy(read.astype(np.int64)).to(device)
-        self._matrix = to_torch(matrix, device)
-        self._transposed = to_torch(matrix.T.tocsr(), device)
+        self.texels = torch.from_numpy(lookup.texels).to(device)
+        self._matrix, self._transposed = _pair(lookup.matrix, device)
+        self._coarse, self._coarse_transposed = _pair(lookup.coarse, device)
         self._shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
         coverage = torch.from_numpy(lookup.coverage).to(device)
         mask = torch.zeros(self.shape[0] * self.shape[1], device=device)
         mask[self._pixels] = coverage
         self.mask: Float[torch.Tensor, "1 1 H W"] = mask.view(1, 1, *self.shape)
         self._coverage = coverage[:, None]
-        self.texel_use = np.asarray(lookup.matrix.T @ lookup.coverage)
+        use = lookup.matrix.T @ lookup.coverage
+        self.texel_use = np.zeros(texels.count)
+        count = len(lookup.texels)
+        self.texel_use[lookup.texels] = use[:count] + lookup.coarse.T @ use[count:]
 
     @property
     def pixels_seen(self) -> float:
@@ -46,7 +47,7 @@ class View:
         return float(self.mask.sum())
 
     def render(
-        self, texels: Float[torch.Tensor, "V 3"], background: Float[torch.Tensor, "3"], shaded: bool = True
+        self, texels: Float[torch.Tensor, "V 3"], background: Float[torch.Tensor, 3], shaded: bool = True
     ) -> Float[torch.Tensor, "1 3 H W"]:
         """The picture of the given texels, sRGB 0..1, differentiable in them.
 
@@ -55,7 +56,8 @@ class View:
             background: colour of what is not painted surface.
             shaded: with the fixed headlight, or the bare paint.
         """
-        seen = Sample.apply(texels, self._matrix, self._transposed)  # (P, 3)
+        means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
+        seen = Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)  # (P, 3)
         if shaded:
             seen = seen * self._shade
         seen = seen * self._coverage + background * (1 - self._coverage)
@@ -63,3 +65,8 @@ class View:
         picture = picture.index_copy(0, self._pixels, seen)
         # Contiguous: as a mere view it would carry channels-last strides into every convolution, 1.5–2× slower.
         return picture.T.contiguous().view(1, 3, *self.shape)
+
+
+def _pair(matrix: scipy.sparse.csr_matrix, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix and its transpose."""
+    return to_torch(matrix, device), to_torch(matrix.T.tocsr(), device)

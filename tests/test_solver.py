@@ -1,0 +1,232 @@
+"""The texture solver and its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from test_views import make_surface, quad
+
+from meshstyle.asset.contract import Wrap
+from meshstyle.progress import Progress
+from meshstyle.settings import Scale, Settings
+from meshstyle.solver.colours import match_colours
+from meshstyle.solver.objective import LossWeights, Objective, fit_short_side, layer_shape
+from meshstyle.solver.smoothness import Smoothness
+from meshstyle.solver.texture_solver import (
+    Adam,
+    TextureSolver,
+    chart_of_triangle,
+    resize_covered,
+    shrink_coverage,
+    solving_sizes,
+)
+from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.weights import load_weights
+from meshstyle.views.cameras import camera_towards_centre
+from meshstyle.views.placement import Placement
+from meshstyle.views.sampling import Texels
+from meshstyle.views.tracing import Tracer
+
+
+def rand(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def network() -> VGG19:
+    return VGG19(load_weights())
+
+
+def test_matched_colours_have_the_targets_mean_and_covariance() -> None:
+    target = 0.5 + 0.1 * (rand(4000, 3, seed=1) - 0.5) @ torch.tensor([[1.0, 0.5, 0], [0, 1, 0.3], [0, 0, 1]])
+    colours = rand(5000, 3, seed=2)
+    weights = rand(5000, seed=3)
+    moved = match_colours(colours, weights, target)
+    share = (weights / weights.sum())[:, None]
+    mean = (moved * share).sum(0)
+    assert torch.allclose(mean, target.mean(0), atol=2e-3)
+    covariance = ((moved - mean) * share).T @ (moved - mean)
+    assert torch.allclose(covariance, torch.cov(target.T), atol=2e-4)
+
+
+def test_flat_colours_become_the_paintings_mean_and_noise_is_not_blown_up() -> None:
+    flat = torch.full((500, 3), 0.7) + 0.002 * (rand(500, 3) - 0.5)
+    target = rand(1000, 3, seed=4)
+    moved = match_colours(flat, torch.ones(500), target)
+    assert torch.allclose(moved.mean(0), target.mean(0), atol=1e-3)
+    assert float(moved.std(0).max()) < 0.02
+
+
+def test_darker_stays_darker() -> None:
+    greys = torch.linspace(0.1, 0.9, 50)[:, None].expand(50, 3).contiguous()
+    moved = match_colours(greys, torch.ones(50), rand(500, 3) * 0.5)
+    luminance = moved.mean(1)
+    assert bool((luminance.diff() >= -1e-6).all())
+
+
+def test_adam_on_all_rows_is_adam() -> None:
+    start = rand(6, 3)
+    ours = start.clone()
+    theirs = start.clone().requires_grad_(True)
+    mine, reference = Adam(ours, (0.9, 0.99)), torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99))
+    for step in range(5):
+        gradient = rand(6, 3, seed=step) - 0.5
+        mine.step(torch.arange(6), gradient, 0.01)
+        theirs.grad = gradient.clone()
+        reference.step()
+    assert torch.allclose(ours, theirs.detach(), atol=1e-6)
+
+
+def test_adam_leaves_rows_without_a_gradient_alone() -> None:
+    values = rand(5, 3)
+    before = values.clone()
+    adam = Adam(values, (0.9, 0.99))
+    for _ in range(3):
+        adam.step(torch.tensor([1, 3]), torch.ones(2, 3), 0.01)
+    assert torch.equal(values[[0, 2, 4]], before[[0, 2, 4]])
+    assert torch.allclose(values[[1, 3]], (before[[1, 3]] - 0.03).clamp(0, 1), atol=1e-5)
+
+
+def test_smoothness_value_and_slope() -> None:
+    """Two charts of 2×2 and 1×2 texels: no pair reaches from one to the other."""
+    covered = np.array([[1, 1, 1], [1, 1, 1]], bool)
+    chart = np.array([[0, 0, 1], [0, 0, 1]])
+    texels = Texels([covered], [(Wrap.REPEAT, Wrap.REPEAT)])
+    smooth = Smoothness(texels, [chart])
+    paint = rand(6, 3).double()
+    rows = torch.arange(6)
+
+    def by_hand(t: torch.Tensor) -> torch.Tensor:
+        pairs = [(0, 1), (3, 4), (0, 3), (1, 4), (2, 5)]
+        # Each pair is met from both its texels: ten directed pairs.
+        return sum((((t[a] - t[b]) ** 2).sum() * 2 for a, b in pairs), torch.zeros(())) / 10
+
+    leaf = paint.clone().requires_grad_(True)
+    value = by_hand(leaf)
+    value.backward()
+    ours, slope = smooth(paint.float(), rows)
+    assert ours == pytest.approx(float(value.detach()), rel=1e-5)
+    assert leaf.grad is not None
+    assert torch.allclose(slope.double(), leaf.grad, atol=1e-6)
+
+
+def test_charts_are_triangles_joined_by_uv_corners() -> None:
+    uv = np.array([[[0, 0], [1, 0], [0, 1]], [[1, 0], [1, 1], [0, 1]], [[2, 2], [3, 2], [2, 3]]], float)
+    charts = chart_of_triangle(uv, np.zeros(3, np.int32))
+    assert charts[0] == charts[1] != charts[2]
+    apart = chart_of_triangle(uv, np.array([0, 1, 0], np.int32))
+    assert len(set(apart.tolist())) == 3
+
+
+def test_resizing_lets_nothing_bleed_in_from_between_charts() -> None:
+    texture = torch.zeros(3, 8, 8)
+    texture[:, :, 3:] = 1  # the uncovered part is white, the covered one black
+    covered = np.zeros((8, 8), bool)
+    covered[:, :3] = True
+    assert float(resize_covered(texture, covered, (4, 4)).abs().max()) == 0
+    assert float(resize_covered(texture, covered, (20, 20)).abs().max()) == 0
+    assert shrink_coverage(covered, (4, 4)).tolist() == [[True, True, False, False]] * 4
+
+
+def test_solving_size_matches_a_texel_to_a_ray() -> None:
+    """The front of the quad spans s pixels, 2·s rays: the atlas is solved at about 2·s texels."""
+    tracer = Tracer(make_surface(*quad(), size=(1024, 1024)))
+    hits = tracer.view(camera_towards_centre(np.array([0.0, 0.0, 1.0]), 64), 2)
+    assert hits is not None
+    pixels = np.sqrt(len(hits.pixel) / 4)
+    (height, width), *_ = solving_sizes([hits], tracer)
+    assert height == width == pytest.approx(2 * pixels, abs=8)
+    small = Tracer(make_surface(*quad(), size=(16, 16)))
+    assert solving_sizes([hits], small) == [(16, 16)]
+
+
+def test_feature_maps_have_the_announced_shapes(network: VGG19) -> None:
+    layers = ["relu1_2", "relu3_1", "relu4_2", "relu5_1"]
+    found = network.features(rand(1, 3, 40, 56), layers)
+    for layer in layers:
+        assert tuple(found[layer].shape[-2:]) == layer_shape(40, 56, layer)
+
+
+def test_objective_of_the_original_itself_is_its_style_alone(network: VGG19) -> None:
+    objective = Objective(network, LossWeights(1.0, 10.0, 5.0))
+    picture = fit_short_side(rand(1, 3, 40, 60), 32)
+    assert tuple(picture.shape) == (1, 3, 32, 48)
+    target = objective.content_target(picture, torch.ones(1, 1, 32, 48))
+    terms = objective(picture, objective.style_target(picture), target)
+    assert terms.style == pytest.approx(0, abs=1e-6)
+    assert terms.content == 0
+    assert terms.structure == pytest.approx(1, abs=0.02)
+
+
+class Quads:
+    """Two quads back to back and a painting of stripes: a scene that paints in a second."""
+
+    def __init__(self, network: VGG19) -> None:
+        near, uv = quad(0.02)
+        far, _ = quad(-0.02)
+        corners = np.concatenate([near, far[:, ::-1]])
+        both = np.concatenate([uv * [0.5, 1], uv[:, ::-1] * [0.5, 1] + [0.5, 0]])
+        self.tracer = Tracer(make_surface(corners, both, size=(64, 64)))
+        self.painting = torch.zeros(1, 3, 64, 64)
+        self.painting[:, 0] = 0.9
+        self.painting[:, 2, ::8] = 0.8
+        self.network = network
+        self.placement = Placement(np.array([[0.0, 0, 1], [0, 0, -1], [0.6, 0, 0.8]]), 1.0, 1.0)
+
+    def solver(
+        self, monkeypatch: pytest.MonkeyPatch, scales: tuple[Scale, ...], seed: int = 0
+    ) -> TextureSolver:
+        monkeypatch.setattr(Settings, "scales", property(lambda _: scales))
+        settings = Settings(seed=seed, structure_weight=0.0)
+        return TextureSolver(self.tracer, self.placement, self.painting, self.network, settings)
+
+
+def test_painting_lowers_the_style_loss(network: VGG19, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[float] = []
+
+    def listen(record: Progress) -> None:
+        if record.loss is not None:
+            losses.append(record.loss)
+
+    solver = Quads(network).solver(monkeypatch, (Scale(48, 12), Scale(64, 6)))
+    solution = solver.solve(listen)
+    assert len(losses) == 18
+    assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:3])
+    assert solution.terms is not None
+    assert not solution.interrupted
+    texture = solution.textures[0]
+    assert float(texture.min()) >= 0
+    assert float(texture.max()) <= 1
+    assert float(texture[0].mean() - texture[1].mean()) > 0.3  # red, as the painting is
+    assert solution.seen[0].mean() > 0.9
+
+
+def test_same_seed_same_texels(network: VGG19, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Quads(network)
+    textures = [
+        scene.solver(monkeypatch, (Scale(48, 4),), seed).solve(lambda _: None).textures[0]
+        for seed in (3, 3, 4)
+    ]
+    assert torch.equal(textures[0], textures[1])
+    assert not torch.equal(textures[0], textures[2])
+
+
+def test_interrupted_solver_gives_the_best_so_far(network: VGG19, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop_at_third(record: Progress) -> None:
+        if record.stage == "solve" and record.step == 3:
+            raise KeyboardInterrupt
+
+    solution = Quads(network).solver(monkeypatch, (Scale(48, 50),)).solve(stop_at_third)
+    assert solution.interrupted
+    assert solution.views == 3
+
+
+def test_interrupted_before_the_first_scale_there_is_nothing_to_give(
+    network: VGG19, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Quads(network).solver(monkeypatch, (Scale(48, 5),)).solve(stop)
