@@ -122,7 +122,8 @@ class TextureSolver:
                     raise
                 interrupted = True
                 break
-        assert rung is not None and paint is not None
+        assert rung is not None
+        assert paint is not None
         return Solution(
             textures=tuple(rung.texels.scatter(paint.cpu())),
             covered=tuple(layout.covered for layout in rung.texels.layouts),

@@ -92,9 +92,9 @@ def _cosines(
 def _cover(good: Bool[np.ndarray, "V N"], count: int, extra: int) -> list[int]:
     """The first `count` rows, then greedily the row that adds most, until ENOUGH or `extra` were added."""
     chosen = list(range(count))
-    covered = good[:count].any(0)
+    covered = np.asarray(good[:count].any(0))
     for _ in range(extra):
-        if covered.mean() >= ENOUGH if len(covered) else True:
+        if not covered.size or covered.mean() >= ENOUGH:
             break
         gain = (good & ~covered).sum(1)
         best = int(gain.argmax())

@@ -181,13 +181,13 @@ def scene_surface(asset: Asset) -> Surface:
     corners, normals, uv, atlas, cutoff, number, source = [], [], [], [], [], [], []
     for index, part in enumerate(asset.parts):
         material = asset.materials[part.material]
-        textured = part.uv is not None and material.image is not None
+        image = images.index(material.image) if part.uv is not None and material.image is not None else -1
         for instance in range(len(part.corners)):
             count = part.corners.shape[1]
             corners.append(part.corners[instance])
             normals.append(_normals(part, instance))
-            uv.append(part.uv if textured and part.uv is not None else np.full((count, 3, 2), np.nan))
-            atlas.append(np.full(count, images.index(material.image) if textured else -1, np.int32))
+            uv.append(part.uv if part.uv is not None and image >= 0 else np.full((count, 3, 2), np.nan))
+            atlas.append(np.full(count, image, np.int32))
             cutoff.append(np.full(count, _cutoff(material), np.float32))
             number.append(np.full(count, index, np.int32))
             source.append(np.arange(count, dtype=np.int32))
@@ -222,8 +222,8 @@ def _cutoff(material: Material) -> float:
 def _plain_atlas(asset: Asset, image: int) -> Atlas:
     """An image as the tracer wants it: only its alpha and wrapping count."""
     users = [material for material in asset.materials if material.image == image]
-    alpha = asset.image(image)[..., 3].astype(np.float32) / 255
-    if all(material.alpha_mode == "OPAQUE" for material in users) or bool((alpha == 1).all()):
+    alpha: np.ndarray | None = asset.image(image)[..., 3].astype(np.float32) / 255
+    if all(material.alpha_mode == "OPAQUE" for material in users) or asset.image(image)[..., 3].min() == 255:
         alpha = None
     height, width = asset.image_size(image)
     plan = AtlasPlan(asset.image_name(image), (), (), (height, width), False, "", None)
