@@ -159,7 +159,7 @@ def test_matrix_is_stored_by_columns(tmp_path: Path) -> None:
 def test_mirrored_and_stretched_normals(tmp_path: Path) -> None:
     """n = (1, 1, 0)/√2 under scale (−2, 1, 1): inverse transpose gives (−½, 1, 0), unit (−1, 2, 0)/√5.
 
-    The second vertex has no normal: the plane's stands in. The mirror has turned the triangle's winding, but not
+    The second vertex has no normal: the plane's stands in. The mirror turned the triangle's winding, but not
     its side.
     """
     maker = Maker()
