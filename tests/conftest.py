@@ -10,4 +10,4 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
 _PARTS = ("asset", "bake", "evaluate", "info", "pipeline", "solver", "surface", "views")
-install_import_hook([f"meshstyle.{name}" for name in _PARTS], "beartype.beartype")
+install_import_hook([f"meshstyle.{name}" for name in _PARTS], "typecheck.check")
