@@ -57,6 +57,10 @@ class ObjModel:
     files: tuple[Path, ...]
     warnings: tuple[str, ...]
 
+    def line_start(self, offset: int) -> int:
+        """Where the line that holds this byte of the body begins."""
+        return self.plain.rfind(b"\n", 0, offset) + 1
+
 
 def read_model(path: Path) -> ObjModel:
     """Read an OBJ file and what it names. Raises AssetError, and PictureError for damaged pictures."""

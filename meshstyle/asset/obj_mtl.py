@@ -29,11 +29,12 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class MtlLine:
-    """One statement: bytes `start` to `end` of the library's body; the keyword in lower case."""
+    """One statement: bytes `start` to `end` of the body; the keyword in lower case, and as written."""
 
     start: int
     end: int
     keyword: str
+    written: str
     value: str
 
 
@@ -94,7 +95,7 @@ def parse_library(path: Path, text: Text) -> Library:
             continue
         keyword, _, value = text.decode(match.group()).partition(" ")
         end = match.start() + len(match.group().rstrip())
-        line = MtlLine(match.start(), end, keyword.lower(), value.strip())
+        line = MtlLine(match.start(), end, keyword.lower(), keyword, value.strip())
         if line.keyword == "newmtl":
             materials.append((line.value, [line]))
         elif materials:
@@ -115,7 +116,11 @@ def parse_numbers(value: str, most: int) -> list[float]:
 
 
 def parse_map(value: str) -> TextureMap | None:
-    """The value of a texture statement, or None where it names no file. File names may hold blanks."""
+    """The value of a texture statement, or None where it names no file. File names may hold blanks.
+
+    A comment after the name is no part of it.
+    """
+    value = re.split(r"\s#", value, maxsplit=1)[0]
     words = list(_WORD.finditer(value))
     found: dict[str, list[str]] = {}
     at = 0

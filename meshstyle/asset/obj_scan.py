@@ -26,7 +26,7 @@ _KEYWORDS = {b"o", b"g", b"usemtl", b"mtllib"}
 
 @dataclass(frozen=True)
 class Statement:
-    """A line that is no data: `o`, `g`, `usemtl` or `mtllib`, from byte `start` of the body to its last letter."""
+    """A line that is no data: `o`, `g`, `usemtl` or `mtllib`, bytes `start` to `end` of the body."""
 
     start: int
     end: int

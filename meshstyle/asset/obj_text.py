@@ -7,6 +7,7 @@ a twin of the same length with everything awkward blanked out, so that offsets f
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from .container import read_file
 
 MAX_OBJ_BYTES = 256 * 2**20  # three million triangles and their like
 REMEDY = "Export the model again."
+
+Edit = tuple[int, int, bytes]
+"""Bytes start to end of a body, and what comes in their place."""
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BLANKS = bytes.maketrans(b"\t\v\f\0", b"    ")
@@ -103,3 +107,14 @@ def plain_lines(body: bytes) -> bytes:
             joined[match.start() : match.end()] = b" " * (match.end() - match.start())
         done = match.end() - comment  # the newline of a comment still ends its line
     return bytes(joined)
+
+
+def apply_edits(body: bytes, edits: Iterable[Edit]) -> bytes:
+    """The body with some places replaced. They must not overlap; insertions at one place keep their order."""
+    parts, done = [], 0
+    for start, end, new in sorted(edits, key=lambda edit: (edit[0], edit[1])):
+        if start < done:
+            raise ValueError("edits overlap")
+        parts += [body[done:start], new]
+        done = end
+    return b"".join([*parts, body[done:]])
