@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,8 @@ import torch
 from .asset import load_asset
 from .asset.contract import Asset, Paint, PaintedAtlas
 from .bake.finish import finish
-from .errors import AssetError, OutputError, UsageError
+from .errors import AssetError, UsageError
+from .places import check_writable, choose_output
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
@@ -190,29 +189,7 @@ def _places(model: Path, output: str | Path | None, style: str | Path) -> tuple[
         raise AssetError(model, "there is no such file", "Check the path.")
     if model.is_dir():
         raise AssetError(model, "it is a folder", "Give one .obj, .glb or .gltf file.")
-    target = default_output(model) if output is None else Path(output)
-    if target.is_dir():
-        target = target / default_output(model).name
-    if target.exists() and target.samefile(model):
-        raise UsageError(target, "the output is the input", "Give another name with -o.")
-    return model, target, find_style(str(style))
-
-
-def default_output(model: Path) -> Path:
-    """`NAME.stylized.SUFFIX` beside the model."""
-    return model.with_name(f"{model.stem}.stylized{model.suffix}")
-
-
-def check_writable(output: Path) -> None:
-    """Fail before the work, not after it. Raises OutputError."""
-    remedy = "Choose a folder you can write to with -o."
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=output.parent, prefix=".meshstyle-")
-        os.close(handle)
-        os.unlink(name)
-    except OSError as error:
-        raise OutputError(output.parent, f"it cannot be written to ({error.strerror})", remedy) from error
+    return model, choose_output(model, output), find_style(str(style))
 
 
 def choose_device(name: str) -> torch.device:
