@@ -177,7 +177,7 @@ def test_mirrored_and_stretched_normals(tmp_path: Path) -> None:
 def test_two_nodes_are_two_instances_of_one_part(tmp_path: Path) -> None:
     maker = Maker()
     maker.mesh(maker.square(), nodes=2)
-    np.testing.assert_array_equal(only_part(maker, tmp_path), [TWO, TWO + (2, 0, 0)])
+    np.testing.assert_array_equal(only_part(maker, tmp_path), [TWO, TWO + np.array([2, 0, 0])])
 
 
 def test_gpu_instances(tmp_path: Path) -> None:
@@ -186,8 +186,9 @@ def test_gpu_instances(tmp_path: Path) -> None:
     shifts = maker.accessor(np.array([[0, 0, 1], [0, 0, 2]], "<f4"))
     scales = maker.accessor(np.array([[1, 1, 1], [3, 3, 3]], "<f4"))
     attributes = {"TRANSLATION": shifts, "SCALE": scales}
+    shift = np.array([[0, 0, 1], [0, 0, 2]])[:, None, None]
     maker.json["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": attributes}}
-    np.testing.assert_array_equal(only_part(maker, tmp_path), [TWO + (0, 0, 1), TWO * 3 + (0, 0, 2)])
+    np.testing.assert_array_equal(only_part(maker, tmp_path), TWO * [[[[1]]], [[[3]]]] + shift)
 
 
 def test_default_scene_hides_the_rest(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_skin_in_rest_pose(tmp_path: Path) -> None:
         {"translation": [1, 0, 0]},
         {"translation": [0, 2, 0]},
     ]
-    moved = SQUARE + [[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0], [0, 1, 0]]
+    moved = SQUARE + np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0], [0, 1, 0]])
     np.testing.assert_allclose(only_part(maker, tmp_path)[0], moved[[[0, 1, 2], [0, 2, 3]]])
 
 

@@ -514,7 +514,7 @@ def test_unknown_chunks_survive(tmp_path: Path) -> None:
         (("materials", 0, "emissiveFactor"), [0, 0, 0]),
         (("meshes", 0, "primitives", 0, "mode"), 5),
         (("meshes", 0, "primitives", 0, "attributes"), {"POSITION": 0}),
-        (("accessors", 0, "bufferView"), 0),
+        (("accessors", 1, "bufferView"), 0),
         (("accessors", 2, "count"), 3),
         (("bufferViews", 1, "byteOffset"), 0),
         (("asset", "extras"), {"more": 1}),

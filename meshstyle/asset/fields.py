@@ -68,7 +68,7 @@ class Fields:
         """A list of references to `count` objects; empty where absent."""
         value = self._get(key, [])
         if not isinstance(value, list):
-            self.fail(f"has a {key} that is no list")
+            self.fail(f"has no list of {what} in {key}")
         items = [Fields({key: item}, self.where, self.path).index(key, count, what) for item in value]
         return [item for item in items if item is not None]
 

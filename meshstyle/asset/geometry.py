@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, Integer, Shaped
@@ -11,10 +10,11 @@ from jaxtyping import Float64, Int64, Integer, Shaped
 from .accessors import Accessors, to_float
 from .document import COMPRESSIONS, GltfDocument, refuse_compression
 from .fields import Fields
-from .scene import Instance
+from .scene import Instances
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 TRIANGLE_MODES = (TRIANGLES, STRIP, FAN)
+MAX_COORDINATE = 1e18  # squares stay within single precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,67 +109,65 @@ def read_corners(
 
 
 def place(
-    geometry: Geometry, instances: list[Instance], accessors: Accessors
+    geometry: Geometry, instances: list[Instances], accessors: Accessors
 ) -> tuple[Float64[np.ndarray, "I F 3 3"], Float64[np.ndarray, "I F 3 3"] | None]:
-    """Corners and unit normals of every instance in world space. Raises AssetError for infinite positions."""
+    """Corners and unit normals of all instances in world space. Raises AssetError for infinite positions."""
     positions = read_corners(geometry, "POSITION", (3,), accessors)
     normals = read_corners(geometry, "NORMAL", (3,), accessors)
     assert positions is not None  # a Geometry has positions
     if not np.isfinite(positions).all():
         geometry.fields.fail("has positions that are not finite numbers")
-    corners = np.empty((len(instances), *positions.shape))
-    turned = None if normals is None else np.empty_like(corners)
-    influences = (
-        _read_influences(geometry, accessors) if any(i.joints is not None for i in instances) else None
-    )
-    for i, instance in enumerate(instances):
+    skinned = any(item.joints is not None for item in instances)
+    influences = _read_influences(geometry, accessors) if skinned else None
+    corners, turned = [], []
+    for item in instances:
+        matrices = item.matrices[:, None, None]  # (N, 1, 1, 4, 4)
+        if item.joints is not None and influences is not None:
+            matrices = _blend(geometry, item.joints, *influences)[None]  # (1, F, 3, 4, 4)
         with np.errstate(over="ignore", invalid="ignore"):
-            matrix: Any = instance.matrix
-            if instance.joints is not None and influences is not None:
-                matrix = _blend(geometry, instance.joints, *influences)
-            corners[i] = apply(matrix, positions)
-            if turned is not None:
-                turned[i] = _turn(matrix, normals, corners[i])  # type: ignore[arg-type]
-    if not np.isfinite(corners).all():
-        geometry.fields.fail("has positions that are not finite numbers once its nodes are applied")
-    return corners, turned
+            corners.append(apply(matrices, positions))
+            if not (np.abs(corners[-1]) <= MAX_COORDINATE).all():
+                geometry.fields.fail(
+                    f"reaches further than {MAX_COORDINATE:g} units once its nodes are applied"
+                )
+            if normals is not None:
+                turned.append(_turn(matrices, normals, corners[-1]))
+    return np.concatenate(corners), np.concatenate(turned) if turned else None
 
 
 def apply(
-    matrix: Float64[np.ndarray, "... 4 4"], points: Float64[np.ndarray, "F 3 3"]
-) -> Float64[np.ndarray, "F 3 3"]:
-    """Transform points by one matrix, or each by its own."""
-    return np.einsum("...ij,...j->...i", matrix[..., :3, :3], points) + matrix[..., :3, 3]
+    matrices: Float64[np.ndarray, "#N #F #C 4 4"], points: Float64[np.ndarray, "F C 3"]
+) -> Float64[np.ndarray, "N F C 3"]:
+    """Transform points by N matrices, or by one for each point."""
+    return np.einsum("...ij,...j->...i", matrices[..., :3, :3], points) + matrices[..., :3, 3]
 
 
 def _turn(
-    matrix: Float64[np.ndarray, "... 4 4"],
-    normals: Float64[np.ndarray, "F 3 3"],
-    corners: Float64[np.ndarray, "F 3 3"],
-) -> Float64[np.ndarray, "F 3 3"]:
+    matrices: Float64[np.ndarray, "#N #F #C 4 4"],
+    normals: Float64[np.ndarray, "F C 3"],
+    corners: Float64[np.ndarray, "N F C 3"],
+) -> Float64[np.ndarray, "N F C 3"]:
     """Normals by the inverse transpose of the linear part, to unit length.
 
     The matrix of cofactors is the inverse transpose times the determinant, and exists for singular matrices
     too; the determinant's sign keeps mirrored surfaces facing outwards. Where a normal is zero or not a
     number, that of the triangle's plane stands in.
     """
-    linear = matrix[..., :3, :3]
+    linear = matrices[..., :3, :3]
     cofactors = np.cross(linear[..., [1, 2, 0], :], linear[..., [2, 0, 1], :])
     sign = np.where(np.einsum("...j,...j->...", linear[..., 0, :], cofactors[..., 0, :]) < 0, -1.0, 1.0)
     turned = np.einsum("...ij,...j->...i", cofactors, normals) * sign[..., None]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None, :]  # (F, 1, 3)
-    flat = flat * (sign.min() if sign.ndim == 0 else sign.min(axis=-1)[:, None, None])
+    edges = corners[..., 1:, :] - corners[..., :1, :]  # (N, F, 2, 3)
+    flat = np.cross(edges[..., :1, :], edges[..., 1:, :]) * sign[..., :1, None]  # (N, F, 1, 3)
     unit = _unit(turned)
     missing = ~(np.abs(unit).sum(axis=-1, keepdims=True) > 0)
     return np.where(missing, _unit(np.broadcast_to(flat, turned.shape), (0.0, 0.0, 1.0)), unit)
 
 
 def _unit(
-    vectors: Float64[np.ndarray, "F 3 3"], otherwise: tuple[float, float, float] = (0.0, 0.0, 0.0)
-) -> Float64[np.ndarray, "F 3 3"]:
-    scale = np.abs(vectors).max(
-        axis=-1, keepdims=True
-    )  # first, so that tiny and huge ones keep their squares
+    vectors: Float64[np.ndarray, "*n 3"], otherwise: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Float64[np.ndarray, "*n 3"]:
+    scale = np.abs(vectors).max(axis=-1, keepdims=True)  # so that squares of tiny ones do not vanish
     good = np.isfinite(scale) & (scale > 0)
     scaled = np.divide(vectors, scale, out=np.zeros_like(vectors), where=good)
     length = np.linalg.norm(scaled, axis=-1, keepdims=True)

@@ -20,7 +20,7 @@ from .fields import Fields
 from .geometry import Geometry, place, read_corners, read_geometry
 from .gltf_materials import DEFAULT, BaseColour, read_materials
 from .paths import is_data_uri
-from .scene import Instance, Scene
+from .scene import Instances, Scene
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
@@ -119,7 +119,7 @@ class GltfAsset:
             if found:
                 self._warnings.append("The default scene shows no triangles, so all nodes were taken.")
         if not found:
-            found = self._collect({i: [Instance(np.eye(4))] for i in range(mesh_count)})
+            found = self._collect({i: [Instances(np.eye(4)[None])] for i in range(mesh_count)})
             if found:
                 self._warnings.append("No node shows a mesh, so all meshes were taken where they are.")
         if not found:
@@ -130,17 +130,18 @@ class GltfAsset:
         sources, parts = zip(*found, strict=True)
         return sources, parts
 
-    def _collect(self, instances: Mapping[int, list[Instance]]) -> list[tuple[PartSource, Part]]:
+    def _collect(self, instances: Mapping[int, list[Instances]]) -> list[tuple[PartSource, Part]]:
         """The parts of these meshes, where these instances stand."""
         found, total = [], 0
         meshes = self.document.root.children("meshes")
         for mesh in sorted(instances):
+            count = sum(len(item.matrices) for item in instances[mesh])
             for number, primitive in enumerate(meshes[mesh].children("primitives")):
                 geometry = read_geometry(primitive, self.document, self._accessors)
                 if geometry is None or not len(geometry.vertices):
                     self._note_left_out(primitive)
                     continue
-                total += len(geometry.vertices) * len(instances[mesh])
+                total += len(geometry.vertices) * count
                 if total > MAX_TRIANGLES:
                     raise AssetError(
                         self.path,
@@ -163,7 +164,7 @@ class GltfAsset:
         material = geometry.fields.index("material", len(self.base_colours), "materials")
         return PartSource(mesh, number, material, geometry.vertices, geometry.vertex_count)
 
-    def _part(self, mesh: Fields, source: PartSource, geometry: Geometry, instances: list[Instance]) -> Part:
+    def _part(self, mesh: Fields, source: PartSource, geometry: Geometry, instances: list[Instances]) -> Part:
         colour = DEFAULT if source.material is None else self.base_colours[source.material]
         corners, normals = place(geometry, instances, self._accessors)
         name = mesh.text("name", "") or f"mesh {source.mesh}"

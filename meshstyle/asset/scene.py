@@ -18,15 +18,15 @@ MAX_INSTANCES = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
-    """One appearance of a mesh.
+class Instances:
+    """N appearances of a mesh by one node.
 
     Attributes:
-        matrix: from mesh to world space; of no effect on skinned vertices.
+        matrices: from mesh to world space; of no effect on skinned vertices.
         joints: what carries a vertex of each joint from mesh to world space; None where there is no skin.
     """
 
-    matrix: Float64[np.ndarray, "4 4"]
+    matrices: Float64[np.ndarray, "N 4 4"]
     joints: Float64[np.ndarray, "J 4 4"] | None = None
 
 
@@ -42,11 +42,11 @@ class Scene:
         self._roots = self._find_roots()
         self._world = self._world_matrices()
 
-    def instances(self) -> dict[int, list[Instance]]:
+    def instances(self) -> dict[int, list[Instances]]:
         """Where each mesh of the default scene stands; of all nodes where no scene is the default."""
         return self._collect(self._shown_roots())
 
-    def all_instances(self) -> dict[int, list[Instance]]:
+    def all_instances(self) -> dict[int, list[Instances]]:
         """The same for all nodes, in a scene or not."""
         return self._collect(self._roots)
 
@@ -90,28 +90,29 @@ class Scene:
                     world[child] = world[node]
         return world
 
-    def _collect(self, roots: list[int]) -> dict[int, list[Instance]]:
-        found: dict[int, list[Instance]] = {}
+    def _collect(self, roots: list[int]) -> dict[int, list[Instances]]:
+        found: dict[int, list[Instances]] = {}
         total = 0
         for index in self._walk(roots):
             mesh = self._nodes[index].index("mesh", self._mesh_count, "meshes")
             if mesh is not None:
-                items = self._node_instances(index)
-                found.setdefault(mesh, []).extend(items)
-                total += len(items)
+                instances = self._node_instances(index)
+                found.setdefault(mesh, []).append(instances)
+                total += len(instances.matrices)
                 if total > MAX_INSTANCES:
                     fail(self._document.path, f"it shows more than {MAX_INSTANCES} instances of its meshes")
         return found
 
-    def _node_instances(self, index: int) -> list[Instance]:
+    def _node_instances(self, index: int) -> Instances:
         node, world = self._nodes[index], self._world[index]
         skin = node.index("skin", len(self._skins), "skins")
         if skin is not None:
-            return [Instance(world, self._joint_matrices(self._skins[skin]))]
+            return Instances(world[None], self._joint_matrices(self._skins[skin]))
         copies = node.extension("EXT_mesh_gpu_instancing").child("attributes")
         if not copies.value:
-            return [Instance(world)]
-        return [Instance(world @ local) for local in self._gpu_instances(copies)]
+            return Instances(world[None])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Instances(world @ self._gpu_instances(copies))
 
     def _joint_matrices(self, skin: Fields) -> Float64[np.ndarray, "J 4 4"]:
         joints = skin.integers("joints", len(self._nodes), "nodes")

@@ -49,6 +49,10 @@ def check_structure(root: Fields) -> None:
         _check_view(view, root.children("buffers"))
     for material in root.children("materials"):
         _check_material(material, len(root.children("textures")))
+    for image in root.children("images"):
+        image.text("uri", "")
+        image.text("mimeType", "")
+        image.index("bufferView", len(root.children("bufferViews")), "bufferViews")
     for texture in root.children("textures"):
         texture.index("source", len(root.children("images")), "images")
     for name in ("extensionsUsed", "extensionsRequired"):
