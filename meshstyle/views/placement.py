@@ -20,7 +20,7 @@ SAMPLES = 6000  # surface points tested
 ENOUGH = 0.99  # share of the visible area to be seen well
 WELL = 0.26  # cos 75°
 NEARLY = 0.8  # of the best cosine any candidate has: well enough for a crevice
-MOST_EXTRA = 26  # cameras added beyond the even ones
+MOST_EXTRA = 48  # cameras added beyond the even ones
 _LIFT = 1e-4  # of the bounding radius: where shadow rays stop short of the surface
 
 
