@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from ..surface.contract import Surface
+from ..surface.contract import Atlas, Surface
+from .fill import fill_unseen
 from .gutter import fill_gutters
 
 
@@ -18,7 +19,7 @@ class BakeResult:
 
     Attributes:
         images: one per atlas, sRGB; four channels where the atlas has alpha.
-        filled_share: per atlas, the share of covered texels that no view saw.
+        filled_share: per atlas, the share of covered texels (those cut out left aside) that no view saw.
     """
 
     images: tuple[UInt8[np.ndarray, "_ _ _"], ...]
@@ -32,18 +33,33 @@ def finish(
 ) -> BakeResult:
     """Make painted textures fit for any renderer.
 
+    Texels that no view saw are filled from their surroundings on the surface; so are those that the material cuts
+    out, whose colours must not bleed into their neighbours. Around the charts gutters continue them.
+
     Args:
         textures: per atlas, sRGB 0..1, of the atlas' size.
         seen: per atlas, texels that views have painted.
     """
-    images, shares = [], []
-    for atlas, texture, visible in zip(surface.atlases, textures, seen, strict=True):
-        known = atlas.covered & visible
-        painted = fill_gutters(np.asarray(texture, np.float32), known, atlas.wrap)
-        images.append(quantized(painted, atlas.alpha))
-        covered = int(np.count_nonzero(atlas.covered))
-        shares.append(1.0 - int(np.count_nonzero(known)) / covered if covered else 0.0)
-    return BakeResult(tuple(images), tuple(shares))
+    visible = [_visible(surface, atlas) for atlas in surface.atlases]
+    known = [v & s for v, s in zip(visible, seen, strict=True)]
+    filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
+    images = [
+        quantized(fill_gutters(texture, atlas.covered, atlas.wrap), atlas.alpha)
+        for atlas, texture in zip(surface.atlases, filled, strict=True)
+    ]
+    return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
+
+
+def _visible(surface: Surface, atlas: Atlas) -> Bool[np.ndarray, "H W"]:
+    """Covered texels that the material does not cut out."""
+    if atlas.alpha is None:
+        return atlas.covered
+    return atlas.covered & (atlas.alpha >= surface.alpha_cutoff[atlas.owner])
+
+
+def _missing(visible: Bool[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"]) -> float:
+    count = int(np.count_nonzero(visible))
+    return 1.0 - int(np.count_nonzero(known)) / count if count else 0.0
 
 
 def quantized(

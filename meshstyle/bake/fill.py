@@ -1,0 +1,155 @@
+"""Colours for texels that no view saw, from what was painted around them on the surface.
+
+Around means in world space, whatever chart or atlas a texel lies in, and on surface that faces the same way: the
+inside of a wall does not take the colours of its outside where it has painted neighbours of its own. Close to
+paint the fill continues it; far from any it is a broad average, plain and smooth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+from scipy.spatial import cKDTree
+
+from ..surface.contract import Surface
+from ..surface.points import texel_points
+from .gutter import push_pull
+
+MOST_SOURCES = 300_000
+MOST_TARGETS = 200_000
+NEIGHBOURS = 8
+TURN = 0.1
+"""Facing the other way counts as much as this distance, twice over, in units of the model's size."""
+NEAR = 0.02  # in units of the model's size: how far paint is continued before the broad average takes over
+CELLS = 24  # along the model's size: the broad average knows the mean colour of each cell
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """Texels as points: place and facing in one space, in units of the model's size."""
+
+    place: Float64[np.ndarray, "N 6"]
+    colour: Float32[np.ndarray, "N 3"]
+
+
+def fill_unseen(
+    surface: Surface,
+    textures: Sequence[Float32[np.ndarray, "_ _ 3"]],
+    known: Sequence[Bool[np.ndarray, "_ _"]],
+) -> list[Float32[np.ndarray, "_ _ 3"]]:
+    """Paint every covered texel that is not known; known ones stay as they are.
+
+    Args:
+        textures: per atlas, of its size, sRGB 0..1.
+        known: per atlas, the texels whose colour counts.
+    """
+    missing = [a.covered & ~k for a, k in zip(surface.atlases, known, strict=True)]
+    if not any(m.any() for m in missing) or not any(k.any() for k in known):
+        return list(textures)
+    sources = _gather(surface, textures, known)
+    near = cKDTree(sources.place)
+    cells = _cell_means(sources)
+    far = cKDTree(cells.place)
+    filled = []
+    for number, (texture, gaps) in enumerate(zip(textures, missing, strict=True)):
+        if not gaps.any():
+            filled.append(texture)
+            continue
+        step, target = _representatives(gaps, MOST_TARGETS)
+        place = _places(surface, number, target)
+        colour = _continued((near, sources), (far, cells), place)
+        filled.append(_spread(texture, gaps, target, colour, step))
+    return filled
+
+
+def _gather(
+    surface: Surface,
+    textures: Sequence[Float32[np.ndarray, "_ _ 3"]],
+    known: Sequence[Bool[np.ndarray, "_ _"]],
+) -> _Samples:
+    """Known texels of all atlases, thinned out evenly where there are very many."""
+    places, colours = [], []
+    share = MOST_SOURCES / len(known)
+    for number, (texture, mask) in enumerate(zip(textures, known, strict=True)):
+        _, texel = _representatives(mask, share)
+        places.append(_places(surface, number, texel))
+        colours.append(texture.reshape(-1, 3)[texel])
+    return _Samples(np.concatenate(places), np.concatenate(colours))
+
+
+def _representatives(mask: Bool[np.ndarray, "H W"], most: float) -> tuple[int, Int64[np.ndarray, "N"]]:
+    """Texels of the mask, no more than about `most`: the first of each block of step × step texels."""
+    step = 1
+    texel = np.flatnonzero(mask)
+    if len(texel) > most:
+        step = int(np.ceil(np.sqrt(len(texel) / most)))
+        width = mask.shape[1]
+        block = texel // width // step * width + texel % width // step
+        texel = texel[np.sort(np.unique(block, return_index=True)[1])]
+    return step, texel
+
+
+def _places(surface: Surface, number: int, texel: Int64[np.ndarray, "N"]) -> Float64[np.ndarray, "N 6"]:
+    low, high = surface.corners.min(axis=(0, 1)), surface.corners.max(axis=(0, 1))
+    size = float(np.linalg.norm(high - low)) or 1.0
+    position, normal = texel_points(surface, surface.atlases[number], texel)
+    return np.concatenate([(position - low) / size, TURN * normal], axis=1)
+
+
+def _cell_means(samples: _Samples) -> _Samples:
+    """One sample for each cell of a grid and each way of facing."""
+    cell = np.floor(samples.place * np.array([CELLS] * 3 + [1 / TURN] * 3)).astype(np.int64)
+    _, number = np.unique(cell, axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    count = np.bincount(number)
+    joined = np.concatenate([samples.place, samples.colour], axis=1)
+    mean = np.stack([np.bincount(number, column) / count for column in joined.T], axis=1)
+    return _Samples(mean[:, :6], mean[:, 6:].astype(np.float32))
+
+
+def _continued(
+    near: tuple[cKDTree, _Samples], far: tuple[cKDTree, _Samples], place: Float64[np.ndarray, "N 6"]
+) -> Float32[np.ndarray, "N 3"]:
+    """Inverse-distance means (Shepard 1968) of the nearest paint, turning into broad ones away from paint."""
+    close, distance = _shepard(*near, place, NEIGHBOURS, 1e-4, reach=3 * NEAR)
+    broad, _ = _shepard(*far, place, 4 * NEIGHBOURS, 1 / CELLS)
+    share = np.exp(-((distance / NEAR) ** 2)).astype(np.float32)[:, None]
+    return close * share + broad * (1 - share)
+
+
+def _shepard(
+    tree: cKDTree,
+    samples: _Samples,
+    place: Float64[np.ndarray, "N 6"],
+    neighbours: int,
+    softness: float,
+    reach: float = np.inf,
+) -> tuple[Float32[np.ndarray, "N 3"], Float64[np.ndarray, "N"]]:
+    """Weighted means of samples no farther than `reach`, and the distance to the nearest (infinite: none)."""
+    ranks = list(range(1, min(neighbours, len(samples.place)) + 1))
+    # Without a bound the tree is searched almost whole for places far from every sample.
+    distance, index = tree.query(place, k=ranks, distance_upper_bound=reach, workers=-1)
+    weight = 1.0 / (distance**2 + softness**2)  # 0 for those missing, whose distance is infinite
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-30)
+    colour = samples.colour[np.minimum(index, len(samples.colour) - 1)]
+    return np.einsum("nk,nkc->nc", weight.astype(np.float32), colour), distance[:, 0]
+
+
+def _spread(
+    texture: Float32[np.ndarray, "H W 3"],
+    gaps: Bool[np.ndarray, "H W"],
+    texel: Int64[np.ndarray, "N"],
+    colour: Float32[np.ndarray, "N 3"],
+    step: int,
+) -> Float32[np.ndarray, "H W 3"]:
+    """Write the colours; where only one texel of each block has been worked out, fill up from those."""
+    sparse = np.zeros_like(texture)
+    sparse.reshape(-1, 3)[texel] = colour
+    if step > 1:
+        worked_out = np.zeros(gaps.shape, bool)
+        worked_out.reshape(-1)[texel] = True
+        sparse = push_pull(sparse, worked_out)
+    return np.where(gaps[..., None], sparse, texture)
