@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int32, Int64, UInt8
 
 from ..errors import UsageError
 from .contract import Material, Paint, Part
@@ -87,7 +87,7 @@ def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: lis
 
 
 def _uv(
-    uvs: Float64[np.ndarray, "T 2"], index: Int64[np.ndarray, "F 3"], material: ObjMaterial, notes: list[str]
+    uvs: Float64[np.ndarray, "T 2"], index: Int32[np.ndarray, "F 3"], material: ObjMaterial, notes: list[str]
 ) -> Float64[np.ndarray, "F 3 2"] | None:
     """With the texture's -s and -o applied, v turned over. Corners without usable UVs are at 0."""
     if (index < 0).all():
@@ -105,7 +105,7 @@ def _uv(
 
 def _normals(
     normals: Float64[np.ndarray, "N 3"],
-    index: Int64[np.ndarray, "F 3"],
+    index: Int32[np.ndarray, "F 3"],
     positions: Float64[np.ndarray, "F 3 3"],
 ) -> Float64[np.ndarray, "1 F 3 3"] | None:
     """The file's; the face's own where a corner has none that can be used."""
@@ -129,18 +129,18 @@ def _unit(vectors: Float64[np.ndarray, "*n 3"]) -> tuple[Float64[np.ndarray, "*n
 
 
 def _colours(
-    vertices: Float64[np.ndarray, "V 7"], index: Int64[np.ndarray, "F 3"], notes: list[str]
+    vertices: Float64[np.ndarray, "V 7"], index: Int32[np.ndarray, "F 3"], notes: list[str]
 ) -> Float64[np.ndarray, "F 3 4"] | None:
     """sRGB in the file, linear here; white where a vertex has none, None where all are white."""
     rgba = vertices[index, 3:]  # (F, 3, 4)
     has = np.isfinite(rgba[..., :3]).all(axis=-1)
     if not has.any():
         return None
+    if rgba[has, :3].max() > 1.0:
+        notes.append("Vertex colours go beyond 1 and were taken as 0 to 255.")
+        rgba /= 255.0
     rgba[~has] = 1.0
     rgba[..., 3] = np.where(np.isfinite(rgba[..., 3]), rgba[..., 3], 1.0)
-    if rgba[..., :3].max() > 1.0:
-        notes.append("Vertex colours go beyond 1 and were taken as 0 to 255.")
-        rgba[has] /= 255.0
     rgba = np.clip(rgba, 0.0, 1.0)
     rgba[..., :3] = srgb_to_linear(rgba[..., :3])
     return None if (rgba == 1.0).all() else rgba

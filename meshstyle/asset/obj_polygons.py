@@ -13,7 +13,7 @@ MAX_EAR_TESTS = (
 def triangulate(
     positions: Float64[np.ndarray, "V 3"],
     vertex: Int64[np.ndarray, " C"],
-    first: Int64[np.ndarray, " F+1"],
+    first: Int64[np.ndarray, " F1"],
 ) -> tuple[Int64[np.ndarray, "T 3"], Int64[np.ndarray, " T"], bool]:
     """Cut polygons into triangles: a fan from the first corner, ear clipping where that would fold over.
 
@@ -67,7 +67,7 @@ def _normal(triangles: Float64[np.ndarray, "Q 3 3"]) -> Float64[np.ndarray, "Q 3
 
 
 def _concave(
-    positions: Float64[np.ndarray, "V 3"], vertex: Int64[np.ndarray, " C"], first: Int64[np.ndarray, " F+1"]
+    positions: Float64[np.ndarray, "V 3"], vertex: Int64[np.ndarray, " C"], first: Int64[np.ndarray, " F1"]
 ) -> Int64[np.ndarray, " N"]:
     """Faces of five or more corners where some corner turns against the rest.
 
@@ -131,7 +131,7 @@ def _is_ear(flat: Float64[np.ndarray, "N 2"], ear: tuple[int, int, int], left: l
     Corners at the very place of one of the three do not count: polygons with holes pass some points twice.
     """
     a, b, c = flat[list(ear)]
-    if _cross(b - a, c - a) <= 0:
+    if _cross(b - a, flat[[ear[2]]] - a)[0] <= 0:
         return False
     points = flat[left]
     inside: Bool[np.ndarray, " M"] = (
@@ -141,5 +141,5 @@ def _is_ear(flat: Float64[np.ndarray, "N 2"], ear: tuple[int, int, int], left: l
     return not bool((inside & ~same).any())
 
 
-def _cross(a: Float64[np.ndarray, "*n 2"], b: Float64[np.ndarray, "*m 2"]) -> Float64[np.ndarray, "*m"]:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+def _cross(a: Float64[np.ndarray, " 2"], b: Float64[np.ndarray, "M 2"]) -> Float64[np.ndarray, " M"]:
+    return a[0] * b[:, 1] - a[1] * b[:, 0]

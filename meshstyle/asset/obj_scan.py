@@ -51,7 +51,7 @@ class Scan:
     uvs: Float64[np.ndarray, "T 2"]
     normals: Float64[np.ndarray, "N 3"]
     corners: Int32[np.ndarray, "C 3"]
-    face_first: Int64[np.ndarray, " F+1"]
+    face_first: Int64[np.ndarray, " F1"]
     face_span: Int64[np.ndarray, "F 2"]
     vertex_at: Int64[np.ndarray, " V"]
     uv_at: Int64[np.ndarray, " T"]

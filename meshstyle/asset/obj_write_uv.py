@@ -34,7 +34,7 @@ class NewUVs:
 
     table: Float64[np.ndarray, "N 2"]
     corner: Int64[np.ndarray, " C"]
-    split: dict[int, list[tuple[Int64[np.ndarray, " 3"], Int64[np.ndarray, " 3"]]]]
+    split: dict[int, list[tuple[list[int], list[int]]]]
 
 
 def new_uvs(asset: ObjAsset, paint: Paint) -> NewUVs | None:
@@ -60,10 +60,12 @@ def new_uvs(asset: ObjAsset, paint: Paint) -> NewUVs | None:
     corner[corners] = index
     disagree = np.flatnonzero(corner[corners] != index)
     faces = np.unique(model.triangle_face[rows[disagree // 3]])
-    split: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {int(face): [] for face in faces}
+    split: dict[int, list[tuple[list[int], list[int]]]] = {int(face): [] for face in faces}
     for place in np.flatnonzero(np.isin(model.triangle_face[rows], faces)):
         triangle = slice(3 * place, 3 * place + 3)
-        split[int(model.triangle_face[rows[place]])].append((corners[triangle], index[triangle]))
+        split[int(model.triangle_face[rows[place]])].append(
+            (corners[triangle].tolist(), index[triangle].tolist())
+        )
     return NewUVs(table / 10.0**DECIMALS, corner, split)
 
 
