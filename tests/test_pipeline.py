@@ -10,6 +10,7 @@ import pytest
 from gltf_compare import Gltf, assert_lossless
 from gltf_validator import assert_no_new_problems
 
+import meshstyle.evaluate
 import meshstyle.pipeline
 from meshstyle.asset import load_asset
 from meshstyle.errors import AssetError, OutputError, PictureError, UsageError
@@ -28,7 +29,8 @@ CHAIR = "plastic_monobloc_chair_01_1k"
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps on 64-pixel views, two on 80-pixel ones."""
+    """Two steps on 64-pixel views, two on 80-pixel ones; a short turntable."""
+    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 2), Scale(80, 2))))
 
 

@@ -227,5 +227,5 @@ def _plain_atlas(asset: Asset, image: int) -> Atlas:
         alpha = None
     height, width = asset.image_size(image)
     plan = AtlasPlan(asset.image_name(image), (), (), (height, width), False, "", None)
-    empty = np.zeros((1, 1, 3), np.float32)
-    return Atlas(plan, users[0].wrap, empty, alpha, np.zeros((1, 1), np.int32))
+    nothing = np.broadcast_to(np.float32(0), (height, width, 3))  # no memory behind it: nobody looks
+    return Atlas(plan, users[0].wrap, nothing, alpha, np.broadcast_to(np.int32(0), (height, width)))

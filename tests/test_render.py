@@ -1,0 +1,139 @@
+"""The ray renderer and the judge, on scenes whose pictures are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_views import quad
+
+import meshstyle.evaluate
+from meshstyle.asset.contract import Asset, Material, Paint, Part, Wrap
+from meshstyle.errors import AssetError
+from meshstyle.evaluate import consistency, evaluate, sharpness
+from meshstyle.views.cameras import camera_towards_centre
+from meshstyle.views.render import Renderer, bilinear, mip_levels
+
+DATA = Path(__file__).parent / "data"
+FRONT = np.array([0.0, 0.0, 1.0])
+REPEAT = (Wrap.REPEAT, Wrap.REPEAT)
+
+
+class FlatAsset:
+    """One part, one material, at most one image: an Asset made by hand."""
+
+    kind, path, warnings, record = "GLB", Path("made.glb"), (), None
+
+    def __init__(self, part: Part, material: Material, pixels: np.ndarray | None = None) -> None:
+        self.parts, self.materials, self._pixels = (part,), (material,), pixels
+
+    def image(self, index: int) -> np.ndarray:
+        assert self._pixels is not None
+        return self._pixels
+
+    def image_name(self, index: int) -> str:
+        return "picture"
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        return self.image(index).shape[0], self.image(index).shape[1]
+
+    def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
+        raise NotImplementedError
+
+
+def make(material: Material, pixels: np.ndarray | None = None, **part: np.ndarray) -> Asset:
+    corners, uv = quad()
+    return FlatAsset(Part("quad", 0, corners[None], uv=uv, **part), material, pixels)
+
+
+@pytest.fixture(autouse=True)
+def short_orbit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turntable of eight frames instead of sixty."""
+    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
+
+
+def centre_colour(asset: Asset) -> np.ndarray:
+    image = Renderer(asset).render(camera_towards_centre(FRONT, 32), 2, frame=(32, 32), lit=False)
+    assert image is not None
+    return image.colour[16, 16]
+
+
+def test_factor_and_vertex_colour_multiply_in_linear_light() -> None:
+    """0.5 × 0.5 linear is 0.25, which sRGB writes as 0.5371."""
+    colours = np.ones((2, 3, 4))
+    colours[..., 0] = 0.5
+    asset = make(Material("m", factor=(0.5, 1.0, 0.0, 1.0)), colours=colours)
+    assert centre_colour(asset) == pytest.approx([0.5371, 1.0, 0.0], abs=1e-3)
+
+
+def test_image_is_shown_as_it_is_where_nothing_multiplies_it() -> None:
+    pixels = np.full((4, 4, 4), 255, np.uint8)
+    pixels[..., :3] = (10, 100, 200)
+    assert centre_colour(make(Material("m", image=0), pixels)) * 255 == pytest.approx(
+        [10, 100, 200], abs=1e-2
+    )
+
+
+def test_blended_air_is_looked_through() -> None:
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    material = Material("m", image=0, alpha_mode="BLEND")
+    assert Renderer(make(material, pixels)).render(camera_towards_centre(FRONT, 32), 1) is None
+    opaque = replace(material, alpha_mode="OPAQUE")
+    assert Renderer(make(opaque, pixels)).render(camera_towards_centre(FRONT, 32), 1) is not None
+
+
+def test_bilinear_lookups() -> None:
+    image = np.arange(4, dtype=np.float32).reshape(2, 2, 1).repeat(3, 2)
+    uv = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [1.0, 0.25]])
+    assert bilinear(image, uv, REPEAT)[:, 0].tolist() == [0, 1, 2, 1.5, 0.5]
+    assert bilinear(image, uv, (Wrap.CLAMP, Wrap.CLAMP))[4, 0] == 1
+
+
+def test_mip_levels_are_means_down_to_one_texel() -> None:
+    image = np.random.default_rng(0).random((6, 5, 3)).astype(np.float32)
+    levels = mip_levels(image)
+    assert [level.shape[:2] for level in levels] == [(6, 5), (3, 2), (1, 1)]
+    assert np.allclose(levels[1][0, 0], image[:2, :2].mean((0, 1)))
+    assert np.allclose(levels[1][2, 1], image[4:, 2:].mean((0, 1)))
+
+
+def test_headlight() -> None:
+    asset = make(Material("m"))
+    camera = camera_towards_centre(np.array([0.6, 0.0, 0.8]), 64)
+    image = Renderer(asset).render(camera, 2, frame=(64, 64))
+    assert image is not None
+    # The optical axis meets the quad at cos = 0.8: 0.55 + 0.45·0.8.
+    assert image.colour[32, 32] == pytest.approx([0.91] * 3, abs=0.01)
+
+
+def test_sharpness_of_a_checkerboard_and_of_a_plain_picture() -> None:
+    mask = torch.ones(1, 1, 16, 16)
+    plain = torch.full((1, 3, 16, 16), 0.4)
+    checker = torch.from_numpy(np.indices((16, 16)).sum(0) % 2).float().expand(1, 3, -1, -1)
+    assert sharpness(plain, mask) == pytest.approx(0, abs=1e-6)
+    assert sharpness(checker, mask) == pytest.approx(4)  # |−4·0 + 4·1| everywhere
+
+
+def test_plain_model_is_consistent_and_fine_detail_is_not() -> None:
+    pixels = np.full((64, 64, 4), 255, np.uint8)
+    assert consistency(Renderer(make(Material("m", image=0), pixels))) == pytest.approx(0, abs=1e-6)
+    pixels[..., :3] = (np.indices((64, 64)).sum(0) % 2 * 255)[..., None]
+    assert consistency(Renderer(make(Material("m", image=0), pixels))) > 0.02
+
+
+def test_a_model_judged_against_itself() -> None:
+    path = DATA / "cubevc" / "cubevc.glb"
+    figures = evaluate(path, path, "mondrian")
+    assert figures.style_loss == figures.style_loss_original > 0.1
+    assert figures.content_loss == 0
+    assert figures.structure == pytest.approx(1, abs=0.01)
+    assert figures.coverage == 0
+    assert figures.consistency_rmse == figures.consistency_rmse_floor
+
+
+def test_another_shape_is_no_original() -> None:
+    with pytest.raises(AssetError, match="shape"):
+        evaluate(DATA / "cubevc" / "cubevc.glb", DATA / "Fox" / "Fox.glb", "mondrian")
