@@ -67,12 +67,12 @@ def read_model(path: Path) -> ObjModel:
     text = read_text(path, path)
     plain = plain_lines(text.body)
     found = scan(plain, path)
-    positions = np.ascontiguousarray(found.vertices[:, :3])
-    vertex = found.corners[:, 0].astype(np.int64)
-    triangles, face, cut_short = triangulate(positions, vertex, found.face_first)
-    if not len(triangles):
+    if not (np.diff(found.face_first) >= 3).any():
         raise AssetError(path, "it has no faces", "Choose a model with a surface to paint.")
     _check_positions(path, plain, found)
+    triangles, face, cut_short = triangulate(
+        np.ascontiguousarray(found.vertices[:, :3]), found.corners[:, 0].astype(np.int64), found.face_first
+    )
     warnings = _geometry_warnings(found, cut_short)
     finder = Finder(path.parent, path)
     libraries, named = _read_libraries(text, found, finder)
