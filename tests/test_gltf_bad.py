@@ -193,7 +193,17 @@ def test_deep_json(opening: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "[1, 2]", "null", '{"asset": NaN}', "{", "\x00", '{"a": 1' + "0" * 5000 + "}"]
+    "text",
+    [
+        "NaN",
+        "[1, 2]",
+        "null",
+        '{"asset": NaN}',
+        '{"extras": 1e999}',
+        "{",
+        "\x00",
+        '{"a": 1' + "0" * 5000 + "}",
+    ],
 )
 def test_text_that_is_no_gltf(text: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.gltf"

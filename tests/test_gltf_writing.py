@@ -537,3 +537,63 @@ def test_the_comparison_itself_sees_damage(path: tuple[str | int, ...], value: A
     output.write_text(json.dumps(document))
     with pytest.raises(AssertionError):
         assert_lossless(source, output)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".gltf"])
+def test_bytes_that_an_extension_names_directly(suffix: str, tmp_path: Path) -> None:
+    """As EXT_meshopt_compression does; here bytes of a second buffer, which a GLB has no room for."""
+    maker = Maker(extensionsUsed=["VENDOR_raw"])
+    maker.mesh(maker.square(material=maker.material(maker.texture())))
+    maker.json["bufferViews"][1]["extensions"] = {
+        "VENDOR_raw": {"buffer": 1, "byteOffset": 2, "byteLength": 3}
+    }
+    (tmp_path / "raw.bin").write_bytes(b"ab123")
+    maker.json["buffers"] = [{"byteLength": len(maker.binary)}, {"uri": "raw.bin", "byteLength": 5}]
+    source, output = maker.glb(tmp_path / "in.glb"), tmp_path / "out" / f"out{suffix}"
+    asset = GltfAsset(source)
+    asset.write(output, paint(asset, unwrap=False))
+    assert_lossless(source, output)
+    assert_no_new_problems(source, output)
+    result = Gltf(output)
+    place = result.json["bufferViews"][1]["extensions"]["VENDOR_raw"]
+    assert result.buffers[place["buffer"]][place["byteOffset"] :][: place["byteLength"]] == b"123"
+    assert len(result.buffers) == (1 if suffix == ".glb" else 2)
+
+
+def test_primitives_sharing_their_indices(tmp_path: Path) -> None:
+    """The same triangles twice, in two materials: each gets the indices that its own UVs need."""
+    maker = Maker()
+    first = maker.square()
+    second = {**first, "attributes": dict(first["attributes"]), "material": maker.material()}
+    maker.mesh(first, second)
+    smooth = SQUARE[[[0, 1, 2], [0, 2, 3]]][..., :2].astype(np.float64)
+    result = write(maker, tmp_path, parts(smooth, TWO_CELLS))
+    mine, other = result.json["meshes"][0]["primitives"]
+    assert result.accessor(mine["indices"])[:, 0].tolist() == [0, 1, 2, 0, 2, 3]
+    assert mine["indices"] != other["indices"]
+    assert len(set(result.accessor(other["indices"])[:, 0].tolist()) - {0, 1, 2, 3}) == 6
+
+
+def test_an_external_image_with_an_encoded_name_comes_along(tmp_path: Path) -> None:
+    """The base colour is replaced; the emissive map, in a file of its own, is copied to the same place."""
+    maker = Maker()
+    picture = Gltf(square_with_image(tmp_path / "picture.glb")).image(0)
+    folder = tmp_path / "in"
+    (folder / "my maps").mkdir(parents=True)
+    (folder / "my maps" / "glow #1.png").write_bytes(picture)
+    uri = "my%20maps/glow%20%231.png"
+    texture = maker.add("textures", {"source": maker.add("images", {"uri": uri})})
+    maker.mesh(maker.square(material=maker.material(maker.texture(), emissiveTexture={"index": texture})))
+    source, output = maker.glb(folder / "in.glb"), tmp_path / "out" / "out.gltf"
+    asset = GltfAsset(source)
+    asset.write(output, paint(asset, unwrap=False))
+    assert_lossless(source, output)
+    assert_no_new_problems(source, output)
+    assert (output.parent / "my maps" / "glow #1.png").read_bytes() == picture
+    assert Gltf(output).json["images"][0]["uri"] == uri
+
+
+def square_with_image(path: Path) -> Path:
+    maker = Maker()
+    maker.mesh(maker.square(material=maker.material(maker.texture())))
+    return maker.glb(path)

@@ -131,7 +131,8 @@ def element_layout(kind: str, dtype: np.dtype[Any]) -> tuple[int, int, int, int]
 
 def to_float(values: Shaped[np.ndarray, "*n"], normalized: bool) -> Float64[np.ndarray, "*n"]:
     """Stored values as numbers: normalized integers become 0..1 or −1..1 (specification, section 3.11)."""
-    floats = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # some kinds of NaN; what must be finite is checked later
+        floats = values.astype(np.float64)
     if not normalized or values.dtype.kind == "f":
         return floats
     return np.maximum(floats / np.iinfo(values.dtype).max, -1.0)

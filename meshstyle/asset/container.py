@@ -6,6 +6,7 @@ GLB layout: glTF 2.0 specification, section 4.4.
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from .fields import fail
 GLB_MAGIC = b"glTF"
 JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 MAX_FILE_BYTES = 2**30  # 1 GiB; also the limit for everything that a model refers to, together
+MAX_JSON_BYTES = 2**28  # 256 MiB, mostly base64 where a file is that large
+MAX_JSON_VALUES = 2**23
 MAX_JSON_DEPTH = 100
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
@@ -103,23 +106,27 @@ def _split_glb(path: Path, data: bytes) -> Container:
     return Container(text=bytes(chunks[0][1]), binary=binary, is_glb=True, extra_chunks=extra)
 
 
-def check_depth(text: bytes, path: Path) -> None:
-    """Refuse JSON nested deeper than `MAX_JSON_DEPTH`, before a recursive parser sees it."""
-    brackets = _STRING.sub(b"", text).translate(None, delete=_NOT_BRACKETS)
-    signs = np.frombuffer(brackets, np.uint8)
+def check_extent(text: bytes, path: Path) -> None:
+    """Refuse JSON that is too long, too deep or too full, before a recursive parser makes objects of it."""
+    if len(text) > MAX_JSON_BYTES:
+        fail(path, f"its JSON has {len(text)} bytes, more than the limit of {MAX_JSON_BYTES}")
+    marks = _STRING.sub(b"", text).translate(None, delete=_NOT_MARKS)
+    if marks.count(b",") > MAX_JSON_VALUES:
+        fail(path, f"its JSON has more than {MAX_JSON_VALUES} values")
+    signs = np.frombuffer(marks.replace(b",", b""), np.uint8)
     depth = np.cumsum(np.where((signs == ord("[")) | (signs == ord("{")), 1, -1))
     if depth.size and depth.max() > MAX_JSON_DEPTH:
         fail(path, f"its JSON is nested deeper than {MAX_JSON_DEPTH} levels")
 
 
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_MARKS = bytes(set(range(256)) - set(b"[]{},"))
 
 
 def parse_json(text: bytes, path: Path) -> dict[str, Any]:
     """The JSON as an object of one's own. Raises AssetError."""
-    check_depth(text, path)
+    check_extent(text, path)
     try:
-        value = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(text.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         reason = " ".join(str(error).split())[:100]
         raise AssetError(
@@ -130,8 +137,14 @@ def parse_json(text: bytes, path: Path) -> dict[str, Any]:
     return value
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text[:40]} is not a finite number")
+
+
+def _finite(text: str) -> float:
+    """Numbers beyond double precision would become infinite, which JSON cannot say when it is written again."""
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def dump_json(document: dict[str, Any], indent: int | None = None) -> bytes:

@@ -66,9 +66,9 @@ class Draft:
         """Let `owner.bufferView` be this new data."""
         self.release(owner)
         owner["bufferView"] = None  # keeps the key's place
-        view.owners.append(owner)
-        if view not in self.new_views:
+        if not view.owners:
             self.new_views.append(view)
+        view.owners.append(owner)
 
     def release(self, owner: Json) -> None:
         """Note that `owner` no longer uses its bufferViews (its own and those of its sparse values)."""

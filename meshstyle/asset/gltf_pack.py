@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,40 +38,41 @@ def assign_views(draft: Draft) -> dict[int, NewView]:
     return contents
 
 
-def directly_used_buffers(json: Json) -> set[int]:
-    """Buffers that extensions refer to without a bufferView: nothing in them may move."""
-    views = {id(view) for view in json.get("bufferViews", ())}
-    return {number for holder, number in numbers_at(json, "buffer") if id(holder) not in views}
-
-
 class Packer:
-    """Builds one buffer out of what is kept of old ones and what is new."""
+    """Builds one buffer out of what is kept of old ones and what is new.
+
+    Attributes:
+        data: the buffer so far.
+        fixed: buffers that extensions refer to in ways unknown here: nothing in them may move.
+    """
 
     def __init__(self, draft: Draft, contents: dict[int, NewView]) -> None:
         self._draft, self._contents = draft, contents
         self._views = draft.items("bufferViews")
         self.data = bytearray()
+        self._kept = [view for number, view in enumerate(self._views) if number not in contents]
+        known = {id(view) for view in self._views}
+        others = [holder for holder, _ in numbers_at(draft.json, "buffer") if id(holder) not in known]
+        # Extensions that name bytes of a buffer do it in the words of a bufferView, as EXT_meshopt_compression.
+        self._kept += [holder for holder in others if self._is_view(holder)]
+        self.fixed = {holder["buffer"] for holder in others if not self._is_view(holder)}
 
     def keep(self, buffer: int, target: int, whole: bool) -> None:
         """Make an old buffer part of buffer `target`: all of it, or what bufferViews still use."""
         source = self._draft.document.buffers[buffer]
         if source is None:
             return
-        mine = [
-            view
-            for number, view in enumerate(self._views)
-            if number not in self._contents and view["buffer"] == buffer
-        ]
+        mine = [view for view in self._kept if view["buffer"] == buffer]
+        self._kept = [view for view in self._kept if view["buffer"] != buffer]
         spans = [(0, len(source))] if whole else _merged((_span(view) for view in mine), len(source))
-        moves = []
+        starts, shifts = [start for start, _ in spans], []
         for start, end in spans:
             self._align()
-            moves.append((start, end, len(self.data) - start))
+            shifts.append(len(self.data) - start)
             self.data += source[start:end]
         for view in mine:
-            start, end = _span(view)
-            shift = next(move for low, high, move in moves if low <= start and end <= high)
-            _set_place(view, target, start + shift)
+            start, _ = _span(view)
+            _set_place(view, target, start + shifts[bisect_right(starts, start) - 1])
 
     def add_new(self, target: int) -> None:
         """Append all new bufferViews."""
@@ -81,6 +83,15 @@ class Packer:
             self._views[number].clear()
             self._views[number].update(place | new.properties | kept)
             self.data += new.data
+
+    def _is_view(self, holder: Json) -> bool:
+        """Whether an object describes bytes that are there."""
+        number, start, length = holder["buffer"], holder.get("byteOffset", 0), holder.get("byteLength")
+        if not all(isinstance(value, int) and value >= 0 for value in (number, start, length)):
+            return False
+        buffers = self._draft.document.buffers
+        data = buffers[number] if number < len(buffers) else None
+        return data is not None and start + length <= len(data)
 
     def _align(self) -> None:
         self.data += b"\0" * (-len(self.data) % 4)
@@ -112,11 +123,11 @@ def _merged(spans: Iterable[tuple[int, int]], length: int) -> list[tuple[int, in
 def pack_for_glb(draft: Draft) -> bytes | None:
     """Number new bufferViews and bring all buffers into the binary chunk. Returns its bytes, if any."""
     contents = assign_views(draft)
-    pinned = directly_used_buffers(draft.json)
     buffers = draft.items("buffers")
     packer = Packer(draft, contents)
-    fixed = bool(pinned) or any(data is None for data in draft.document.buffers)
-    if fixed:  # buffers keep their numbers: the first becomes the chunk, the others data URIs
+    if packer.fixed or any(
+        data is None for data in draft.document.buffers
+    ):  # buffers keep their numbers: the first becomes the chunk, the others data URIs
         packer.keep(0, 0, whole=True)
         for number, item in enumerate(buffers[1:], start=1):
             data = draft.document.buffers[number]
@@ -145,17 +156,16 @@ def pack_for_gltf(draft: Draft) -> tuple[Json | None, bytes]:
     (None where no file is needed), and its bytes.
     """
     contents = assign_views(draft)
-    pinned = directly_used_buffers(draft.json)
     buffers = draft.items("buffers")
     packer = Packer(draft, contents)
     present = [data is not None for data in draft.document.buffers]
     home = next((i for i, item in enumerate(buffers) if "uri" not in item and present[i]), None)
     for number, item in enumerate(buffers):
         embedded = str(item.get("uri", ""))[:5].lower() == "data:"
-        if embedded and number not in pinned and _is_released(draft, number):
+        if embedded and number not in packer.fixed and _is_released(draft, number):
             _shrink_embedded(draft, contents, number)
     if home is not None:
-        packer.keep(home, home, whole=home in pinned or not _is_released(draft, home))
+        packer.keep(home, home, whole=home in packer.fixed or not _is_released(draft, home))
     elif contents:
         home = draft.append("buffers", {})
     if home is None:

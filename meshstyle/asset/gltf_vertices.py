@@ -44,8 +44,13 @@ def split_vertices(
     flat = vertices.reshape(-1)
     values = uv.reshape(-1, 2).astype(np.float32) + np.float32(0)  # −0 becomes 0, so that both are one vertex
     bits = values.view(np.uint32).astype(np.int64)
-    keys = np.stack([flat, bits[:, 0], bits[:, 1]], axis=1)  # (3F, 3)
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    by_key = np.lexsort((bits[:, 1], bits[:, 0], flat))  # stable: among equals the first corner comes first
+    keys = np.stack([flat, bits[:, 0], bits[:, 1]], axis=1)[by_key]  # (3F, 3)
+    starts = np.ones(len(keys), bool)
+    starts[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    first = by_key[starts]
+    inverse = np.empty(len(keys), np.int64)
+    inverse[by_key] = np.cumsum(starts) - 1
     order = np.argsort(first)  # distinct (vertex, UV) pairs in the order of their first corner
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
@@ -59,50 +64,84 @@ def split_vertices(
     place[moved] = vertex_count + np.arange(moved.sum())
     table = np.zeros((vertex_count + moved.sum(), 2), np.float32)
     table[place] = values[first]
-    return Split(owner[moved], place[rank[inverse.reshape(-1)]].reshape(-1, 3), table)
+    return Split(owner[moved], place[rank[inverse]].reshape(-1, 3), table)
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A primitive that gets a UV set.
+
+    Attributes:
+        part: its number.
+        json: the primitive in the draft.
+        corners: new vertex of each corner.
+        reindexed: whether its indices must change.
+    """
+
+    part: int
+    json: Json
+    corners: Int64[np.ndarray, "F 3"]
+    reindexed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Primitives with the same attributes, which go on sharing them."""
+
+    split: Split
+    members: tuple[_Member, ...]
 
 
 def add_uv_sets(
     draft: Draft, parts: Sequence[PartSource], uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]]
 ) -> dict[int, int]:
-    """Write new UVs into a draft. `uvs` maps part to effective UVs; returns part to number of its new set.
+    """Write new UVs into a draft. `uvs` maps part to effective UVs; returns part to number of its new set."""
+    groups = _group(draft, parts, uvs)
+    editor = _Editor(draft, Accessors(draft.document), _replaceable(draft, groups))
+    return {part: number for group in groups for part, number in editor.edit(group).items()}
 
-    Indexed primitives with the same attributes are treated as one, so that they go on sharing them.
-    """
-    accessors = Accessors(draft.document)
-    groups: dict[str, list[int]] = {}
+
+def _group(
+    draft: Draft, parts: Sequence[PartSource], uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]]
+) -> list[_Group]:
+    """Indexed primitives with the same attributes together, others alone; their vertices split."""
+    alike: dict[str, list[int]] = {}
     for part in sorted(uvs):
         primitive = draft.primitive(parts[part].mesh, parts[part].primitive)
         shared = [primitive["attributes"], primitive.get("targets"), None if "indices" in primitive else part]
-        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(part)
-    splits = {
-        members[0]: split_vertices(
-            np.concatenate([parts[part].vertices for part in members]),
-            np.concatenate([uvs[part] for part in members]),
-            parts[members[0]].vertex_count,
+        alike.setdefault(json.dumps(shared, sort_keys=True), []).append(part)
+    groups = []
+    for numbers in alike.values():
+        vertices = [parts[part].vertices for part in numbers]
+        split = split_vertices(
+            np.concatenate(vertices),
+            np.concatenate([uvs[part] for part in numbers]),
+            parts[numbers[0]].vertex_count,
         )
-        for members in groups.values()
-    }
-    editor = _Editor(draft, accessors, _only_users(draft, parts, groups.values(), splits))
-    return {
-        part: number
-        for members in groups.values()
-        for part, number in editor.edit(parts, members, splits[members[0]]).items()
-    }
+        ends = np.cumsum([len(item) for item in vertices])
+        members = []
+        for part, old, new in zip(numbers, vertices, np.split(split.corners, ends[:-1]), strict=True):
+            primitive = draft.primitive(parts[part].mesh, parts[part].primitive)
+            # Without indices every vertex is drawn, so that copies need indices in any case.
+            bare = "indices" not in primitive and len(split.copies) > 0
+            members.append(_Member(part, primitive, new, bare or not np.array_equal(old, new)))
+        groups.append(_Group(split, tuple(members)))
+    return groups
 
 
-def _only_users(
-    draft: Draft, parts: Sequence[PartSource], groups: Iterable[list[int]], splits: Mapping[int, Split]
-) -> set[int]:
-    """Accessors that only primitives with split vertices use: these may change in place."""
-    split = [
-        draft.primitive(parts[part].mesh, parts[part].primitive)
-        for members in groups
-        if len(splits[members[0]].copies)
-        for part in members
-    ]
-    everything = [primitive for mesh in draft.items("meshes") for primitive in mesh.get("primitives", ())]
-    mine, all_uses = Counter(_accessors_of(split)), Counter(_accessors_of(everything))
+def _replaceable(draft: Draft, groups: Iterable[_Group]) -> set[int]:
+    """Accessors all of whose users are about to get other ones: they may change in place."""
+    leaving: Counter[int] = Counter()
+    for group in groups:
+        for member in group.members:
+            if len(group.split.copies):
+                leaving.update(_attributes_of(member.json))
+            if member.reindexed and "indices" in member.json:
+                leaving[member.json["indices"]] += 1
+    users = Counter(number for _, number in numbers_at(draft.items("meshes"), "indices"))
+    for mesh in draft.items("meshes"):
+        for primitive in mesh.get("primitives", ()):
+            users.update(_attributes_of(primitive))
     animated = {
         number
         for animation in draft.items("animations")
@@ -111,43 +150,37 @@ def _only_users(
     }
     binds = {number for _, number in numbers_at(draft.items("skins"), "inverseBindMatrices")}
     others = animated | binds | draft.pinned()
-    return {number for number, uses in mine.items() if uses == all_uses[number] and number not in others}
+    return {number for number, uses in leaving.items() if uses == users[number] and number not in others}
 
 
-def _accessors_of(primitives: Iterable[Json]) -> list[int]:
-    return [
-        number
-        for primitive in primitives
-        for holder in (primitive["attributes"], *primitive.get("targets", ()))
-        for number in holder.values()
-    ] + [primitive["indices"] for primitive in primitives if "indices" in primitive]
+def _attributes_of(primitive: Json) -> list[int]:
+    holders = (primitive.get("attributes", {}), *primitive.get("targets", ()))
+    return [number for holder in holders for number in holder.values()]
 
 
 class _Editor:
     def __init__(self, draft: Draft, accessors: Accessors, replaceable: set[int]) -> None:
         self._draft, self._accessors, self._replaceable = draft, accessors, replaceable
 
-    def edit(self, parts: Sequence[PartSource], members: Sequence[int], split: Split) -> dict[int, int]:
-        uv = self._add({"componentType": FLOAT, "type": "VEC2"}, split.uv, ARRAY_BUFFER)
+    def edit(self, group: _Group) -> dict[int, int]:
+        """Give the members of a group their UV set. Returns part to its number."""
+        uv = self._add({"componentType": FLOAT, "type": "VEC2"}, group.split.uv, ARRAY_BUFFER)
         grown: dict[int, int] = {}  # accessor before → accessor with the copies
-        start, numbers = 0, {}
-        for part in members:
-            primitive = self._draft.primitive(parts[part].mesh, parts[part].primitive)
-            corners = split.corners[start : start + len(parts[part].vertices)]
-            start += len(corners)
-            attributes = primitive["attributes"]
+        numbers = {}
+        for member in group.members:
+            attributes = member.json["attributes"]
             number = next(n for n in range(len(attributes) + 1) if f"TEXCOORD_{n}" not in attributes)
-            if len(split.copies):
-                for holder in (attributes, *primitive.get("targets", ())):
+            if len(group.split.copies):
+                for holder in (attributes, *member.json.get("targets", ())):
                     for name, accessor in holder.items():
                         if accessor not in grown:
-                            grown[accessor] = self._grow(accessor, split.copies)
+                            grown[accessor] = self._grow(accessor, group.split.copies)
                         holder[name] = grown[accessor]
-                if "indices" not in primitive or not np.array_equal(corners, parts[part].vertices):
-                    self._reindex(primitive, corners)
+            if member.reindexed:
+                self._reindex(member.json, member.corners)
             attributes[f"TEXCOORD_{number}"] = uv
-            numbers[part] = number
-            drop_extension(primitive, "KHR_draco_mesh_compression")  # the plain data has just been changed
+            numbers[member.part] = number
+            drop_extension(member.json, "KHR_draco_mesh_compression")  # the plain data has just been changed
         return numbers
 
     def _grow(self, index: int, copies: Int64[np.ndarray, " E"]) -> int:
