@@ -42,6 +42,7 @@ class Draft:
         json: to be changed freely.
         new_views: binary data to place.
         released: bufferViews that lost a user; free once nothing else refers to them.
+        former: by `id` of an object, the bufferView it had.
     """
 
     def __init__(self, document: GltfDocument) -> None:
@@ -49,6 +50,7 @@ class Draft:
         self.json = document.new_json()
         self.new_views: list[NewView] = []
         self.released: set[int] = set()
+        self.former: dict[int, int] = {}
 
     def items(self, name: str) -> list[Json]:
         """One of the document's lists, without making it: glTF forbids empty ones."""
@@ -72,6 +74,8 @@ class Draft:
 
     def release(self, owner: Json) -> None:
         """Note that `owner` no longer uses its bufferViews (its own and those of its sparse values)."""
+        if isinstance(view := owner.get("bufferView"), int):
+            self.former[id(owner)] = view
         self.released.update(view for _, view in numbers_at(owner, "bufferView"))
 
     def pinned(self) -> set[int]:

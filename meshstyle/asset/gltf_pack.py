@@ -11,24 +11,33 @@ from .gltf_draft import Draft, Json, NewView, numbers_at
 
 
 def assign_views(draft: Draft) -> dict[int, NewView]:
-    """Number the new bufferViews, those first that nothing uses any more. Returns number to content.
+    """Number the new bufferViews, reusing those that nothing uses any more. Returns number to content.
 
     Left-over ones at the end of the list disappear; others keep their place, cut down to a few bytes.
     """
     in_use = {number for _, number in numbers_at(draft.json, "bufferView")} | draft.pinned()
-    free = sorted(draft.released - in_use)
+    free = draft.released - in_use
+    contents: dict[int, NewView] = {}
+    homeless = []
+    for new in draft.new_views:  # what replaces something goes where that was
+        former = next((draft.former[id(owner)] for owner in new.owners if id(owner) in draft.former), None)
+        if former in free:
+            free.remove(former)
+            contents[former] = new
+        else:
+            homeless.append(new)
+    for new in homeless:
+        number = min(free) if free else draft.append("bufferViews", {})
+        free.discard(number)
+        contents[number] = new
     views = draft.items("bufferViews")
-    contents = {}
-    for new in draft.new_views:
-        number = free.pop(0) if free else draft.append("bufferViews", {})
-        views = draft.items("bufferViews")
+    for number, new in contents.items():
         kept: Json = {key: views[number][key] for key in ("name", "extras") if key in views[number]}
         views[number].clear()
         views[number].update(kept)
-        contents[number] = new
         for owner in new.owners:
             owner["bufferView"] = number
-    for number in reversed(free):
+    for number in sorted(free, reverse=True):
         if number == len(views) - 1:
             views.pop()
         else:

@@ -39,7 +39,8 @@ class _Slot:
 def keep_vertex_colours_aside(draft: Draft, paint: Paint, parts: Sequence[PartSource]) -> None:
     """Rename COLOR_n of painted primitives to `_COLOR_n`, so that they do not tint the paint a second time.
 
-    All of them, since COLOR_1 may not stand without COLOR_0; in morph targets too. Their alpha goes along.
+    All of them, since COLOR_1 may not stand without COLOR_0; in morph targets too. Their alpha goes along, so
+    whoever painted has put it into the alpha of the atlas.
     """
     for source, part in zip(parts, paint.parts, strict=True):
         primitive = draft.primitive(source.mesh, source.primitive)
