@@ -139,12 +139,12 @@ class PlainDisplay(Display):
         self.last = -math.inf
 
     def show(self, progress: Progress, changed: bool) -> None:
-        if progress.message:
-            self.note(progress.message)
         now = self.clock()
         if changed or now - self.last >= PLAIN_INTERVAL:
             self.last = now
             self.note(_line(progress))
+        if progress.message:
+            self.note(progress.message)
 
     def note(self, text: str) -> None:
         say(text, self.stream)

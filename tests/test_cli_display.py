@@ -39,9 +39,9 @@ def test_plain_lines_come_with_stages_and_at_intervals() -> None:
 def test_messages_are_never_left_out() -> None:
     stream = io.StringIO()
     shown = PlainDisplay(stream, clock=lambda: 0.0)
-    shown(Progress("unwrap"))
+    shown(Progress("unwrap", message="500 triangles"))
     shown(Progress("unwrap", message="took too long"))
-    assert stream.getvalue().splitlines() == ["unwrapping", "took too long"]
+    assert stream.getvalue().splitlines() == ["unwrapping", "500 triangles", "took too long"]
 
 
 def test_every_display_remembers_the_stage() -> None:
