@@ -14,13 +14,18 @@ CAN_BECOME = {
     ".glb": (".glb", ".gltf"),
     ".gltf": (".gltf", ".glb"),
     ".obj": (".obj", ".glb", ".gltf"),
+    ".ply": (".glb", ".gltf"),
+    ".stl": (".glb", ".gltf"),
+    ".off": (".glb", ".gltf"),
 }
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 def default_output(model: Path) -> Path:
-    """`NAME.stylized.SUFFIX` beside the model."""
-    return model.with_name(f"{model.stem}.stylized{model.suffix}")
+    """`NAME.stylized.SUFFIX` beside the model; .glb where the model's own kind cannot hold the paint."""
+    suffix = model.suffix
+    kinds = CAN_BECOME.get(suffix.lower(), (suffix.lower(),))
+    return model.with_name(f"{model.stem}.stylized{suffix if suffix.lower() in kinds else kinds[0]}")
 
 
 def choose_output(model: Path, output: str | Path | None) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import AssetError
 from .contract import Asset
 
-SUFFIXES = (".glb", ".gltf", ".obj")
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
 def load_asset(path: Path) -> Asset:
@@ -21,6 +21,10 @@ def load_asset(path: Path) -> Asset:
         from .obj import ObjAsset
 
         return ObjAsset(path)
+    if suffix in SUFFIXES:
+        from .through_trimesh import TrimeshAsset
+
+        return TrimeshAsset(path)
     if not path.exists():
         raise AssetError(path, "there is no such file", "Check the path.")
     raise AssetError(

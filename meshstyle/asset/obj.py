@@ -58,10 +58,10 @@ class ObjAsset:
 
     def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
         """Write OBJ + MTL + PNG, GLB or glTF, as the suffix says. Raises OutputError, UsageError."""
-        from .obj_glb import write_glb, write_gltf  # they need this module's types
+        from .obj_glb import write_glb  # they need this module's types
         from .obj_write import write_obj
 
-        writers = {".obj": write_obj, ".glb": write_glb, ".gltf": write_gltf}
+        writers = {".obj": write_obj, ".glb": write_glb, ".gltf": write_glb}
         writer = writers.get(output.suffix.lower())
         if writer is None:
             raise UsageError(

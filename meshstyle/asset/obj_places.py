@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
+from .as_glb import numbered
 from .contract import Paint
 from .obj_files import PICTURE_SUFFIXES, Finder, is_foreign
 from .obj_materials import read_image_file
@@ -115,10 +115,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_MTL_BYTES else b""
     except OSError:
         return b""
-
-
-def numbered(path: Path) -> Iterator[Path]:
-    """The path, then the same with 2, 3, ... added to its stem."""
-    yield path
-    for number in count(2):
-        yield path.with_name(f"{path.stem}_{number}{path.suffix}")
