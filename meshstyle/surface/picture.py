@@ -10,6 +10,7 @@ from ..asset.contract import Wrap
 from .colour import bytes_to_linear
 from .texels import wrap_index
 
+LEAST_ALPHA = 1e-3  # where there is less, colours count without it
 STRIP = 512  # rows converted at a time: huge images are never held whole in floating point
 
 
@@ -62,7 +63,7 @@ class Picture:
         if source[..., 3].min() < 1.0:
             alpha = plain[..., 3]
             weighted = np.stack([_resize(source[..., c] * source[..., 3], size) for c in range(3)], axis=-1)
-            seen = alpha > 1e-3
+            seen = alpha > LEAST_ALPHA
             plain[seen, :3] = weighted[seen] / alpha[seen, None]
         return plain
 
@@ -95,17 +96,28 @@ class Picture:
 
 
 def _halved(pixels: np.ndarray) -> Float32[np.ndarray, "h w 4"]:
-    """Half the size (rounded up) by averaging 2×2 pixels; an odd last row or column counts twice."""
+    """Half the size (rounded up) by averaging 2×2 pixels; an odd last row or column counts twice.
+
+    Colours are weighted by alpha, so that what cannot be seen does not tint what can.
+    """
     height, width = pixels.shape[:2]
     out = np.empty(((height + 1) // 2, (width + 1) // 2, 4), np.float32)
     for first in range(0, height, STRIP):
         strip = pixels[first : first + STRIP]
         strip = bytes_to_linear(strip) if strip.dtype == np.uint8 else strip
         strip = np.pad(strip, ((0, len(strip) % 2), (0, width % 2), (0, 0)), mode="edge")
-        strip = strip[0::2] + strip[1::2]
-        strip = (strip[:, 0::2] + strip[:, 1::2]) * np.float32(0.25)
-        out[first // 2 : first // 2 + len(strip)] = strip
+        mean = _mean_2x2(strip)
+        if strip[..., 3].min() < 1.0:
+            weighted = _mean_2x2(strip[..., :3] * strip[..., 3:])
+            seen = mean[..., 3] > LEAST_ALPHA
+            mean[seen, :3] = weighted[seen] / mean[seen, 3:]
+        out[first // 2 : first // 2 + len(mean)] = mean
     return out
+
+
+def _mean_2x2(a: Float32[np.ndarray, "H W C"]) -> Float32[np.ndarray, "h w C"]:
+    a = a[0::2] + a[1::2]
+    return (a[:, 0::2] + a[:, 1::2]) * np.float32(0.25)
 
 
 def _resize(channel: np.ndarray, size: tuple[int, int]) -> Float32[np.ndarray, "H W"]:

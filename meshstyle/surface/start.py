@@ -69,7 +69,13 @@ def start_colours(
 
 def _picture(asset: Asset, plan: AtlasPlan) -> Picture | None:
     image = asset.materials[plan.materials[0]].image if plan.materials else None
-    return None if image is None else Picture(asset.image(image))
+    if image is None:
+        return None
+    pixels = asset.image(image)
+    if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials):
+        pixels = pixels.copy()
+        pixels[..., 3] = 255  # opaque materials show the colours of transparent pixels too
+    return Picture(pixels)
 
 
 def _levels(picture: Picture, triangles: AtlasTriangles, size: tuple[int, int]) -> Float64[np.ndarray, "F"]:

@@ -1,0 +1,210 @@
+"""UV health and the plan that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meshstyle.asset import load_asset
+from meshstyle.asset.contract import Material, Paint, Part, Wrap
+from meshstyle.errors import UsageError
+from meshstyle.settings import Settings
+from meshstyle.surface.plan import plan_atlases
+from meshstyle.surface.uv_health import uv_health
+
+ROOT = Path(__file__).parent
+SQUARE_UV = np.array([[[0, 0], [1, 0], [0, 1]], [[1, 0], [1, 1], [0, 1]]], np.float64)
+SQUARE = np.concatenate([SQUARE_UV, np.zeros((2, 3, 1))], axis=2)  # the same in the world, at z = 0
+
+
+@dataclass
+class HandMade:
+    """An asset of parts made by hand; every image is `size` large and white."""
+
+    parts: Sequence[Part]
+    materials: Sequence[Material] = (Material("plain"),)
+    size: tuple[int, int] = (1024, 1024)
+    path: Path = Path("thing.glb")
+    warnings: tuple[str, ...] = ()
+    record: None = None
+    kind: str = "GLB"
+    images: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.parts, self.materials = tuple(self.parts), tuple(self.materials)
+
+    def image(self, index: int) -> np.ndarray:
+        return self.images.get(index, np.full((*self.size, 4), 255, np.uint8))
+
+    def image_name(self, index: int) -> str:
+        return f"image {index}"
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        return self.size
+
+    def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
+        raise NotImplementedError
+
+
+def moved(corners: np.ndarray, *by: float) -> np.ndarray:
+    return corners + np.array(by)
+
+
+def part(corners: np.ndarray = SQUARE, uv: np.ndarray | None = SQUARE_UV, material: int = 0) -> Part:
+    return Part("part", material, corners[None], None, uv)
+
+
+def test_a_square_that_fills_the_atlas_is_healthy() -> None:
+    health = uv_health(SQUARE, SQUARE_UV)
+    assert health.overlap == 0
+    assert health.zero_area == 0
+    assert health.coverage > 0.99
+    assert (health.low, health.high) == ((0.0, 0.0), (1.0, 1.0))
+
+
+def test_mirrored_halves_overlap() -> None:
+    corners = np.concatenate([SQUARE, SQUARE * [-1, 1, 1]])
+    assert uv_health(corners, np.concatenate([SQUARE_UV, SQUARE_UV])).overlap == pytest.approx(1.0)
+
+
+def test_a_quarter_stacked_on_a_square_is_a_quarter_of_overlap() -> None:
+    corners = np.concatenate([SQUARE, moved(SQUARE, 0, 0, 1)])
+    health = uv_health(corners, np.concatenate([SQUARE_UV, SQUARE_UV / 2]))
+    assert health.overlap == pytest.approx(0.25, abs=0.01)
+
+
+def test_copies_of_a_triangle_are_one_surface() -> None:
+    backs = SQUARE[:, ::-1], SQUARE_UV[:, ::-1]  # the same square from behind
+    corners, uv = np.concatenate([SQUARE, backs[0]]), np.concatenate([SQUARE_UV, backs[1]])
+    assert uv_health(corners, uv).overlap == 0
+    # Unless materials tint the two differently: they cannot share texels then.
+    assert uv_health(corners, uv, group=np.array([0, 0, 1, 1])).overlap == pytest.approx(1.0)
+
+
+def test_zero_area_is_a_share_of_the_surface() -> None:
+    # A second square, nine times as large, all of whose UVs are one point.
+    corners = np.concatenate([SQUARE, SQUARE * 3 + [2, 0, 0]])
+    uv = np.concatenate([SQUARE_UV, np.full((2, 3, 2), 0.5)])
+    assert uv_health(corners, uv).zero_area == pytest.approx(0.9)
+
+
+def test_wrapping_decides_what_overlaps() -> None:
+    corners = np.concatenate([SQUARE, moved(SQUARE, 2, 0, 0)])
+    halves = np.concatenate([SQUARE_UV * [0.5, 1], SQUARE_UV * [0.5, 1] + [1.0, 0]])
+    repeat, mirror = ((wrap, wrap) for wrap in (Wrap.REPEAT, Wrap.MIRROR))
+    assert uv_health(corners, halves, wrap=repeat).overlap == pytest.approx(1.0)  # 1..1.5 reads 0..0.5
+    assert uv_health(corners, halves, wrap=mirror).overlap == 0.0  # 1..1.5 reads 1..0.5
+
+
+def test_deep_stacks_are_measured_in_time() -> None:
+    corners = np.concatenate([moved(SQUARE, 0, 0, i) for i in range(3000)])
+    assert uv_health(corners, np.tile(SQUARE_UV, (3000, 1, 1))).overlap == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("file", "unwrapped", "said"),
+    [
+        ("../assets/models/spot/spot.obj", False, "48 %"),
+        ("data/Fox/Fox.glb", False, "37"),
+        ("data/plastic_monobloc_chair_01_1k/plastic_monobloc_chair_01_1k.gltf", False, "63"),
+        ("data/barrel_large/barrel_large.gltf.glb", True, "no area"),
+        ("data/car_taxi/car_taxi.gltf", True, "no area"),
+        ("data/greenman/greenman.glb", True, "several places"),
+        ("data/character/character.glb", True, "no area"),
+        ("data/robot/robot.glb", True, "no UVs"),
+    ],
+)
+def test_verdicts_on_real_models(file: str, unwrapped: bool, said: str) -> None:
+    (plan,) = plan_atlases(load_asset(ROOT / file), Settings())
+    assert plan.unwrap is unwrapped
+    assert said in plan.reason
+    assert plan.reason.endswith(".")
+
+
+def test_materials_of_one_image_share_an_atlas_and_so_do_those_without() -> None:
+    materials = [
+        Material("a", image=1),
+        Material("b"),
+        Material("c", image=0),
+        Material("d", image=1),
+        Material("e"),
+    ]
+    right = part(moved(SQUARE, 2, 0, 0), SQUARE_UV * [0.5, 1] + [0.5, 0], 3)
+    left = part(SQUARE, SQUARE_UV * [0.5, 1], 0)
+    asset = HandMade(
+        [left, part(material=1), part(material=2), right, part(SQUARE + 5, material=4)], materials
+    )
+    plans = plan_atlases(asset, Settings())
+    assert [(p.name, p.materials, p.parts) for p in plans] == [
+        ("image 1", (0, 3), (0, 3)),
+        ("thing", (1, 4), (1, 4)),
+        ("image 0", (2,), (2,)),
+    ]
+    assert [p.unwrap for p in plans] == [False, True, False]  # both squares without an image lie in one place
+
+
+def test_parts_without_instances_are_not_painted() -> None:
+    nowhere = Part("nowhere", 0, np.zeros((0, 2, 3, 3)), None, SQUARE_UV)
+    assert [p.parts for p in plan_atlases(HandMade([nowhere, part()]), Settings())] == [(1,)]
+
+
+def test_different_wraps_of_uvs_outside_cannot_share() -> None:
+    materials = [Material("a", image=0), Material("b", image=0, wrap=(Wrap.CLAMP, Wrap.CLAMP))]
+    asset = HandMade(
+        [part(SQUARE, SQUARE_UV * [0.5, 1]), part(SQUARE + 2, SQUARE_UV * 0.4 + [-0.45, 0], 1)], materials
+    )
+    (plan,) = plan_atlases(asset, Settings())
+    assert plan.unwrap
+    assert "wrap" in plan.reason
+
+
+def test_too_few_texels_for_paint_to_show() -> None:
+    # A 10×10 wall on a thousandth of the atlas (32×32 texels of 1024²) beside a small trinket with the rest.
+    wall = part(SQUARE * 10, SQUARE_UV * 0.03)
+    trinket = part(SQUARE * 0.5 + [0, 0, 1], SQUARE_UV * 0.9 + 0.05)
+    (plan,) = plan_atlases(HandMade([wall, trinket]), Settings())
+    assert plan.unwrap
+    assert "too few texels" in plan.reason
+    (plan,) = plan_atlases(HandMade([part(SQUARE * 10)]), Settings())
+    assert not plan.unwrap
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted", "kept", "fresh"),
+    [
+        ((1024, 1024), None, (1024, 1024), (1024, 1024)),
+        ((4096, 2048), None, (2048, 1024), (2048, 2048)),
+        ((64, 32), None, (512, 256), (1024, 1024)),
+        ((64, 32), 100, (100, 50), (100, 100)),
+        ((1, 256), None, (2, 512), (1024, 1024)),
+        (None, None, (1024, 1024), (1024, 1024)),
+        (None, 300, (300, 300), (300, 300)),
+    ],
+)
+def test_sizes(
+    image: tuple[int, int] | None, wanted: int | None, kept: tuple[int, int], fresh: tuple[int, int]
+) -> None:
+    material = Material("m", image=None if image is None else 0)
+    asset = HandMade([part()], [material], size=image or (1, 1))
+    sizes = [plan_atlases(asset, Settings(uv=uv, texture_size=wanted))[0].size for uv in ("keep", "unwrap")]
+    assert sizes == [kept, fresh]
+
+
+def test_keep_and_unwrap_are_obeyed() -> None:
+    stacked = HandMade([part(), part(moved(SQUARE, 0, 0, 1))])
+    (kept,) = plan_atlases(stacked, Settings(uv="keep"))
+    assert not kept.unwrap
+    assert kept.health is not None
+    assert kept.health.overlap == pytest.approx(1.0)
+    (fresh,) = plan_atlases(HandMade([part()]), Settings(uv="unwrap"))
+    assert fresh.unwrap
+    assert "--uv unwrap" in fresh.reason
+
+
+def test_uvs_that_do_not_exist_cannot_be_kept() -> None:
+    with pytest.raises(UsageError, match="no UVs"):
+        plan_atlases(HandMade([part(uv=None)]), Settings(uv="keep"))
