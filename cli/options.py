@@ -32,7 +32,8 @@ class Reporting:
 
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A .obj, .glb or .gltf file.", show_default=False)
+    Path,
+    typer.Argument(metavar="MODEL", help="A .glb, .gltf, .obj, .ply, .stl or .off file.", show_default=False),
 ]
 Style = Annotated[
     str | None,

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from meshstyle.asset import SUFFIXES
 from meshstyle.errors import OutputError, UsageError
-from meshstyle.places import check_writable, choose_output, default_output
+from meshstyle.places import CAN_BECOME, check_writable, choose_output, default_output
 
 
 def test_beside_the_model_under_its_own_kind() -> None:
     assert default_output(Path("a/cow.glb")) == Path("a/cow.stylized.glb")
     assert choose_output(Path("a/cow.v2.OBJ"), None) == Path("a/cow.v2.stylized.OBJ")
+    assert choose_output(Path("a/cow.STL"), None) == Path("a/cow.stylized.glb")
 
 
 def test_a_folder_takes_it_under_its_usual_name(tmp_path: Path) -> None:
@@ -23,7 +25,8 @@ def test_a_folder_takes_it_under_its_usual_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "output"), [("a.obj", "b.glb"), ("a.obj", "b.obj"), ("a.glb", "b.GLTF"), ("a.gltf", "b.glb")]
+    ("model", "output"),
+    [("a.obj", "b.glb"), ("a.obj", "b.obj"), ("a.glb", "b.GLTF"), ("a.gltf", "b.glb"), ("a.ply", "b.gltf")],
 )
 def test_kinds_that_can_be_written(model: str, output: str) -> None:
     assert choose_output(Path(model), output) == Path(output)
@@ -35,12 +38,18 @@ def test_kinds_that_can_be_written(model: str, output: str) -> None:
         ("a.obj", "b", "its name has no suffix to say what kind of file it should be"),
         ("a.obj", "b.png", ".png is not a kind of model that can be written"),
         ("a.glb", "b.obj", "a .glb model cannot be written as .obj"),
+        ("a.off", "b.obj", "a .off model cannot be written as .obj"),
+        ("a.stl", "b.stl", ".stl is not a kind of model that can be written"),
     ],
 )
 def test_kinds_that_cannot(model: str, output: str, cause: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose_output(Path(model), output)
     assert (caught.value.subject, caught.value.cause) == (output, cause)
+
+
+def test_every_kind_that_is_read_has_one_that_is_written() -> None:
+    assert set(CAN_BECOME) == set(SUFFIXES)
 
 
 def test_unknown_models_are_left_to_their_reader() -> None:
