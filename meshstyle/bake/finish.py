@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from ..surface.contract import Atlas, Surface
 from .fill import fill_unseen
 from .gutter import fill_gutters
+from .seams import match_seams
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,8 @@ def finish(
     """Make painted textures fit for any renderer.
 
     Texels that no view saw are filled from their surroundings on the surface; so are those that the material cuts
-    out, whose colours must not bleed into their neighbours. Around the charts gutters continue them.
+    out, whose colours must not bleed into their neighbours. Charts are made to agree where they meet on the
+    surface, and gutters continue them around.
 
     Args:
         textures: per atlas, sRGB 0..1, of the atlas' size.
@@ -45,7 +47,7 @@ def finish(
     filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
     images = [
         quantized(fill_gutters(texture, atlas.covered, atlas.wrap), atlas.alpha)
-        for atlas, texture in zip(surface.atlases, filled, strict=True)
+        for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True)
     ]
     return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
 
