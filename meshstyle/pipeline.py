@@ -17,13 +17,14 @@ import torch
 from .asset import load_asset
 from .asset.contract import Asset, Paint, PaintedAtlas
 from .bake.finish import finish
+from .bake.upsample import upsample
 from .errors import AssetError, UsageError
 from .places import check_writable, choose_output
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
 from .solver.paintings import load_painting
-from .solver.texture_solver import Solution, Terms, TextureSolver, resize_covered
+from .solver.texture_solver import Solution, Terms, TextureSolver
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 from .surface.build import build_surface
@@ -234,8 +235,8 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
         height, width = atlas.owner.shape
         rows = np.arange(height)[:, None] * covered.shape[0] // height
         columns = np.arange(width)[None] * covered.shape[1] // width
-        full = resize_covered(texture, covered, (height, width)).permute(1, 2, 0)
-        textures.append(full.contiguous().numpy())
+        solved = texture.permute(1, 2, 0).contiguous().numpy()
+        textures.append(upsample(solved, covered, (height, width), atlas.wrap))
         seen.append(used[rows, columns] & atlas.covered)
     return textures, seen
 

@@ -27,9 +27,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "draft": Preset(scales=(Scale(96, 30), Scale(160, 15)), views=12),
-    "standard": Preset(scales=(Scale(128, 80), Scale(256, 80)), views=14),
-    "fine": Preset(scales=(Scale(128, 120), Scale(256, 240), Scale(384, 60)), views=20),
+    "draft": Preset(scales=(Scale(128, 24),), views=8),
+    "standard": Preset(scales=(Scale(128, 40), Scale(256, 40)), views=14),
+    "fine": Preset(scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)), views=20),
 }
 UV_CHOICES = ("auto", "keep", "unwrap")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")

@@ -31,8 +31,8 @@ from .smoothness import Smoothness
 from .vgg import VGG19
 
 RAYS = 2  # per pixel side
-DENSITY = 1.0
-BETAS = (0.7, 0.99)  # shorter memory than usual: each step sees another view
+DENSITY = 1.0  # texels per ray at the median footprint
+BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another view
 NOISE = 0.06  # of the start, sRGB: lets flat areas find a stroke
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 _TEXTURE_STEP = 8  # solved sizes are multiples of this
