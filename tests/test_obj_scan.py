@@ -61,14 +61,10 @@ def test_numbers_of_every_length() -> None:
     )
     nan = np.nan
     np.testing.assert_array_equal(
-        found.vertices,
-        [
-            [1, 2, 3, nan, nan, nan, nan],
-            [4, 5, 6, 1, nan, nan, nan],
-            [1, 2, 3, 0.1, 0.2, 0.3, nan],
-            [1, 2, 3, 0.1, 0.2, 0.3, 0.4],
-            [1, nan, nan, nan, nan, nan, nan],
-        ],
+        found.positions, [[1, 2, 3], [4, 5, 6], [1, 2, 3], [1, 2, 3], [1, nan, nan]]
+    )
+    np.testing.assert_array_equal(
+        found.colours, [[nan] * 4, [nan] * 4, [0.1, 0.2, 0.3, nan], [0.1, 0.2, 0.3, 0.4], [nan] * 4]
     )
     np.testing.assert_array_equal(found.uvs, [[0.5, nan], [1, 2]])
     assert found.vertex_at.tolist() == [0, 8, 20, 41, 65]
@@ -78,7 +74,7 @@ def test_words_that_are_no_numbers() -> None:
     """Some exporters write -1.#IND; unused vertices may be anything."""
     found = scanned("v nan inf -inf\nv 1.#IND 1e400 x\nv 1 2 3\n")
     np.testing.assert_array_equal(
-        found.vertices[:, :3], [[np.nan, np.inf, -np.inf], [np.nan, np.inf, np.nan], [1, 2, 3]]
+        found.positions, [[np.nan, np.inf, -np.inf], [np.nan, np.inf, np.nan], [1, 2, 3]]
     )
 
 
@@ -114,7 +110,17 @@ def test_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scanned(text)
     monkeypatch.setattr(obj_scan, "CHUNK", 100)
     pieces = scanned(text)
-    for name in ("vertices", "uvs", "normals", "corners", "face_first", "face_span", "vertex_at", "uv_at"):
+    for name in (
+        "positions",
+        "colours",
+        "uvs",
+        "normals",
+        "corners",
+        "face_first",
+        "face_span",
+        "vertex_at",
+        "uv_at",
+    ):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name), err_msg=name)
     assert whole.statements == pieces.statements
     assert len(whole.statements) == 20
@@ -201,7 +207,7 @@ def test_faces_too_small_are_left_out() -> None:
 
 def test_hopeless_polygons_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comb of many teeth needs more tests than allowed: it becomes a fan and is reported."""
-    monkeypatch.setattr("meshstyle.asset.obj_polygons.MAX_EAR_TESTS", 10)
+    monkeypatch.setattr("meshstyle.asset.obj_polygons.MAX_EAR_WORK", 10_000)
     comb = [(float(x), float(x % 2) - 10 * (x == 0)) for x in range(50)] + [(49.0, -20.0), (0.0, -20.0)]
     flat = np.array([(x, y, 0.0) for x, y in comb])
     corners, _, cut_short = triangulate(flat, np.arange(len(flat)), np.array([0, len(flat)]))

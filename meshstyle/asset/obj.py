@@ -75,14 +75,14 @@ class ObjAsset:
 def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: list[str]) -> Part:
     corners = model.scan.corners[model.triangles[rows]]  # (F, 3, 3): position, texture vertex, normal
     material = model.materials[index]
-    positions = model.scan.vertices[corners[..., 0], :3]  # (F, 3, 3)
+    positions = model.scan.positions[corners[..., 0]]  # (F, 3, 3)
     return Part(
         name=material.material.name,
         material=index,
         corners=positions[None],
         normals=_normals(model.scan.normals, corners[..., 2], positions),
         uv=_uv(model.scan.uvs, corners[..., 1], material, notes),
-        colours=_colours(model.scan.vertices, corners[..., 0], notes),
+        colours=_colours(model.scan.colours, corners[..., 0], notes),
     )
 
 
@@ -129,10 +129,12 @@ def _unit(vectors: Float64[np.ndarray, "*n 3"]) -> tuple[Float64[np.ndarray, "*n
 
 
 def _colours(
-    vertices: Float64[np.ndarray, "V 7"], index: Int32[np.ndarray, "F 3"], notes: list[str]
+    table: Float64[np.ndarray, "V 4"] | None, index: Int32[np.ndarray, "F 3"], notes: list[str]
 ) -> Float64[np.ndarray, "F 3 4"] | None:
     """sRGB in the file, linear here; white where a vertex has none, None where all are white."""
-    rgba = vertices[index, 3:]  # (F, 3, 4)
+    if table is None:
+        return None
+    rgba = table[index]  # (F, 3, 4)
     has = np.isfinite(rgba[..., :3]).all(axis=-1)
     if not has.any():
         return None

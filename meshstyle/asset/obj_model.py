@@ -18,6 +18,7 @@ from .obj_polygons import triangulate
 from .obj_scan import Scan, Statement, line_number, scan
 from .obj_text import REMEDY, Text, plain_lines, read_text
 
+MAX_TRIANGLES = 4_000_000
 MAX_MATERIALS = 4096
 MAX_LIBRARIES = 64
 MAX_COORDINATE = 1e30  # squares of it still fit, and single precision holds it
@@ -67,11 +68,16 @@ def read_model(path: Path) -> ObjModel:
     text = read_text(path, path)
     plain = plain_lines(text.body)
     found = scan(plain, path)
-    if not (np.diff(found.face_first) >= 3).any():
+    count = int(np.maximum(np.diff(found.face_first) - 2, 0).sum())
+    if not count:
         raise AssetError(path, "it has no faces", "Choose a model with a surface to paint.")
+    if count > MAX_TRIANGLES:
+        raise AssetError(
+            path, f"it has {count} triangles, the limit is {MAX_TRIANGLES}", "Simplify the model."
+        )
     _check_positions(path, plain, found)
     triangles, face, cut_short = triangulate(
-        np.ascontiguousarray(found.vertices[:, :3]), found.corners[:, 0].astype(np.int64), found.face_first
+        found.positions, found.corners[:, 0].astype(np.int64), found.face_first
     )
     warnings = _geometry_warnings(found, cut_short)
     finder = Finder(path.parent, path)
@@ -103,7 +109,7 @@ def governing(statements: Sequence[Statement], face_at: Int64[np.ndarray, " F"])
 
 
 def _check_positions(path: Path, plain: bytes, found: Scan) -> None:
-    used = found.vertices[found.corners[:, 0], :3]
+    used = found.positions[found.corners[:, 0]]
     wrong = ~(np.abs(used) <= MAX_COORDINATE).all(axis=1)  # NaN compares as false
     if wrong.any():
         vertex = int(found.corners[np.argmax(wrong), 0])
@@ -123,16 +129,19 @@ def _geometry_warnings(found: Scan, cut_short: bool) -> list[str]:
 def _read_libraries(text: Text, found: Scan, finder: Finder) -> tuple[tuple[Library, ...], bool]:
     """Those that `mtllib` names, else the one that is called like the model."""
     values = [text.decode(item.value) for item in found.statements if item.keyword == b"mtllib"]
-    named = list(
-        dict.fromkeys(name for value in dict.fromkeys(values) for name in _library_names(value, finder))
-    )
+    distinct = list(dict.fromkeys(values))[:MAX_LIBRARIES]
+    named = list(dict.fromkeys(name for value in distinct for name in _library_names(value, finder)))
     paths = [finder.find(name, "material library", (".mtl",)) for name in named[:MAX_LIBRARIES]]
     known = list(dict.fromkeys(path for path in paths if path))
     if not known and (path := finder.beside(finder.subject.stem, (".mtl",))):
         finder.notes.append(f"No material library is named or found; {path.name!r} was taken.")
         finder.files.append(path)
         known = [path]
-    libraries = [parse_library(path, read_text(path, path, MAX_MTL_BYTES)) for path in known]
+    libraries, room = [], MAX_MTL_BYTES
+    for path in known:
+        library = read_text(path, path, max(room, 0))
+        room -= len(library.body)
+        libraries.append(parse_library(path, library))
     return tuple(libraries), bool(values)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .obj_text import Text, plain_lines
 
-MAX_MTL_BYTES = 32 * 2**20
+MAX_MTL_BYTES = 2 * 2**20  # of all libraries of a model
 RECORD_MARK = b"# meshstyle "
 
 # Options of a texture statement and how many words follow. -s, -o and -t take one to three numbers.

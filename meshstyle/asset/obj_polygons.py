@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-MAX_EAR_TESTS = (
-    100_000  # in one model; about three seconds. Beyond, concave polygons are fanned like the others
-)
+MAX_EAR_WORK = 100_000_000  # corners looked at in one model, some seconds; beyond, polygons become fans
+_TEST_COST = 1000  # of a test, besides looking at corners
 
 
 def triangulate(
@@ -32,14 +31,14 @@ def triangulate(
     step = np.arange(len(face)) - starts[face]
     corners = first[face][:, None] + np.stack([np.zeros_like(step), step + 1, step + 2], axis=1)
     _flip_folded_quads(positions, vertex, corners, starts[sizes == 4])
-    tests_left = MAX_EAR_TESTS
+    work_left = MAX_EAR_WORK
     for index in _concave(positions, vertex, first):
         flat = _flatten(positions[vertex[first[index] : first[index + 1]]])
-        ears, tests = _clip_ears(flat, tests_left)
-        tests_left -= tests
+        ears, work = _clip_ears(flat, work_left)
+        work_left -= work
         if ears is not None:
             corners[starts[index] : starts[index] + counts[index]] = first[index] + ears
-    return corners, face, tests_left <= 0
+    return corners, face, work_left <= 0
 
 
 def _flip_folded_quads(
@@ -101,18 +100,18 @@ def _flatten(points: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 2"]:
     return flat / max(float(np.abs(flat).max()), np.finfo(np.float64).tiny)
 
 
-def _clip_ears(flat: Float64[np.ndarray, "N 2"], tests: int) -> tuple[Int64[np.ndarray, "N-2 3"] | None, int]:
+def _clip_ears(flat: Float64[np.ndarray, "N 2"], work: int) -> tuple[Int64[np.ndarray, "T 3"] | None, int]:
     """Ear clipping (Meisters 1975) of a counter-clockwise polygon.
 
-    Returns the triangles, or None after `tests` corners tried or where none is an ear, and the tests made.
+    Returns the triangles, or None where `work` is not enough or no corner is an ear, and the work done.
     """
     left = list(range(len(flat)))
     ears: list[tuple[int, int, int]] = []
     done = at = misses = 0
     while len(left) > 3:
-        if done >= tests or misses >= len(left):
+        if done >= work or misses >= len(left):
             return None, done
-        done += 1
+        done += len(left) + _TEST_COST
         at %= len(left)
         ear = (left[at - 1], left[at], left[(at + 1) % len(left)])
         if _is_ear(flat, ear, left):

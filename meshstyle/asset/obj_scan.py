@@ -6,21 +6,23 @@ after positions are a common addition. Curves, surfaces, lines and points are pa
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64, UInt8
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from ..errors import AssetError
 from .obj_text import REMEDY
+from .obj_tokens import STATEMENT, VN, VT, F, Tokens, V, parse_floats, parse_integers
 
 CHUNK = 4 * 2**20  # bytes scanned at a time; some arrays take 8 bytes for each of them
 MAX_LINE = 16 * 2**20  # a face of a million corners
-_V, _VT, _VN, _F, _STATEMENT, _OTHER = range(6)
-_WIDTH = {_V: 7, _VT: 2, _VN: 3}  # numbers that are kept of a line
+MAX_VERTICES = 6_000_000  # of each kind
+MAX_CORNERS = 12_000_000
+MAX_STATEMENTS = 500_000
+_WIDTH = {V: 7, VT: 2, VN: 3}  # numbers that are kept of a line
 _KEYWORDS = {b"o", b"g", b"usemtl", b"mtllib"}
 
 
@@ -39,7 +41,8 @@ class Scan:
     """The numbers of an OBJ file as they stand: V vertices, T texture vertices, N normals, C face corners.
 
     Attributes:
-        vertices: x y z and up to four more; NaN where a line has fewer numbers, or something else.
+        positions: NaN where a line has fewer numbers, or something else.
+        colours: what follows the position, NaN where a vertex has none; None where none has.
         uvs: origin at the bottom left, as OBJ has it.
         corners: position, texture vertex, normal of every face corner, counted from 0; −1: none.
         face_first: index of each face's first corner, and C at the end.
@@ -47,7 +50,8 @@ class Scan:
         vertex_at, uv_at: where each `v` and `vt` line begins.
     """
 
-    vertices: Float64[np.ndarray, "V 7"]
+    positions: Float64[np.ndarray, "V 3"]
+    colours: Float64[np.ndarray, "V 4"] | None
     uvs: Float64[np.ndarray, "T 2"]
     normals: Float64[np.ndarray, "N 3"]
     corners: Int32[np.ndarray, "C 3"]
@@ -94,12 +98,15 @@ class _Scanner:
         self.sizes: list[Int64[np.ndarray, " _"]] = []
         self.spans: list[Int64[np.ndarray, "_ 2"]] = []
         self.statements: list[Statement] = []
+        self.colours: list[tuple[int, Float64[np.ndarray, "_ 4"]]] = []
+        self.corner_count = 0
 
     def add(self, start: int, end: int) -> None:
-        tokens = _Tokens(self.plain, start, end)
+        tokens = Tokens(self.plain, start, end)
+        self._check_counts(tokens)
         self._add_numbers(tokens)
         self._add_faces(tokens)  # before the counts move on: relative indices count from here
-        for line in np.flatnonzero(tokens.kind == _STATEMENT):
+        for line in np.flatnonzero(tokens.kind == STATEMENT):
             self._add_statement(*(start + int(at) for at in tokens.line_span[line]))
         for kind in _WIDTH:
             self.counts[kind] += int((tokens.kind == kind).sum())
@@ -109,22 +116,23 @@ class _Scanner:
         sizes = np.concatenate([np.empty(0, np.int64), *self.sizes])
         spans = np.concatenate([np.empty((0, 2), np.int64), *self.spans])
         found = Scan(
-            vertices=np.concatenate([np.empty((0, 7)), *self.numbers[_V]]),
-            uvs=np.concatenate([np.empty((0, 2)), *self.numbers[_VT]]),
-            normals=np.concatenate([np.empty((0, 3)), *self.numbers[_VN]]),
+            positions=np.concatenate([np.empty((0, 3)), *self.numbers[V]]),
+            colours=self._all_colours(),
+            uvs=np.concatenate([np.empty((0, 2)), *self.numbers[VT]]),
+            normals=np.concatenate([np.empty((0, 3)), *self.numbers[VN]]),
             corners=corners,
             face_first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
             face_span=spans,
-            vertex_at=np.concatenate([np.empty(0, np.int64), *self.at[_V]]),
-            uv_at=np.concatenate([np.empty(0, np.int64), *self.at[_VT]]),
+            vertex_at=np.concatenate([np.empty(0, np.int64), *self.at[V]]),
+            uv_at=np.concatenate([np.empty(0, np.int64), *self.at[VT]]),
             statements=tuple(self.statements),
         )
         self._check_range(found)
         return found
 
-    def _add_numbers(self, tokens: _Tokens) -> None:
-        wanted = tokens.is_value & (tokens.kind[tokens.line] <= _VN)
-        values = _parse_floats(tokens.text_of(wanted), int(wanted.sum()))
+    def _add_numbers(self, tokens: Tokens) -> None:
+        wanted = tokens.is_value & (tokens.kind[tokens.line] <= VN)
+        values = parse_floats(tokens.text_of(wanted), int(wanted.sum()))
         lines, ranks = tokens.line[wanted], tokens.rank[wanted]
         for kind, width in _WIDTH.items():
             of_kind = tokens.kind == kind
@@ -132,11 +140,18 @@ class _Scanner:
             table = np.full((int(of_kind.sum()), width), np.nan)
             chosen = of_kind[lines] & (ranks < width)
             table[rows[lines[chosen]], ranks[chosen]] = values[chosen]
+            if kind == V:
+                # Six numbers or more are a colour; the fourth of four is a weight, which polygons do not use.
+                if np.isfinite(table[:, 5]).any():
+                    self.colours.append(
+                        (self.counts[V], np.where(np.isfinite(table[:, 5:6]), table[:, 3:], np.nan))
+                    )
+                table = table[:, :3].copy()
             self.numbers[kind].append(table)
             self.at[kind].append(tokens.start + tokens.line_span[of_kind, 0])
 
-    def _add_faces(self, tokens: _Tokens) -> None:
-        faces = tokens.kind == _F
+    def _add_faces(self, tokens: Tokens) -> None:
+        faces = tokens.kind == F
         if not faces.any():
             return
         wanted = tokens.is_value & faces[tokens.line]
@@ -153,7 +168,7 @@ class _Scanner:
         self.sizes.append(np.bincount(lines, minlength=len(faces))[faces].astype(np.int64))
         self.spans.append(tokens.start + tokens.line_span[faces])
 
-    def _parse_corners(self, tokens: _Tokens, wanted: Bool[np.ndarray, " K"]) -> Int64[np.ndarray, "C 3"]:
+    def _parse_corners(self, tokens: Tokens, wanted: Bool[np.ndarray, " K"]) -> Int64[np.ndarray, "C 3"]:
         """Indices as written, 0 where there is none: `7`, `7/1`, `7//3`, `7/1/3`."""
         text = tokens.text_of(wanted)
         slash = text == ord("/")
@@ -163,7 +178,7 @@ class _Scanner:
         token = np.searchsorted(starts, at, side="right") - 1
         before = np.cumsum(slash) - slash  # slashes before each byte
         column = before[at] - before[starts[token]]
-        values = _parse_integers(np.where(slash, np.uint8(ord(" ")), text), len(at))
+        values = parse_integers(np.where(slash, np.uint8(ord(" ")), text), len(at))
         corners = np.zeros((len(starts), 3), np.int64)
         if values is not None and not (column > 2).any():
             corners[token, column] = values
@@ -175,6 +190,31 @@ class _Scanner:
             )
         return corners
 
+    def _all_colours(self) -> Float64[np.ndarray, "V 4"] | None:
+        if not self.colours:
+            return None
+        colours = np.full((self.counts[V], 4), np.nan)
+        for start, found in self.colours:
+            colours[start : start + len(found)] = found
+        return colours
+
+    def _check_counts(self, tokens: Tokens) -> None:
+        """Stop before a file of millions of tiny lines takes all memory."""
+        limits = {V: "vertices", VT: "texture vertices", VN: "normals"}
+        found = {
+            what: (self.counts[kind] + int((tokens.kind == kind).sum()), MAX_VERTICES)
+            for kind, what in limits.items()
+        }
+        corners = tokens.is_value & (tokens.kind == F)[tokens.line]
+        self.corner_count += int(corners.sum())
+        found["face corners"] = (self.corner_count, MAX_CORNERS)
+        found["statements"] = (len(self.statements) + int((tokens.kind == STATEMENT).sum()), MAX_STATEMENTS)
+        for what, (count, limit) in found.items():
+            if count > limit:
+                raise AssetError(
+                    self.path, f"it has more than {limit} {what}", "Split or simplify the model."
+                )
+
     def _add_statement(self, start: int, end: int) -> None:
         line = self.plain[start:end].rstrip()
         keyword, _, value = line.partition(b" ")
@@ -182,7 +222,7 @@ class _Scanner:
             self.statements.append(Statement(start, start + len(line), keyword, value.strip()))
 
     def _check_range(self, found: Scan) -> None:
-        limits = (len(found.vertices), len(found.uvs), len(found.normals))
+        limits = (len(found.positions), len(found.uvs), len(found.normals))
         for column, limit in enumerate(limits):
             wrong = found.corners[:, column] >= limit
             if wrong.any():
@@ -193,96 +233,3 @@ class _Scanner:
     def _refuse(self, offset: int, cause: str) -> None:
         where = line_number(self.plain, offset)
         raise AssetError(self.path, f"the face in line {where} has {cause}", REMEDY)
-
-
-class _Tokens:
-    """The words of some whole lines of the body.
-
-    Attributes:
-        start: the chunk's offset in the body; all other offsets are relative to it.
-        at: where each token begins; `line`, `rank`: its line and its place after the line's first token (−1).
-        is_value: neither a line's keyword nor in a comment at the line's end.
-        kind, line_span: of each line that has tokens.
-    """
-
-    def __init__(self, plain: bytes, start: int, end: int) -> None:
-        self.start = start
-        # Three more blanks, so that a keyword's second and third letter can always be asked for.
-        self.text = np.frombuffer(plain[start:end] + b"\n  ", np.uint8)
-        newline = self.text == ord("\n")
-        word = ~(newline | (self.text == ord(" ")))
-        self.at = np.flatnonzero(word & ~np.concatenate([[False], word[:-1]]))  # (K,)
-        ends = np.flatnonzero(newline)
-        physical = np.searchsorted(ends, self.at)
-        is_first = np.concatenate([[True], physical[1:] != physical[:-1]])[: len(self.at)]
-        self.line = np.cumsum(is_first) - 1
-        first = np.flatnonzero(is_first)
-        self.rank = np.arange(len(self.at)) - first[self.line] - 1
-        self.line_span = np.stack([self.at[first], ends[physical[first]]], axis=1).astype(np.int64)
-        self.kind = _kinds(*(self.text[self.at[first] + offset] for offset in range(3)))
-        self.is_value = (self.rank >= 0) & ~self._in_comment()
-
-    def text_of(self, wanted: Bool[np.ndarray, " K"]) -> UInt8[np.ndarray, " B"]:
-        """The chunk with everything but the wanted tokens blanked out."""
-        lengths = np.diff(self.at, append=len(self.text))
-        keep = np.repeat(wanted, lengths)
-        text = np.where(keep, self.text[len(self.text) - len(keep) :], np.uint8(ord(" ")))
-        text[text == ord("\n")] = ord(" ")
-        return np.concatenate([np.full(len(self.text) - len(keep), ord(" "), np.uint8), text])
-
-    def _in_comment(self) -> Bool[np.ndarray, " K"]:
-        """From a token that begins with # to the end of its line."""
-        begins = self.text[self.at] == ord("#")
-        if not begins.any():
-            return begins
-        limit = np.full(len(self.kind), len(self.at))
-        np.minimum.at(limit, self.line[begins], np.flatnonzero(begins))
-        return np.arange(len(self.at)) >= limit[self.line]
-
-
-def _kinds(
-    one: UInt8[np.ndarray, " L"], two: UInt8[np.ndarray, " L"], three: UInt8[np.ndarray, " L"]
-) -> UInt8[np.ndarray, " L"]:
-    """Kind of a line by the first letters of its keyword. Statements are only guessed at."""
-    ends_at_two, ends_at_three = np.isin(two, (32, 10)), np.isin(three, (32, 10))
-    kind = np.full(len(one), _OTHER, np.uint8)
-    for letter in b"ogum":
-        kind[one == letter] = _STATEMENT
-    kind[(one == ord("v")) & ends_at_two] = _V
-    kind[(one == ord("v")) & (two == ord("t")) & ends_at_three] = _VT
-    kind[(one == ord("v")) & (two == ord("n")) & ends_at_three] = _VN
-    kind[(one == ord("f")) & ends_at_two] = _F
-    return kind
-
-
-def _parse_floats(text: UInt8[np.ndarray, " B"], count: int) -> Float64[np.ndarray, " K"]:
-    """Blank-separated numbers. Other words become NaN: it takes a face that uses them to make a mistake."""
-    if count == 0:  # numpy reads one number from blanks
-        return np.empty(0)
-    data = text.tobytes()
-    values = _from_text(data, np.float64)
-    if values is None or len(values) != count:
-        values = np.array([_float(word) for word in data.split(b" ") if word])
-    return values
-
-
-def _parse_integers(text: UInt8[np.ndarray, " B"], count: int) -> Int64[np.ndarray, " K"] | None:
-    values = _from_text(text.tobytes(), np.int64) if count else np.empty(0, np.int64)
-    return values if values is not None and len(values) == count else None
-
-
-def _from_text(data: bytes, dtype: type) -> np.ndarray | None:
-    """None where a word is no number: numpy raises or warns of it, by version."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return np.fromstring(data, dtype=dtype, sep=" ")
-        except (ValueError, DeprecationWarning):
-            return None
-
-
-def _float(word: bytes) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return float("nan")

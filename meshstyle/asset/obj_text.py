@@ -6,15 +6,18 @@ a twin of the same length with everything awkward blanked out, so that offsets f
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ..errors import AssetError
 from .container import read_file
 
-MAX_OBJ_BYTES = 256 * 2**20  # three million triangles and their like
+MAX_OBJ_BYTES = 200 * 2**20  # about three million triangles
+MAX_CONTINUATIONS = 1_000_000  # further lines are not joined: only mischief has so many
 REMEDY = "Export the model again."
 
 Edit = tuple[int, int, bytes]
@@ -80,12 +83,20 @@ def split_text(data: bytes, path: Path, subject: Path) -> Text:
         except UnicodeDecodeError as error:
             raise AssetError(subject, f"{path.name} is damaged UTF-16", REMEDY) from error
         return Text(body, "utf-8", bom, stored)
-    try:
-        body.decode("utf-8")
-        codec = "utf-8"
-    except UnicodeDecodeError:
-        codec = "latin-1"
+    codec = "utf-8" if _is_utf8(body) else "latin-1"
     return Text(body, codec, bom, codec)
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Piece by piece: decoded text can take four times the memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(body), 2**20):
+            decoder.decode(body[start : start + 2**20])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def plain_lines(body: bytes) -> bytes:
@@ -99,7 +110,7 @@ def plain_lines(body: bytes) -> bytes:
     if b"\\" not in plain:
         return plain
     joined, done, comment = bytearray(plain), 0, bool(_COMMENT.match(plain))
-    for match in _CONTINUATION.finditer(plain):
+    for match in islice(_CONTINUATION.finditer(plain), MAX_CONTINUATIONS):
         newline = plain.rfind(b"\n", done, match.start())
         if newline >= 0:  # else this is one more part of the line before
             comment = bool(_COMMENT.match(plain, newline + 1))

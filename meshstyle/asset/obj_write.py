@@ -112,9 +112,9 @@ def _material_edits(model: ObjModel, is_painted: Bool[np.ndarray, " P"]) -> list
 def _colour_edits(model: ObjModel, is_painted: Bool[np.ndarray, " P"]) -> list[Edit]:
     """Vertex colours would tint the paint a second time; they stay where an unpainted face needs them."""
     scan = model.scan
-    coloured = np.isfinite(scan.vertices[:, 3:6]).all(axis=1)
-    if not coloured.any():
+    if scan.colours is None:
         return []
+    coloured = np.isfinite(scan.colours[:, 2])
     material = np.repeat(model.face_material, np.diff(scan.face_first))  # (C,)
     painted = np.concatenate([is_painted, [False]])[material]
     drop = np.zeros(len(coloured), bool)
