@@ -54,9 +54,9 @@ def test_placed_textures_need_no_options(tmp_path: Path) -> None:
 
 OBJECTS = """\
 mtllib m.mtl
-v 0 0 0 1 0 0
-v 1 0 0 0 1 0
-v 0 1 0 0 0 1
+v 0 0 0
+v 1 0 0
+v 0 1 0
 v 0 0 1
 vt 0 0
 vt 1 0
@@ -96,8 +96,6 @@ def test_objects_materials_and_what_stays_unpainted(tmp_path: Path) -> None:
     assert (b["alphaMode"], b["pbrMetallicRoughness"]["baseColorFactor"]) == ("BLEND", [0, 1, 0, 0.5])
     assert [image["name"] for image in document["images"]] == ["wood", "four"]
     primitives = [item for mesh in document["meshes"] for item in mesh["primitives"]]
-    assert ["COLOR_0" in item["attributes"] for item in primitives] == [False, False, True, True]
-    assert ["_COLOR_0" in item["attributes"] for item in primitives] == [True, True, False, False]
     assert ["NORMAL" in item["attributes"] for item in primitives] == [True, True, False, False]
     back = GltfAsset(tmp_path / "new.glb")
     np.testing.assert_allclose(back.parts[0].uv, new_uv[:1])
@@ -123,6 +121,19 @@ def test_real_models(tmp_path: Path, path: Path) -> None:
     back = GltfAsset(out)
     np.testing.assert_allclose(back.parts[0].corners, asset.parts[0].corners, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(back.parts[0].uv, parts[0].uv, atol=2e-7)
+
+
+def test_vertex_colours_are_kept_where_they_tint_nothing(tmp_path: Path) -> None:
+    text = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 1\nusemtl a\nf 1 2 3\nusemtl b\nf 1 2 3\n"
+    asset = read_obj(tmp_path, text)
+    new = paint(asset, unwrap=True)
+    asset.write(tmp_path / "new.glb", Paint(new.atlases, (new.parts[0], None)))
+    assert_valid(tmp_path / "new.glb")
+    painted, kept = GltfAsset(tmp_path / "new.glb").parts
+    assert painted.colours is None
+    np.testing.assert_array_equal(kept.colours, [[[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])
+    (mesh,) = GltfAsset(tmp_path / "new.glb").document.new_json()["meshes"]
+    assert "_COLOR_0" in mesh["primitives"][0]["attributes"]
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:

@@ -299,6 +299,10 @@ def test_vertex_colours(tmp_path: Path) -> None:
     assert (
         read_obj(tmp_path, f"v 0 0 0 1 1 1\nv 1 0 0 1 1 1\nv 0 1 0 1 1 1\n{faces}").parts[0].colours is None
     )
+    textured = f"mtllib m.mtl\nv 0 0 0 1 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nusemtl a\n{faces}"
+    asset = read_obj(tmp_path, textured, m__mtl="newmtl a\nmap_Kd p.png\n", p__png=encode_png(FOUR))
+    assert asset.parts[0].colours is None
+    assert "vertex colours were left aside" in asset.warnings[0]
     assert read_obj(tmp_path, f"v 0 0 0 0.5\nv 1 0 0 0.5\nv 0 1 0 0.5\n{faces}").parts[0].colours is None
 
 

@@ -82,7 +82,7 @@ def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: lis
         corners=positions[None],
         normals=_normals(model.scan.normals, corners[..., 2], positions),
         uv=_uv(model.scan.uvs, corners[..., 1], material, notes),
-        colours=_colours(model.scan.colours, corners[..., 0], notes),
+        colours=_colours(model.scan.colours, corners[..., 0], material, notes),
     )
 
 
@@ -129,14 +129,25 @@ def _unit(vectors: Float64[np.ndarray, "*n 3"]) -> tuple[Float64[np.ndarray, "*n
 
 
 def _colours(
-    table: Float64[np.ndarray, "V 4"] | None, index: Int32[np.ndarray, "F 3"], notes: list[str]
+    table: Float64[np.ndarray, "V 4"] | None,
+    index: Int32[np.ndarray, "F 3"],
+    material: ObjMaterial,
+    notes: list[str],
 ) -> Float64[np.ndarray, "F 3 4"] | None:
-    """sRGB in the file, linear here; white where a vertex has none, None where all are white."""
+    """sRGB in the file, linear here; white where a vertex has none, None where all are white.
+
+    Beside a texture they do not count: scanners write the same colours twice, and no rule multiplies them.
+    """
     if table is None:
         return None
     rgba = table[index]  # (F, 3, 4)
     has = np.isfinite(rgba[..., :3]).all(axis=-1)
     if not has.any():
+        return None
+    if material.image is not None:
+        notes.append(
+            f"Material {material.material.name!r} has a texture; its vertex colours were left aside."
+        )
         return None
     if rgba[has, :3].max() > 1.0:
         notes.append("Vertex colours go beyond 1 and were taken as 0 to 255.")

@@ -9,7 +9,7 @@ import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import trimesh
@@ -21,11 +21,12 @@ from .container import read_file
 from .contract import Material, Paint, Part
 from .gltf_build import BuildImage, BuildMesh, build_glb
 from .obj_materials import srgb_to_linear
+from .obj_model import MAX_COORDINATE, MAX_TRIANGLES
 from .pictures import encode_png
 
 SUFFIXES = (".ply", ".stl", ".off")
-MAX_BYTES = 256 * 2**20
-MAX_COORDINATE = 1e30  # squares of it still fit, and single precision holds it
+MAX_BYTES = 120 * 2**20
+MAX_TEXT_BYTES = 48 * 2**20  # trimesh makes a Python object of every word
 _REMEDY = "Export the model again."
 _PLY_ELEMENT = re.compile(rb"^element\s+(\S+)\s+(-?\d+)", re.MULTILINE)
 _OFF_COUNTS = re.compile(rb"^\s*(?:ST|C|N|4|n)*OFF\b(?:\s|#[^\n]*)*(\d+)\s+(\d+)")
@@ -43,6 +44,9 @@ class TrimeshAsset:
         self.path = path
         self.kind = path.suffix[1:].upper()
         data = read_file(path, path, MAX_BYTES)
+        if len(data) > MAX_TEXT_BYTES and _is_text(data, path):
+            limit = f"more than {MAX_TEXT_BYTES // 2**20} MiB of text"
+            raise AssetError(path, f"it is {limit}", "Save it in the binary form of PLY or STL, or as GLB.")
         _check_counts(data, path)
         mesh = _load(data, path)
         _check_mesh(mesh, path)
@@ -87,6 +91,11 @@ class TrimeshAsset:
         return write_glb_bytes(data, output, [self.path])
 
 
+def _is_text(data: bytes, path: Path) -> bool:
+    kind = path.suffix.lower()
+    return kind == ".off" or (b"format ascii" in data[:200] if kind == ".ply" else data.startswith(b"solid"))
+
+
 def _check_counts(data: bytes, path: Path) -> None:
     """Refuse counts that the file cannot hold, before memory is taken for them."""
     kind = path.suffix.lower()
@@ -118,9 +127,9 @@ def _load(data: bytes, path: Path) -> trimesh.Trimesh:
             meshes = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
             meshes = [mesh for mesh in meshes if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
             if meshes:
-                joined = meshes[0] if len(meshes) == 1 else trimesh.util.concatenate(meshes)
-                assert isinstance(joined, trimesh.Trimesh)
-                return joined
+                return cast(
+                    trimesh.Trimesh, meshes[0] if len(meshes) == 1 else trimesh.util.concatenate(meshes)
+                )
     except Exception as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         if isinstance(error, ImportError):  # trimesh guesses encodings with an optional package
@@ -135,6 +144,10 @@ def _check_mesh(mesh: trimesh.Trimesh, path: Path) -> None:
     faces = np.asarray(mesh.faces)
     if faces.min() < 0 or faces.max() >= len(mesh.vertices):
         raise AssetError(path, f"a face has an index beyond the {len(mesh.vertices)} vertices", _REMEDY)
+    if len(faces) > MAX_TRIANGLES:
+        raise AssetError(
+            path, f"it has {len(faces)} triangles, the limit is {MAX_TRIANGLES}", "Simplify the model."
+        )
     used = np.asarray(mesh.vertices)[np.unique(faces)]
     if not (np.abs(used) <= MAX_COORDINATE).all():  # NaN compares as false
         raise AssetError(path, "a vertex is not three finite numbers", _REMEDY)
