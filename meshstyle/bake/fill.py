@@ -2,7 +2,8 @@
 
 Around means in world space, whatever chart or atlas a texel lies in, and on surface that faces the same way: the
 inside of a wall does not take the colours of its outside where it has painted neighbours of its own. Close to
-paint the fill continues it; far from any it is a broad average, plain and smooth.
+paint the fill continues it; the farther away, the broader are the averages it is made of, so that large hidden
+surfaces come out plain and smooth.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from .gutter import push_pull
 
 MOST_SOURCES = 300_000
 MOST_TARGETS = 200_000
-NEIGHBOURS = 8
+NEIGHBOURS = 12
 TURN = 0.1
 """Facing the other way counts as much as this distance, twice over, in units of the model's size."""
-NEAR = 0.02  # in units of the model's size: how far paint is continued before the broad average takes over
-CELLS = 24  # along the model's size: the broad average knows the mean colour of each cell
+CELLS = (128, 48, 16)
+"""Cells along the model's size: each level knows the mean colours of ever larger cells of space."""
+FADED = 4  # sizes of the next level's cells, beyond which a level counts no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +52,8 @@ def fill_unseen(
     if not any(m.any() for m in missing) or not any(k.any() for k in known):
         return list(textures)
     sources = _gather(surface, textures, known)
-    near = cKDTree(sources.place)
-    cells = _cell_means(sources)
-    far = cKDTree(cells.place)
+    levels = [sources, *(_cell_means(sources, cells) for cells in CELLS)]
+    trees = [cKDTree(level.place) for level in levels]
     filled = []
     for number, (texture, gaps) in enumerate(zip(textures, missing, strict=True)):
         if not gaps.any():
@@ -60,7 +61,7 @@ def fill_unseen(
             continue
         step, target = _representatives(gaps, MOST_TARGETS)
         place = _places(surface, number, target)
-        colour = _continued((near, sources), (far, cells), place)
+        colour = _continued(trees, levels, place)
         filled.append(_spread(texture, gaps, target, colour, step))
     return filled
 
@@ -99,9 +100,9 @@ def _places(surface: Surface, number: int, texel: Int64[np.ndarray, "N"]) -> Flo
     return np.concatenate([(position - low) / size, TURN * normal], axis=1)
 
 
-def _cell_means(samples: _Samples) -> _Samples:
+def _cell_means(samples: _Samples, cells: int) -> _Samples:
     """One sample for each cell of a grid and each way of facing."""
-    cell = np.floor(samples.place * np.array([CELLS] * 3 + [1 / TURN] * 3)).astype(np.int64)
+    cell = np.floor(samples.place * np.array([cells] * 3 + [1 / TURN] * 3)).astype(np.int64)
     _, number = np.unique(cell, axis=0, return_inverse=True)
     number = number.reshape(-1)
     count = np.bincount(number)
@@ -111,25 +112,29 @@ def _cell_means(samples: _Samples) -> _Samples:
 
 
 def _continued(
-    near: tuple[cKDTree, _Samples], far: tuple[cKDTree, _Samples], place: Float64[np.ndarray, "N 6"]
+    trees: Sequence[cKDTree], levels: Sequence[_Samples], place: Float64[np.ndarray, "N 6"]
 ) -> Float32[np.ndarray, "N 3"]:
-    """Inverse-distance means (Shepard 1968) of the nearest paint, turning into broad ones away from paint."""
-    close, distance = _shepard(*near, place, NEIGHBOURS, 1e-4, reach=3 * NEAR)
-    broad, _ = _shepard(*far, place, 4 * NEIGHBOURS, 1 / CELLS)
-    share = np.exp(-((distance / NEAR) ** 2)).astype(np.float32)[:, None]
-    return close * share + broad * (1 - share)
+    """Inverse-distance means (Shepard 1968) of the nearest paint, of ever larger cells away from it."""
+    colour, distance = _shepard(trees[0], levels[0], place, 1e-4, FADED / CELLS[0])
+    for number, cells in enumerate(CELLS, start=1):
+        coarser = CELLS[number] if number < len(CELLS) else 0
+        reach = FADED / coarser if coarser else np.inf
+        broad, farther = _shepard(trees[number], levels[number], place, 1 / cells, reach)
+        share = np.exp(-((distance * cells / 2) ** 2)).astype(np.float32)[:, None]
+        colour = colour * share + broad * (1 - share)
+        distance = farther
+    return colour
 
 
 def _shepard(
     tree: cKDTree,
     samples: _Samples,
     place: Float64[np.ndarray, "N 6"],
-    neighbours: int,
     softness: float,
-    reach: float = np.inf,
+    reach: float,
 ) -> tuple[Float32[np.ndarray, "N 3"], Float64[np.ndarray, "N"]]:
     """Weighted means of samples no farther than `reach`, and the distance to the nearest (infinite: none)."""
-    ranks = list(range(1, min(neighbours, len(samples.place)) + 1))
+    ranks = list(range(1, min(NEIGHBOURS, len(samples.place)) + 1))
     # Without a bound the tree is searched almost whole for places far from every sample.
     distance, index = tree.query(place, k=ranks, distance_upper_bound=reach, workers=-1)
     weight = 1.0 / (distance**2 + softness**2)  # 0 for those missing, whose distance is infinite
