@@ -49,7 +49,8 @@ def push_pull(
     if known.all():
         return values
     weight = known.astype(np.float32)[..., None]
-    levels: list[tuple[np.ndarray, np.ndarray]] = [(values * weight, weight)]
+    # `values` may hold anything where it is not known, nan too.
+    levels: list[tuple[np.ndarray, np.ndarray]] = [(np.where(weight > 0, values, 0), weight)]
     while max(levels[-1][1].shape[:2]) > 1 and not (levels[-1][1] > 0).all():
         total, weight = (_sum_2x2(a) for a in levels[-1])
         scale = np.maximum(weight, 1e-12)
