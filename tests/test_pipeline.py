@@ -13,6 +13,8 @@ from gltf_validator import assert_no_new_problems
 import meshstyle.evaluate
 import meshstyle.pipeline
 from meshstyle.asset import load_asset
+from meshstyle.asset.gltf_build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
+from meshstyle.asset.pictures import encode_png
 from meshstyle.errors import AssetError, OutputError, PictureError, UsageError
 from meshstyle.evaluate import evaluate
 from meshstyle.pipeline import Result, stylize
@@ -164,3 +166,26 @@ def test_mistakes_are_told_before_any_work(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(kind):
             stylize(*arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.png"]
+
+
+@pytest.mark.parametrize("mode", ["OPAQUE", "MASK", "BLEND"])
+def test_alpha_of_the_base_colour_is_kept_to_the_byte(mode: str, tmp_path: Path) -> None:
+    """Also between charts, and also where an opaque material stores something else in it."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (64, 64, 4), np.uint8)
+    pixels[8:56, 8:56, 3] |= 0x80  # most of what is seen is there
+    square = BuildPrimitive(
+        positions=np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float),
+        indices=np.array([[0, 1, 2], [0, 2, 3]]),
+        uvs=np.array([[0.1, 0.9], [0.9, 0.9], [0.9, 0.1], [0.1, 0.1]]),
+        material=0,
+    )
+    material = BuildMaterial("m", image=0, alpha_mode=mode)
+    source = tmp_path / "source.glb"
+    source.write_bytes(
+        build_glb([BuildMesh("square", [square])], [material], [BuildImage("i", encode_png(pixels))], {})
+    )
+    paint(source, tmp_path / "out.glb", texture_size=64, uv="keep")
+    painted = load_asset(tmp_path / "out.glb").image(0)
+    assert np.array_equal(painted[..., 3], pixels[..., 3])
+    assert not np.array_equal(painted[..., :3], pixels[..., :3])

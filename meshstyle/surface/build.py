@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Float32, Float64, Int32
+from PIL import Image
 
 from ..asset.contract import Asset, Material, PaintedPart, Part
 from ..bake.gutter import fill_gutters
@@ -99,13 +100,33 @@ def _atlas(asset: Asset, plan: AtlasPlan, triangles: AtlasTriangles, layout: _La
     covered = texels.owner >= 0
     index = (layout.first[triangles.part] + triangles.triangle).astype(np.int32)
     owner = np.where(covered, index[texels.owner], np.int32(-1))
-    if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials) or (alpha == 1.0).all():
+    own = _own_alpha(asset, plan)
+    if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials):
+        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), own, owner)
+    if (alpha == 1.0).all() and own is None:
         return Atlas(plan, wrap, fill_gutters(start, covered, wrap), None, owner)
     cutoff = np.array([_cutoff(asset.materials, part) for part in asset.parts], np.float32)
     visible = covered & (alpha >= cutoff[triangles.part][texels.owner])
     # What is cut out often holds black or white that was never meant to be seen: visible colours replace it.
     filled = fill_gutters(start, visible if visible.any() else covered, wrap)
-    return Atlas(plan, wrap, filled, fill_gutters(alpha[..., None], covered, wrap)[..., 0], owner)
+    if own is None or triangles.colours is not None:
+        own = fill_gutters(alpha[..., None], covered, wrap)[..., 0]
+    return Atlas(plan, wrap, filled, own, owner)
+
+
+def _own_alpha(asset: Asset, plan: AtlasPlan) -> Float32[np.ndarray, "H W"] | None:
+    """The image's own alpha where its UVs are kept, also between charts and also where it is not looked at:
+    opaque materials may store something else in it. None where there is none."""
+    image = asset.materials[plan.materials[0]].image if plan.materials else None
+    if plan.unwrap or image is None:
+        return None
+    pixels = asset.image(image)
+    if pixels[..., 3].min() == 255:
+        return None
+    alpha = Image.fromarray(np.ascontiguousarray(pixels[..., 3]))
+    if alpha.size != plan.size[::-1]:
+        alpha = alpha.resize(plan.size[::-1], Image.Resampling.BOX)
+    return np.asarray(alpha, np.float32) / 255
 
 
 def _cutoff(materials: tuple[Material, ...], part: Part) -> float:
