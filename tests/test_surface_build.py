@@ -79,7 +79,8 @@ def test_kept_uvs_start_from_the_image_itself() -> None:
     asset.size = (16, 16)
     (atlas,) = build_surface(asset, KEEP16).atlases
     np.testing.assert_allclose(atlas.start, picture[..., :3] / 255, atol=1e-6)
-    assert atlas.alpha is None  # opaque materials have none, whatever the image holds
+    assert atlas.alpha is not None  # opaque, and yet the image's own alpha goes back into the file
+    np.testing.assert_allclose(atlas.alpha, picture[..., 3] / 255, atol=1e-6)
 
 
 def test_colours_multiply_in_linear_light() -> None:

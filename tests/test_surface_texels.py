@@ -70,6 +70,12 @@ def test_triangles_that_are_not_finite_own_nothing() -> None:
     assert set(np.unique(rasterize(broken, (4, 4)).owner)) == {-1, 1}
 
 
+def test_absurd_uvs_neither_fail_nor_take_long() -> None:
+    for wrap in (REPEAT, MIRROR, CLAMP):
+        owner = rasterize(np.concatenate([SQUARE * 1e300, SQUARE * 5e5, SQUARE]), (8, 8), wrap).owner
+        assert (owner >= 2).all()
+
+
 @pytest.mark.parametrize("shift", [(1, 0), (-3, 2), (0.5, 0.25)])
 def test_repeating_images_wrap_around(shift: tuple[float, float]) -> None:
     # Moving UVs by half an image rolls the texels by half the atlas.

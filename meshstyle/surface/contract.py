@@ -65,7 +65,7 @@ class Atlas:
         start: the colours the model has: sRGB 0..1, factor × vertex colour × image; gutters filled from
             charts.
         alpha: 0..1, of vertex colour × image (the factor's stays in the material), or None where it is 1
-            throughout or the materials are opaque.
+            throughout. Opaque materials have one too where the image does and its UVs are kept.
         owner: the triangle (index into the Surface) that owns a texel's centre, or the nearest one that
             touches the texel without holding its centre; -1: no triangle touches the texel.
     """

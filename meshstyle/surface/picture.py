@@ -80,7 +80,8 @@ class Picture:
     ) -> Float32[np.ndarray, "N 4"]:
         pixels = self._level(number)
         height, width = pixels.shape[:2]
-        x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
+        near = [_near_zero(uv[:, axis], wrap[axis]) for axis in (0, 1)]
+        x, y = near[0] * width - 0.5, near[1] * height - 0.5
         column, row = np.floor(x), np.floor(y)
         fx, fy = (x - column).astype(np.float32)[:, None], (y - row).astype(np.float32)[:, None]
         columns = [wrap_index(column.astype(np.int64) + k, width, wrap[0]) for k in (0, 1)]
@@ -93,6 +94,11 @@ class Picture:
         top = pick(0, 0) * (1 - fx) + pick(0, 1) * fx
         bottom = pick(1, 0) * (1 - fx) + pick(1, 1) * fx
         return top * (1 - fy) + bottom * fy
+
+
+def _near_zero(u: Float64[np.ndarray, "N"], wrap: Wrap) -> Float64[np.ndarray, "N"]:
+    """The same place of the image, at coordinates that fit into an integer number of pixels."""
+    return np.clip(u, -1.0, 2.0) if wrap is Wrap.CLAMP else u - 2.0 * np.floor(u / 2.0)
 
 
 def _halved(pixels: np.ndarray) -> Float32[np.ndarray, "h w 4"]:

@@ -22,6 +22,7 @@ TEXELS_AT_ONCE = 1 << 21
 MAX_PERIODS = 4
 """A triangle that spans more repeats of its image than this is rasterised in the first ones only: it has
 covered itself many times over by then."""
+LARGEST_UV = 1e6
 DEEP = 8  # bounding boxes over the atlas' area: beyond, triangles without a free texel are looked for
 TIE = 1e-9
 """A texel centre this close to an edge (in texels) lies on it, for both triangles that share the edge."""
@@ -37,6 +38,11 @@ def wrap_index(index: np.ndarray, length: int, wrap: Wrap) -> np.ndarray:
     return np.clip(index, 0, length - 1)
 
 
+def usable_uv(uv: Float64[np.ndarray, "F 3 2"]) -> Bool[np.ndarray, "F"]:
+    """Finite, and small enough for texels to mean anything."""
+    return (np.abs(uv) < LARGEST_UV).all(axis=(1, 2))  # nan compares as false
+
+
 class Grid:
     """UV triangles in texel units, brought near the origin, with what the span arithmetic needs."""
 
@@ -46,7 +52,7 @@ class Grid:
         self.height, self.width = size
         self.wrap = wrap
         scale = np.array([self.width, self.height], np.float64)
-        self.usable = np.isfinite(uv).all(axis=(1, 2))
+        self.usable = usable_uv(uv)
         points = np.where(self.usable[:, None, None], uv, 0.0) * scale
         limits = np.zeros((len(uv), 2, 2), np.int64)  # axis, (first, last) row or column
         for axis, (kind, length) in enumerate(zip(wrap, (self.width, self.height), strict=True)):
@@ -168,7 +174,7 @@ class Grid:
             dx, dy = sign * (q[:, 0] - p[:, 0]), sign * (q[:, 1] - p[:, 1])
             # Inside means dx (y - py) - dy (x - px) >= inset |edge|.
             slack = dx * (y - p[:, 1]) - (inset * np.hypot(dx, dy) if inset else 0.0)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 bound = p[:, 0] + slack / dy
             level = dy == 0
             outside = level & (slack < -TIE * np.abs(dx))
@@ -192,7 +198,7 @@ class Grid:
             dx, dy = q[:, 0] - p[:, 0], q[:, 1] - p[:, 1]
             hit = (np.minimum(p[:, 1], q[:, 1]) <= high) & (np.maximum(p[:, 1], q[:, 1]) >= low)
             for y in (np.clip(p[:, 1], low, high), np.clip(q[:, 1], low, high)):
-                with np.errstate(divide="ignore", invalid="ignore"):
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                     along = np.where(dy != 0, np.clip((y - p[:, 1]) / dy, 0.0, 1.0), 0.0)
                 x = p[:, 0] + along * dx
                 left, right = (

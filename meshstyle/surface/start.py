@@ -11,6 +11,7 @@ from ..asset.contract import Asset, Material, Wrap
 from .colour import to_srgb
 from .contract import AtlasPlan
 from .picture import Picture
+from .spans import usable_uv
 from .texels import Texels, texel_area
 
 TEXELS_AT_ONCE = 1 << 19
@@ -80,7 +81,7 @@ def _picture(asset: Asset, plan: AtlasPlan) -> Picture | None:
 
 def _levels(picture: Picture, triangles: AtlasTriangles, size: tuple[int, int]) -> Float64[np.ndarray, "F"]:
     """log2 of how many of the image's pixels, along a side, fall into one texel of the atlas."""
-    usable = np.where(np.isfinite(triangles.source_uv), triangles.source_uv, 0.0)
+    usable = np.where(usable_uv(triangles.source_uv)[:, None, None], triangles.source_uv, 0.0)
     pixels, owned = texel_area(usable, picture.size), texel_area(triangles.uv, size)
     # A triangle smaller than a texel still is spread over one.
     return 0.5 * np.log2(np.maximum(pixels, 1e-12) / np.maximum(owned, 0.5))

@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 from ..asset.contract import Wrap
 from .contract import UVHealth
 from .normals import face_normals, weld
+from .spans import usable_uv
 from .texels import layers, texel_area
 
 MEASURED_SIZE = 1024  # longer side of the atlas the layers are counted in
@@ -37,7 +38,7 @@ def uv_health(
     """
     size = _fit(MEASURED_SIZE, aspect)
     _, area = face_normals(corners)
-    usable = np.isfinite(uv).all(axis=(1, 2))
+    usable = usable_uv(uv)
     safe = np.where(usable[:, None, None], uv, 0.0)
     texels = texel_area(safe, (1024, 1024)) * usable
     total = area.sum()
