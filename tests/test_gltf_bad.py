@@ -31,8 +31,6 @@ CAUSES = {
     "invalid_image_data.gltf": "no triangles",
     "primitive_no_position.gltf": "no positions",
     "node_loop.gltf": "loop",
-    "Fox_draco.glb": "KHR_draco_mesh_compression",
-    "robot_meshopt.glb": "EXT_meshopt_compression",
 }
 
 
@@ -314,12 +312,12 @@ def test_images_that_cannot_be_read(tmp_path: Path) -> None:
     images = [
         {"uri": "gone.png"},
         {"bufferView": maker.view(b"no picture at all"), "mimeType": "image/png", "name": "noise"},
-        {"bufferView": maker.view(b"\xabKTX 20\xbb\r\n\x1a\n" + bytes(80)), "mimeType": "image/ktx2"},
+        {"bufferView": maker.view(b"\xabKTX 20\xbb\r\n\x1a\n" + bytes(9)), "mimeType": "image/ktx2"},
         {"name": "empty"},
     ]
     numbers = [maker.add("images", image) for image in images]
     asset = GltfAsset(maker.glb(tmp_path / "in.glb"))
-    for number, cause in zip(numbers, ("gone.png", "noise", "KTX2", "neither"), strict=True):
+    for number, cause in zip(numbers, ("gone.png", "noise", "cut off", "neither"), strict=True):
         with pytest.raises(PictureError, match=cause):
             asset.image(number)
         with pytest.raises(PictureError, match=cause):

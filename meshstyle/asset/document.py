@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import AssetError
-from .container import MAX_FILE_BYTES, Container, parse_json, read_container, read_file
+from .container import MAX_FILE_BYTES, Container, dump_json, parse_json, read_container, read_file
 from .fields import Fields, fail
 from .paths import decode_data_uri, is_data_uri, resolve_uri
 from .structure import check_structure
@@ -17,11 +17,14 @@ _KNOWN_EXTENSIONS = frozenset(
         "EXT_lights_ies",
         "EXT_lights_image_based",
         "EXT_mesh_gpu_instancing",
+        "EXT_meshopt_compression",
         "EXT_texture_avif",
         "EXT_texture_webp",
         "KHR_animation_pointer",
+        "KHR_draco_mesh_compression",
         "KHR_lights_punctual",
         "KHR_mesh_quantization",
+        "KHR_meshopt_compression",
         "KHR_node_visibility",
         "KHR_texture_basisu",
         "KHR_texture_transform",
@@ -36,21 +39,23 @@ COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_me
 
 
 class GltfDocument:
-    """An immutable view of one file.
+    """A view of one file.
 
     Attributes:
         path: the file.
         container: its bytes, taken apart.
-        root: its JSON. Shared: parse `container.text` again for a copy to change.
-        buffers: their bytes, `byteLength` long; None for the placeholder buffers of compressed data.
+        root: its JSON. Shared: `new_json` gives a copy to change.
+        buffers: their bytes, `byteLength` long; None for placeholders that nothing reads.
         sources: the file and every file of its own folder that it refers to, present or not.
+        warnings: what is not as in the file, one sentence each.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the file and its buffers. Raises AssetError."""
         self.path = path
         self.container: Container = read_container(path)
-        self.root = Fields(parse_json(self.container.text, path), "", path)
+        self._text = self.container.text
+        self.root = Fields(parse_json(self._text, path), "", path)
         self._check_version()
         self._check_extensions()
         check_structure(self.root)
@@ -70,10 +75,19 @@ class GltfDocument:
             *self._buffer_files.values(),
             *self._image_files.values(),
         )
+        self.warnings: tuple[str, ...] = ()
 
     def new_json(self) -> dict[str, Any]:
         """A copy of the JSON that may be changed."""
-        return parse_json(self.container.text, self.path)
+        return parse_json(self._text, self.path)
+
+    def replace(self, json: dict[str, Any], binary: bytes, warning: str) -> None:
+        """Go on with other JSON, whose buffer has no uri, and with that buffer."""
+        self.root, self._text = Fields(json, "", self.path), dump_json(json)
+        self.buffers = (memoryview(binary),)
+        self._views, self._buffer_files = self.root.children("bufferViews"), {}
+        self._images = self.root.children("images")
+        self.warnings = (warning,)
 
     def image_file(self, index: int) -> Path | None:
         """The file that an image lies in, or None where it is part of the model's own data."""
@@ -98,14 +112,14 @@ class GltfDocument:
         return media, bytes(self.view_bytes(view))
 
     def view_bytes(self, index: int) -> memoryview:
-        """The bytes of a bufferView. Raises AssetError; compressed ones would be decoded here."""
+        """The bytes of a bufferView. Raises AssetError."""
         view = self._views[index]
         buffer = view.index("buffer", len(self.buffers), "buffers")
         if buffer is None:
             view.fail("has no buffer")
         data = self.buffers[buffer]
         if data is None:
-            refuse_compression(self.path, self._compression(view))
+            view.fail("lies in a buffer without data")
         start, length = view.integer("byteOffset", 0), view.integer("byteLength", low=1)
         if start + length > len(data):
             view.fail(f"reaches byte {start + length} of a buffer of {len(data)} bytes")
@@ -114,11 +128,6 @@ class GltfDocument:
     def view_stride(self, index: int) -> int | None:
         view = self._views[index]
         return view.integer("byteStride", low=1, high=255) if view.has("byteStride") else None
-
-    @staticmethod
-    def _compression(view: Fields) -> str:
-        used = [name for name in COMPRESSIONS if name in view.child("extensions").value]
-        return used[0] if used else "buffer compression"
 
     def _check_version(self) -> None:
         asset = self.root.child("asset")
@@ -134,8 +143,6 @@ class GltfDocument:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             fail(self.path, "extensionsRequired is not a list of names")
         for name in names:
-            if name in COMPRESSIONS:
-                refuse_compression(self.path, name)
             if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIX):
                 raise AssetError(
                     self.path,
@@ -163,11 +170,3 @@ class GltfDocument:
             buffer.fail(f"is cut off: {length} bytes are promised, {len(data)} are there")
         self._room -= length
         return data[:length]
-
-
-def refuse_compression(path: Path, name: str) -> NoReturn:
-    raise AssetError(
-        path,
-        f"its geometry is compressed with {name}, which meshstyle does not read yet",
-        "Export the model without compression.",
-    )

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer, Shaped
 
 from .accessors import Accessors, to_float
-from .document import COMPRESSIONS, GltfDocument, refuse_compression
 from .fields import Fields
 from .scene import Instances
 
@@ -35,17 +34,16 @@ class Geometry:
     attributes: dict[str, int]
 
 
-def read_geometry(primitive: Fields, document: GltfDocument, accessors: Accessors) -> Geometry | None:
+def read_geometry(primitive: Fields, accessors: Accessors) -> Geometry | None:
     """The triangles of a primitive; None for points, lines and primitives without positions.
 
-    Raises AssetError for indices out of range, attributes of differing length, and compressed geometry.
+    Raises AssetError for indices out of range and attributes of differing length.
     """
     if primitive.integer("mode", TRIANGLES, high=6) not in TRIANGLE_MODES:
         return None
     attributes = _references(primitive.child("attributes"), accessors)
     if "POSITION" not in attributes:
         return None
-    _refuse_compressed(primitive, document, accessors, attributes["POSITION"])
     vertex_count = accessors.count(attributes["POSITION"])
     for holder in (primitive.child("attributes"), *primitive.children("targets")):
         for name, index in _references(holder, accessors).items():
@@ -60,15 +58,6 @@ def read_geometry(primitive: Fields, document: GltfDocument, accessors: Accessor
 def _references(holder: Fields, accessors: Accessors) -> dict[str, int]:
     found = {name: holder.index(name, len(accessors), "accessors") for name in holder.value}
     return {name: index for name, index in found.items() if index is not None}
-
-
-def _refuse_compressed(
-    primitive: Fields, document: GltfDocument, accessors: Accessors, positions: int
-) -> None:
-    """Compressed primitives may carry plain data for readers like this one; without it they are refused."""
-    for name in COMPRESSIONS:
-        if name in primitive.child("extensions").value and not accessors.fields(positions).has("bufferView"):
-            refuse_compression(document.path, name)
 
 
 def _read_indices(primitive: Fields, accessors: Accessors, vertex_count: int) -> Int64[np.ndarray, " N"]:

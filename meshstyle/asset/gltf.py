@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from ..errors import AssetError, PictureError
-from . import pictures
+from . import ktx2, pictures
 from .accessors import Accessors
 from .contract import Material, Paint, Part
-from .document import GltfDocument
+from .decompress import read_document
 from .fields import Fields
 from .geometry import Geometry, place, read_corners, read_geometry
 from .gltf_materials import DEFAULT, BaseColour, read_materials
@@ -24,7 +24,6 @@ from .scene import Instances, Scene
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
-_KTX2_MAGIC = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class GltfAsset:
     def __init__(self, path: Path) -> None:
         """Read a file. Raises AssetError."""
         self.path = path
-        self.document = GltfDocument(path)
+        self.document = read_document(path)
         self.kind = "GLB" if self.document.container.is_glb else "glTF"
         self.base_colours = read_materials(self.document)
         self._warnings: list[str] = []
@@ -63,18 +62,22 @@ class GltfAsset:
         self.part_sources, self.parts = self._read_parts()
         extra = [DEFAULT.material] if any(item.material is None for item in self.part_sources) else []
         self.materials: tuple[Material, ...] = (*(item.material for item in self.base_colours), *extra)
-        self.warnings = tuple(dict.fromkeys(self._warnings))
+        self.warnings = tuple(dict.fromkeys([*self._warnings, *self.document.warnings]))
         self.record = self._read_record()
         self._accessors.forget()
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
         data, subject = self._image_bytes(index)
+        if ktx2.is_ktx2(data):
+            return ktx2.decode_ktx2(data, subject)
         return pictures.decode_picture(data, subject)
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""
         data, subject = self._image_bytes(index)
+        if ktx2.is_ktx2(data):
+            return ktx2.ktx2_size(data, subject)
         return pictures.picture_size(data, subject)
 
     def image_name(self, index: int) -> str:
@@ -102,12 +105,6 @@ class GltfAsset:
             _, data = self.document.image_bytes(index)
         except AssetError as error:
             raise PictureError(subject, error.cause, error.remedy) from error
-        if data[:12] == _KTX2_MAGIC:
-            raise PictureError(
-                subject,
-                "the image is a KTX2 (Basis Universal) texture, which meshstyle does not read yet",
-                "Export the model with PNG or JPEG textures.",
-            )
         return data, subject
 
     def _read_parts(self) -> tuple[tuple[PartSource, ...], tuple[Part, ...]]:
@@ -137,7 +134,7 @@ class GltfAsset:
         for mesh in sorted(instances):
             count = sum(len(item.matrices) for item in instances[mesh])
             for number, primitive in enumerate(meshes[mesh].children("primitives")):
-                geometry = read_geometry(primitive, self.document, self._accessors)
+                geometry = read_geometry(primitive, self._accessors)
                 if geometry is None or not len(geometry.vertices):
                     self._note_left_out(primitive)
                     continue

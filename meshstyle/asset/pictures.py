@@ -118,7 +118,7 @@ def _open(data: bytes, subject: str | Path) -> Iterator[Image.Image]:
             Image.init()
             formats = [name for name in _FORMATS if name in Image.OPEN]
             with Image.open(io.BytesIO(data), formats=formats) as image:
-                _check_size(image, subject)
+                check_size(*image.size, subject)
                 yield image
         except PictureError:
             raise
@@ -139,8 +139,8 @@ def _open(data: bytes, subject: str | Path) -> Iterator[Image.Image]:
             ) from error
 
 
-def _check_size(image: Image.Image, subject: str | Path) -> None:
-    width, height = image.size
+def check_size(width: int, height: int, subject: str | Path) -> None:
+    """Raise PictureError for sizes of nothing or over the limits."""
     if width < 1 or height < 1:
         raise PictureError(subject, "the picture has no pixels", "Use a picture with pixels in it.")
     if max(width, height) > MAX_SIDE:
