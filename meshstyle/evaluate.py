@@ -88,7 +88,10 @@ def evaluate(
             rows.append(_judge(pair[0], pair[1], background, objective, target))
     if not rows:
         raise AssetError(stylized, "no view shows any of it", "Check that the model has visible triangles.")
-    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    # A view so small that no block lies inside the silhouette says nothing about structure.
+    telling = [row["structure"] for row in rows if math.isfinite(row["structure"])]
+    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "structure"}
+    means["structure"] = float(np.mean(telling)) if telling else 1.0
     painted = sum(row["painted_rays"] for row in rows) / max(sum(row["rays"] for row in rows), 1)
     progress(Progress("evaluate", VIEWS, VIEWS))
     return Evaluation(
@@ -126,7 +129,7 @@ def _judge(
         terms = objective(a, target, content)
         before = objective(b, target, content)
         (la, inside), (lb, _) = (luminance_blocks(x, mask, STRUCTURE_BLOCK) for x in (a, b))
-        structure = float(correlation(la, lb, inside))
+        structure = float(correlation(la, lb, inside)) if float(inside.sum()) > 1 else math.nan
     same = len(ours.ray_colours) == len(theirs.ray_colours)
     changed = (np.abs(ours.ray_colours - theirs.ray_colours) > PAINTED).any(1) if same else np.ones(0, bool)
     return {
