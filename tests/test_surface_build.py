@@ -124,6 +124,31 @@ def test_unwrapping_carries_the_picture_over() -> None:
     np.testing.assert_allclose(np.abs(normal), np.broadcast_to([0, 0, 1], normal.shape), atol=1e-9)
 
 
+def test_several_images_in_one_atlas() -> None:
+    red, green = (
+        np.full((4, 4, 4), 255, np.uint8) * np.array(c, np.uint8) for c in ([1, 0, 0, 1], [0, 1, 0, 0])
+    )
+    # Red is cut out where its alpha says so (nowhere); green is opaque and its alpha (0) does not count.
+    materials = [
+        Material("a", image=0, alpha_mode="MASK"),
+        Material("b", image=1),
+        Material("c", (0, 0, 1, 1)),
+    ]
+    parts = [
+        Part(m.name, i, moved(SQUARE, 2 * i, 0, 0)[None], None, SQUARE_UV) for i, m in enumerate(materials)
+    ]
+    asset = HandMade(parts, materials, (4, 4), images={0: red, 1: green})
+    surface = build_surface(
+        asset, Settings(texture_size=64), plan_atlases(asset, Settings(texture_size=64), shared=True)
+    )
+    (atlas,) = surface.atlases
+    assert atlas.alpha is None
+    for number, colour in enumerate(np.eye(3)):
+        own = atlas.covered & (surface.part[atlas.owner] == number)
+        assert own.any()
+        np.testing.assert_allclose(atlas.start[own], np.broadcast_to(colour, (own.sum(), 3)), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("wrap", "expected"),
     [(Wrap.REPEAT, [0, 1, 0, 1]), (Wrap.MIRROR, [1, 0, 0, 1]), (Wrap.CLAMP, [0, 0, 0, 1])],

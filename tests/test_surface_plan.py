@@ -147,6 +147,17 @@ def test_materials_of_one_image_share_an_atlas_and_so_do_those_without() -> None
     assert [p.unwrap for p in plans] == [False, True, False]  # both squares without an image lie in one place
 
 
+def test_parts_may_be_left_out_and_all_images_put_into_one() -> None:
+    materials = [Material("a", image=0), Material("b", image=1)]
+    asset = HandMade([part(), part(moved(SQUARE, 2, 0, 0), material=1)], materials)
+    assert [p.parts for p in plan_atlases(asset, Settings(), parts=[1])] == [(1,)]
+    (plan,) = plan_atlases(asset, Settings(), shared=True)
+    assert (plan.name, plan.materials, plan.parts, plan.unwrap) == ("thing", (0, 1), (0, 1), True)
+    assert "2 images" in plan.reason
+    with pytest.raises(UsageError, match="cannot share"):
+        plan_atlases(asset, Settings(uv="keep"), shared=True)
+
+
 def test_parts_without_instances_are_not_painted() -> None:
     nowhere = Part("nowhere", 0, np.zeros((0, 2, 3, 3)), None, SQUARE_UV)
     assert [p.parts for p in plan_atlases(HandMade([nowhere, part()]), Settings())] == [(1,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +27,16 @@ FRESH_COVERAGE = 0.5  # what unwrapping may be trusted to fill
 
 @dataclass(frozen=True)
 class _Group:
-    """Parts that will share an atlas: their materials read one image, or none."""
+    """Parts that will share an atlas: their materials read one image, or none; or any, if all are to share."""
 
-    image: int | None
+    images: tuple[int, ...]
     materials: tuple[int, ...]
     parts: tuple[int, ...]
 
 
-def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
+def plan_atlases(
+    asset: Asset, settings: Settings, parts: Collection[int] | None = None, shared: bool = False
+) -> tuple[AtlasPlan, ...]:
     """Decide, without decoding any image.
 
     Materials that read the same image share an atlas, all materials without one share another. Own UVs are
@@ -43,6 +46,10 @@ def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
     DEFAULT_TEXTURE_SIZE_RANGE. Kept UVs keep the image's proportions. Fresh UVs get a square, of at least
     FRESH_SIZE where the user does not say; so do models without an image.
 
+    Args:
+        parts: which of the asset's parts are to be painted; None: all.
+        shared: one atlas with fresh UVs for all materials, whatever images they read.
+
     Raises UsageError where UVs are to be kept and a part has none; PictureError where an image is unreadable.
     """
     boxes = [(c.min(axis=(0, 1, 2)), c.max(axis=(0, 1, 2))) for p in asset.parts if (c := p.corners).size]
@@ -50,28 +57,36 @@ def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
     if boxes:
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         diagonal = float(np.linalg.norm(high - low))
-    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset))
+    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset, parts, shared))
 
 
-def _groups(asset: Asset) -> list[_Group]:
+def _groups(asset: Asset, parts: Collection[int] | None, shared: bool) -> list[_Group]:
     """In the order of the parts. Parts without triangles or instances have nothing to paint."""
+    images = [asset.materials[part.material].image for part in asset.parts]
     found: dict[int | None, list[int]] = {}
     for index, part in enumerate(asset.parts):
-        if part.corners.size:
-            found.setdefault(asset.materials[part.material].image, []).append(index)
+        if part.corners.size and (parts is None or index in parts):
+            found.setdefault(None if shared else images[index], []).append(index)
     return [
-        _Group(image, tuple(dict.fromkeys(asset.parts[i].material for i in parts)), tuple(parts))
-        for image, parts in found.items()
+        _Group(
+            tuple(dict.fromkeys(image for i in members if (image := images[i]) is not None)),
+            tuple(dict.fromkeys(asset.parts[i].material for i in members)),
+            tuple(members),
+        )
+        for members in found.values()
     ]
 
 
 def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> AtlasPlan:
     parts = [asset.parts[i] for i in group.parts]
     bare = [p.name for p in parts if p.uv is None]
-    original = None if group.image is None else asset.image_size(group.image)
+    original = max((asset.image_size(image) for image in group.images), key=max, default=None)
     kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings)
     health = None if bare else _health(asset, group, kept_size)
     if settings.uv == "keep":
+        if len(group.images) > 1:
+            cause = f"{len(group.images)} images cannot share an atlas with the UVs they have"
+            raise UsageError(asset.path, cause, "Use --uv unwrap, or give each image its own atlas.")
         if bare:
             raise UsageError(
                 asset.path, f"{bare[0]} has no UVs that could be kept", "Leave --uv out, or use --uv unwrap."
@@ -84,7 +99,7 @@ def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> A
         unwrap = fault is not None
         reason = f"It gets fresh UVs: {fault}." if fault else _praise(health)
     return AtlasPlan(
-        name=asset.path.stem if group.image is None else asset.image_name(group.image),
+        name=asset.image_name(group.images[0]) if len(group.images) == 1 else asset.path.stem,
         materials=group.materials,
         parts=group.parts,
         size=fresh_size if unwrap else kept_size,
@@ -139,6 +154,8 @@ def _fault(
     """Why the parts cannot be painted with the UVs they have, as a clause; None: they can."""
     if health is None:
         return "it has no UVs"
+    if len(group.images) > 1:
+        return f"{len(group.images)} images are put into one"
     if health.zero_area > MAX_ZERO_AREA:
         return f"{_percent(health.zero_area)} of the surface has no area in its UVs"
     if health.overlap > MAX_OVERLAP:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32
+from jaxtyping import Bool, Float32, Float64, Int32
 
 from ..asset.contract import Asset, Material, Wrap
 from .colour import to_srgb
@@ -48,43 +48,80 @@ def start_colours(
     The alpha leaves out the material's factor, which stays in the material when the model is written (glTF
     multiplies the two), but holds that of the vertex colours, which does not.
     """
-    picture = _picture(asset, plan)
-    whole = None if picture is None or plan.unwrap else picture.resized(plan.size)
+    pictures = _pictures(asset, plan)
     colour = np.zeros((*plan.size, 3), np.float32)
     alpha = np.ones(plan.size, np.float32)
     covered = np.flatnonzero(texels.owner >= 0)
-    level = _levels(picture, triangles, plan.size) if picture is not None and whole is None else None
+    whole, kinds = None, []
+    if not plan.unwrap and pictures:
+        # Kept UVs: texels are the image's own pixels, not lookups that would blur them.
+        whole = next(iter(pictures.values())).resized(plan.size).reshape(-1, 4)
+    elif pictures:
+        kinds = _kinds(asset, plan, pictures, triangles)
     for first in range(0, len(covered), TEXELS_AT_ONCE):
         texel = covered[first : first + TEXELS_AT_ONCE]
         owner = texels.owner.reshape(-1)[texel]
         weights = texels.barycentric.reshape(-1, 3)[texel]
         value = _tint(asset.materials, triangles, owner, weights)
         if whole is not None:
-            value *= whole.reshape(-1, 4)[texel]
-        elif picture is not None and level is not None:
-            value *= _lookup(picture, asset.materials, triangles, owner, weights, level)
+            value *= whole[texel]
+        for kind in kinds:
+            chosen = np.flatnonzero(kind.uses[triangles.material[owner]])
+            if len(chosen):
+                value[chosen] *= _lookup(kind, triangles, owner[chosen], weights[chosen])
         colour.reshape(-1, 3)[texel] = to_srgb(value[:, :3])
         alpha.reshape(-1)[texel] = np.clip(value[:, 3], 0.0, 1.0)
     return colour, alpha
 
 
-def _picture(asset: Asset, plan: AtlasPlan) -> Picture | None:
-    image = asset.materials[plan.materials[0]].image if plan.materials else None
-    if image is None:
-        return None
-    pixels = asset.image(image)
-    if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials):
-        pixels = pixels.copy()
-        pixels[..., 3] = 255  # opaque materials show the colours of transparent pixels too
-    return Picture(pixels)
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Materials that read one picture in one way.
+
+    Attributes:
+        uses: per material of the asset, whether it is one of them.
+        level: per triangle, log2 of how many of the picture's pixels, along a side, fall into a texel.
+    """
+
+    picture: Picture
+    wrap: tuple[Wrap, Wrap]
+    uses: Bool[np.ndarray, "M"]
+    level: Float64[np.ndarray, "F"]
 
 
-def _levels(picture: Picture, triangles: AtlasTriangles, size: tuple[int, int]) -> Float64[np.ndarray, "F"]:
-    """log2 of how many of the image's pixels, along a side, fall into one texel of the atlas."""
+def _pictures(asset: Asset, plan: AtlasPlan) -> dict[tuple[int, bool], Picture]:
+    """By image, and by whether its alpha counts: opaque materials show the colours of transparent pixels too.
+
+    Kept UVs have one image, whose alpha counts where any of its materials looks at it.
+    """
+    found: dict[tuple[int, bool], Picture] = {}
+    opaque = [asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials]
+    for index, solid in zip(plan.materials, opaque, strict=True):
+        image = asset.materials[index].image
+        key = (image, solid if plan.unwrap else all(opaque))
+        if image is not None and key not in found:
+            pixels = asset.image(image)
+            if key[1]:
+                pixels = pixels.copy()
+                pixels[..., 3] = 255
+            found[image, key[1]] = Picture(pixels)
+    return found
+
+
+def _kinds(
+    asset: Asset, plan: AtlasPlan, pictures: dict[tuple[int, bool], Picture], triangles: AtlasTriangles
+) -> list[_Kind]:
     usable = np.where(usable_uv(triangles.source_uv)[:, None, None], triangles.source_uv, 0.0)
-    pixels, owned = texel_area(usable, picture.size), texel_area(triangles.uv, size)
     # A triangle smaller than a texel still is spread over one.
-    return 0.5 * np.log2(np.maximum(pixels, 1e-12) / np.maximum(owned, 0.5))
+    owned = np.maximum(texel_area(triangles.uv, plan.size), 0.5)
+    reads = [(m.image, m.alpha_mode == "OPAQUE", m.wrap) for m in asset.materials]
+    kinds = []
+    for image, solid, wrap in dict.fromkeys(reads[m] for m in plan.materials):
+        if image is not None:
+            picture = pictures[image, solid]
+            level = 0.5 * np.log2(np.maximum(texel_area(usable, picture.size), 1e-12) / owned)
+            kinds.append(_Kind(picture, wrap, np.array([r == (image, solid, wrap) for r in reads]), level))
+    return kinds
 
 
 def _tint(
@@ -102,27 +139,15 @@ def _tint(
 
 
 def _lookup(
-    picture: Picture,
-    materials: tuple[Material, ...],
+    kind: _Kind,
     triangles: AtlasTriangles,
     owner: Int32[np.ndarray, "N"],
     weights: Float32[np.ndarray, "N 3"],
-    level: Float64[np.ndarray, "F"],
 ) -> Float32[np.ndarray, "N 4"]:
     uv = np.einsum("nk,nkc->nc", weights.astype(np.float64), triangles.source_uv[owner])
     missing = ~np.isfinite(uv).all(axis=1)
     uv[missing] = 0.0  # glTF leaves this open; renderers read the attribute as zero
-    wraps = [m.wrap for m in materials]
-    kinds = list(dict.fromkeys(wraps))
-    if len(kinds) == 1:
-        return picture.sample(uv, kinds[0], level[owner])
-    kind = np.array([kinds.index(w) for w in wraps])[triangles.material[owner]]
-    out = np.empty((len(owner), 4), np.float32)
-    for number, wrap in enumerate(kinds):
-        chosen = np.flatnonzero(kind == number)
-        if len(chosen):
-            out[chosen] = picture.sample(uv[chosen], wrap, level[owner[chosen]])
-    return out
+    return kind.picture.sample(uv, kind.wrap, kind.level[owner])
 
 
 def common_wrap(materials: tuple[Material, ...], plan: AtlasPlan) -> tuple[Wrap, Wrap]:
