@@ -13,7 +13,14 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from meshstyle.errors import UsageError
-from meshstyle.settings import DEFAULT_TEXTURE_SIZE_RANGE, DEVICE_CHOICES, PRESETS, UV_CHOICES, Settings
+from meshstyle.settings import (
+    DEFAULT_TEXTURE_SIZE_RANGE,
+    DEVICE_CHOICES,
+    IMAGE_FORMATS,
+    PRESETS,
+    UV_CHOICES,
+    Settings,
+)
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ _SETTINGS: dict[str, tuple[str, str, str]] = {
         "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
     ),
     "uv": ("|".join(UV_CHOICES), "Keep the model's UVs, make new ones, or decide by their health.", ""),
+    "image_format": ("|".join(IMAGE_FORMATS), "Of the painted image; jpeg only where it is opaque.", ""),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
     "threads": ("N", "CPU threads.", "torch's choice"),

@@ -157,7 +157,7 @@ def stylize(
         PaintedAtlas(atlas.plan.name, image)
         for atlas, image in zip(surface.atlases, baked.images, strict=True)
     )
-    outputs = asset.write(output, Paint(atlases, surface.painted, record))
+    outputs = asset.write(output, Paint(atlases, surface.painted, record, settings.image_format))
     return _report(
         asset, surface, placement, solution, baked.filled_share, (outputs, settings, str(style), began)
     )

@@ -32,6 +32,7 @@ PRESETS: dict[str, Preset] = {
     "fine": Preset(scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)), views=20),
 }
 UV_CHOICES = ("auto", "keep", "unwrap")
+IMAGE_FORMATS = ("png", "webp", "jpeg")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
 TEXTURE_SIZE_RANGE = (16, 8192)
 DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
@@ -51,6 +52,7 @@ class Settings:
         tv_weight: τ, on the total variation over the surface.
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
+        image_format: of the painted image; `jpeg` only where it is opaque, else PNG.
         seed: same seed, machine and thread count give the same bytes.
         device: `auto` takes a GPU where torch finds one.
         threads: CPU threads; None leaves it to torch.
@@ -66,6 +68,7 @@ class Settings:
     tv_weight: float = 1.0
     texture_size: int | None = None
     uv: str = "auto"
+    image_format: str = "png"
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
@@ -76,6 +79,7 @@ class Settings:
             _check_type(name, getattr(self, name), hint)
         _check_choice("preset", self.preset, tuple(PRESETS))
         _check_choice("uv", self.uv, UV_CHOICES)
+        _check_choice("image_format", self.image_format, IMAGE_FORMATS)
         _check_choice("device", self.device, DEVICE_CHOICES)
         _check_range("iterations", self.iterations, 0, 100_000)
         _check_range("views", self.views, 1, 1000)

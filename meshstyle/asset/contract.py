@@ -97,11 +97,13 @@ class Paint:
         atlases: the images.
         parts: in the order of the asset's parts; None leaves a part as it is.
         record: JSON-able; goes into `asset.extras.meshstyle` (glTF) or a comment (OBJ).
+        image_format: of the images: `png`, `webp` or `jpeg` (then PNG where an atlas has alpha).
     """
 
     atlases: tuple[PaintedAtlas, ...]
     parts: tuple[PaintedPart | None, ...]
     record: Mapping[str, Any] = field(default_factory=dict)
+    image_format: str = "png"
 
 
 @runtime_checkable

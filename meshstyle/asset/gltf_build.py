@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from .container import pack_glb
-from .contract import Wrap
+from .contract import PaintedAtlas, Wrap
+from .gltf_materials import WEBP
+from .pictures import encode
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
@@ -65,11 +67,17 @@ class BuildMaterial:
 
 @dataclass(frozen=True, eq=False)
 class BuildImage:
-    """An encoded picture: PNG or JPEG."""
+    """An encoded picture: PNG, JPEG or WebP."""
 
     name: str
     data: bytes
-    mime_type: Literal["image/png", "image/jpeg"] = "image/png"
+    mime_type: str = "image/png"
+
+    @classmethod
+    def of(cls, atlas: PaintedAtlas, image_format: str) -> BuildImage:
+        """A painted image in a format of `contract.Paint`."""
+        encoded = encode(atlas.pixels, image_format)
+        return cls(atlas.name, encoded.data, encoded.media)
 
 
 def build_glb(
@@ -89,10 +97,10 @@ def build_glb(
         builder.document["asset"]["extras"] = {"meshstyle": dict(record)}
     for mesh in meshes:
         builder.add_mesh(mesh)
-    for material in materials:
-        builder.add_material(material)
     for image in images:
         builder.add_image(image)
+    for material in materials:
+        builder.add_material(material)
     return builder.pack()
 
 
@@ -112,7 +120,7 @@ class _Builder:
     def add_material(self, material: BuildMaterial) -> None:
         surface: dict[str, Any] = {"baseColorFactor": list(material.factor)}
         if material.image is not None:
-            texture = {"sampler": self._sampler(material.wrap), "source": material.image}
+            texture = {"sampler": self._sampler(material.wrap), **self._source(material.image)}
             surface["baseColorTexture"] = {"index": self._shared("textures", texture)}
         surface |= {"metallicFactor": material.metallic, "roughnessFactor": material.roughness}
         item: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
@@ -136,6 +144,14 @@ class _Builder:
         if self.binary:
             self.document["buffers"] = [{"byteLength": len(self.binary)}]
         return pack_glb(self.document, bytes(self.binary) if self.binary else None)
+
+    def _source(self, image: int) -> dict[str, Any]:
+        """A texture's reference to its image."""
+        if self.document["images"][image]["mimeType"] != "image/webp":
+            return {"source": image}
+        for key in ("extensionsUsed", "extensionsRequired"):
+            self._shared(key, WEBP)
+        return {"extensions": {WEBP: {"source": image}}}
 
     def _primitive(self, item: BuildPrimitive) -> dict[str, Any]:
         positions = item.positions.astype(np.float32)  # (V, 3)
@@ -188,12 +204,12 @@ class _Builder:
         filters = {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR}
         return self._shared("samplers", filters | {"wrapS": along_u, "wrapT": along_v})
 
-    def _append(self, name: str, item: dict[str, Any]) -> int:
+    def _append(self, name: str, item: Any) -> int:
         items = self.document.setdefault(name, [])
         items.append(item)
         return len(items) - 1
 
-    def _shared(self, name: str, item: dict[str, Any]) -> int:
+    def _shared(self, name: str, item: Any) -> int:
         """The index of an equal item, appended when there is none yet."""
         items = self.document.setdefault(name, [])
         return items.index(item) if item in items else self._append(name, item)

@@ -14,8 +14,9 @@ from .fields import Fields
 
 SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 TRANSFORM = "KHR_texture_transform"
+WEBP = "EXT_texture_webp"
 # In order of preference where a texture has no plain source.
-IMAGE_EXTENSIONS = ("EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
+IMAGE_EXTENSIONS = (WEBP, "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
 _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 

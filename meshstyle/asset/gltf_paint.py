@@ -6,14 +6,14 @@ own; what only painted things use is replaced in place, so that no dead weight i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 from .contract import Paint
 from .gltf import PartSource
 from .gltf_draft import Draft, Json, drop_extension, numbers_at
-from .gltf_materials import IMAGE_EXTENSIONS, SPECULAR_GLOSSINESS, TRANSFORM
+from .gltf_materials import IMAGE_EXTENSIONS, SPECULAR_GLOSSINESS, TRANSFORM, WEBP
 
 _VARIANTS = "KHR_materials_variants"
 
@@ -199,3 +199,13 @@ def _place_images(
         for texture in painted:
             texture["source"] = images[atlas][0]
     return images
+
+
+def point_at_webp(draft: Draft, images: Collection[int]) -> None:
+    """Textures of these images name them as EXT_texture_webp wants it, without a source for other readers."""
+    textures = [texture for texture in draft.items("textures") if texture.get("source") in images]
+    for texture in textures:
+        texture.setdefault("extensions", {})[WEBP] = {"source": texture.pop("source")}
+    for key in ("extensionsUsed", "extensionsRequired"):
+        if textures and WEBP not in draft.json.setdefault(key, []):
+            draft.json[key].append(WEBP)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from .document import COMPRESSIONS
 from .gltf_draft import Draft, Json, NewView, drop_unused_names
 from .gltf_materials import IMAGE_EXTENSIONS, TRANSFORM
 from .gltf_pack import pack_for_glb, pack_for_gltf
-from .gltf_paint import keep_vertex_colours_aside, paint_materials
+from .gltf_paint import keep_vertex_colours_aside, paint_materials, point_at_webp
 from .gltf_vertices import add_uv_sets
 from .paths import file_stem
+from .pictures import Encoded
 
 if TYPE_CHECKING:
     from .gltf import GltfAsset
@@ -47,19 +48,21 @@ def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]
     if len(paint.parts) != len(asset.parts):
         raise ValueError(f"{len(asset.parts)} parts, but paint for {len(paint.parts)}")
     draft = Draft(asset.document)
-    images = _edit(draft, asset, paint)
-    encoded = {atlas: pictures.encode_png(paint.atlases[atlas].pixels) for atlas in images}
+    encoded = [pictures.encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
+    images = _edit(draft, asset, paint, encoded)
     files = (_as_glb if suffix == ".glb" else _as_gltf)(draft, output, paint, images, encoded)
     return write_all(files, asset.document.sources)
 
 
-def _edit(draft: Draft, asset: GltfAsset, paint: Paint) -> dict[int, list[int]]:
+def _edit(draft: Draft, asset: GltfAsset, paint: Paint, encoded: Sequence[Encoded]) -> dict[int, list[int]]:
     """All changes but the contents of images. Returns which images hold each atlas."""
     sources = asset.part_sources
     new_uv = {i: part.uv for i, part in enumerate(paint.parts) if part is not None and part.uv is not None}
     uv_sets = add_uv_sets(draft, sources, new_uv)
     keep_vertex_colours_aside(draft, paint, sources)
     images = paint_materials(draft, paint, sources, uv_sets)
+    in_webp = {number for atlas in images if encoded[atlas].media == "image/webp" for number in images[atlas]}
+    point_at_webp(draft, in_webp)
     drop_unused_names(draft, (*IMAGE_EXTENSIONS, TRANSFORM, *COMPRESSIONS))
     if paint.record:
         _add_record(draft.json, paint.record)
@@ -74,7 +77,7 @@ def _add_record(json: Json, record: Mapping[str, Any]) -> None:
 
 
 def _as_glb(
-    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Mapping[int, bytes]
+    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Sequence[Encoded]
 ) -> dict[Path, bytes]:
     """One file that holds everything."""
     painted = {image for numbers in images.values() for image in numbers}
@@ -82,9 +85,9 @@ def _as_glb(
         if number not in painted and "uri" in image:
             _embed(draft, image, number)
     for atlas, numbers in images.items():
-        view = NewView(encoded[atlas])
+        view = NewView(encoded[atlas].data)
         for number in numbers:
-            _clear_image(draft, number, {"mimeType": "image/png"})
+            _clear_image(draft, number, {"mimeType": encoded[atlas].media})
             draft.attach(draft.items("images")[number], view)
     binary = pack_for_glb(draft)
     return {output: pack_glb(draft.json, binary, draft.document.container.extra_chunks)}
@@ -105,7 +108,7 @@ def _embed(draft: Draft, image: Json, number: int) -> None:
 
 
 def _as_gltf(
-    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Mapping[int, bytes]
+    draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Sequence[Encoded]
 ) -> dict[Path, bytes]:
     """JSON, painted images and new binary data as files; what the input had beside it stays in reach."""
     companions = Companions(output, draft.document)
@@ -117,10 +120,10 @@ def _as_gltf(
         if (file := draft.document.buffer_file(number)) is not None:
             buffer["uri"] = companions.keep(file, buffer["uri"])
     for atlas, numbers in images.items():
-        name = f"{output.stem}_{file_stem(paint.atlases[atlas].name)}.png"
-        uri = companions.add(name, encoded[atlas])
+        name = f"{output.stem}_{file_stem(paint.atlases[atlas].name)}{encoded[atlas].suffix}"
+        uri = companions.add(name, encoded[atlas].data)
         for number in numbers:
-            _clear_image(draft, number, {"uri": uri, "mimeType": "image/png"})
+            _clear_image(draft, number, {"uri": uri, "mimeType": encoded[atlas].media})
     home, binary = pack_for_gltf(draft)
     if home is not None:
         home["uri"] = companions.add(f"{output.stem}.bin", binary)

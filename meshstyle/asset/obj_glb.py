@@ -25,7 +25,7 @@ def write_glb(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
 
 
 def _build(asset: ObjAsset, paint: Paint) -> bytes:
-    images = [BuildImage(atlas.name, encode_png(atlas.pixels)) for atlas in paint.atlases]
+    images = [BuildImage.of(atlas, paint.image_format) for atlas in paint.atlases]
     place: dict[int, int] = {}
     for part, new in zip(asset.parts, paint.parts, strict=True):
         index = asset.materials[part.material].image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,8 @@ class Places:
     atlases: tuple[Path, ...]
 
 
-def choose_places(model: ObjModel, output: Path, paint: Paint) -> Places:
-    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several.
+def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequence[str]) -> Places:
+    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several; the pictures with these suffixes.
 
     Files that an earlier run wrote for the same output are replaced. Where a name is taken by anything else,
     as by the texture of another model, a number is added.
@@ -32,9 +32,9 @@ def choose_places(model: ObjModel, output: Path, paint: Paint) -> Places:
     protected = {path.resolve() for path in model.files}
     library, ours = _choose_library(output, protected)
     chosen: list[Path] = []
-    for atlas in paint.atlases:
+    for atlas, suffix in zip(paint.atlases, suffixes, strict=True):
         stem = output.stem if len(paint.atlases) == 1 else f"{output.stem}_{file_stem(atlas.name)}"
-        for path in numbered(output.with_name(f"{stem}.png")):
+        for path in numbered(output.with_name(f"{stem}{suffix}")):
             is_free = not path.exists() or path.name.encode() in ours
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)

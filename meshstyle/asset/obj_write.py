@@ -16,7 +16,7 @@ from .obj_places import Companions, choose_places
 from .obj_text import Edit, Text, apply_edits
 from .obj_write_mtl import NewColour, rewrite_library
 from .obj_write_uv import new_uvs, uv_edits
-from .pictures import encode_png
+from .pictures import encode
 
 if TYPE_CHECKING:
     from .obj import ObjAsset
@@ -32,7 +32,8 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
     refers to cannot be copied.
     """
     model = asset.model
-    places = choose_places(model, output, paint)
+    encoded = [encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
+    places = choose_places(model, output, paint, [item.suffix for item in encoded])
     companions = Companions(model, output, (output, places.library, *places.atlases))
     library = rewrite_library(
         model.libraries,
@@ -42,8 +43,7 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
         Text(b"", model.text.codec, b"", model.text.codec),
     )
     files = {output: _rewrite_model(asset, paint, places.library.name), places.library: library}
-    for path, atlas in zip(places.atlases, paint.atlases, strict=True):
-        files[path] = encode_png(atlas.pixels)
+    files |= {path: item.data for path, item in zip(places.atlases, encoded, strict=True)}
     return write_all(files | companions.copies, model.files)
 
 

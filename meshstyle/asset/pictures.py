@@ -1,4 +1,4 @@
-"""Pictures in and out: model textures from bytes, style pictures and photos from files, PNG back.
+"""Pictures in and out: model textures from bytes, style pictures and photos from files, PNG, WebP and JPEG back.
 
 Everything here is (H, W, C) uint8, row 0 on top, sRGB, straight alpha.
 
@@ -16,6 +16,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ MAX_FILE_BYTES = 512 * 2**20
 # Only what people keep textures and pictures in: Pillow also knows formats that start other programs (EPS).
 # TGA has no signature and is tried last, so that it cannot claim another format's damaged file.
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "DDS", "TGA")
+QUALITY = 92  # of WebP and JPEG, 0..100
+_WEBP_SIDE = 16383
 _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -77,6 +80,32 @@ def encode_png(pixels: UInt8[np.ndarray, "H W C"]) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", pnginfo=chunks, compress_level=6)
     return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as bytes, with its media type and the suffix of files like it."""
+
+    data: bytes
+    media: str
+    suffix: str
+
+
+def encode(pixels: UInt8[np.ndarray, "H W C"], image_format: str) -> Encoded:
+    """PNG, WebP or JPEG, RGB or RGBA; what the format cannot hold is written as PNG.
+
+    That is alpha for JPEG, and more than 16383 texels along a side for WebP. Equal pixels give equal bytes for
+    one version of the encoder. Alpha of WebP is exact; colours of both are nearly so, with full chroma in JPEG.
+    """
+    opaque = pixels.shape[2] in (1, 3)
+    if image_format == "png" or (image_format == "jpeg" and not opaque) or max(pixels.shape) > _WEBP_SIDE:
+        return Encoded(encode_png(pixels), "image/png", ".png")
+    image, buffer = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
+    if image_format == "webp":
+        image.save(buffer, "WEBP", quality=QUALITY, method=4, exact=True)
+        return Encoded(buffer.getvalue(), "image/webp", ".webp")
+    image.save(buffer, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
+    return Encoded(buffer.getvalue(), "image/jpeg", ".jpg")
 
 
 def _read_file(path: Path) -> bytes:

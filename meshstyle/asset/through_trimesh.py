@@ -22,7 +22,6 @@ from .contract import Material, Paint, Part
 from .gltf_build import BuildImage, BuildMesh, build_glb
 from .obj_materials import srgb_to_linear
 from .obj_model import MAX_COORDINATE, MAX_TRIANGLES
-from .pictures import encode_png
 
 SUFFIXES = (".ply", ".stl", ".off")
 MAX_BYTES = 120 * 2**20
@@ -85,7 +84,7 @@ class TrimeshAsset:
             columns.append(number_rows(np.ascontiguousarray(part.colours.reshape(-1, 4)).view(np.int64)))
         vertices = number_rows(np.stack(columns, axis=1)).reshape(-1, 3)
         primitive = build_primitive(part, np.arange(len(vertices)), vertices, new)
-        images = [BuildImage(atlas.name, encode_png(atlas.pixels)) for atlas in paint.atlases]
+        images = [BuildImage.of(atlas, paint.image_format) for atlas in paint.atlases]
         material = build_material(self.materials[0], new, None)
         data = build_glb([BuildMesh(part.name, [primitive])], [material], images, paint.record)
         return write_glb_bytes(data, output, [self.path])
