@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from jaxtyping import Float64, Int64, Integer, Shaped
@@ -109,7 +110,7 @@ def place(
     skinned = any(item.joints is not None for item in instances)
     influences = _read_influences(geometry, accessors) if skinned else None
     corners, turned = [], []
-    for item in instances:
+    for item in _together(instances):
         matrices = item.matrices[:, None, None]  # (N, 1, 1, 4, 4)
         if item.joints is not None and influences is not None:
             matrices = _blend(geometry, item.joints, *influences)[None]  # (1, F, 3, 4, 4)
@@ -122,6 +123,15 @@ def place(
             if normals is not None:
                 turned.append(_turn(matrices, normals, corners[-1]))
     return np.concatenate(corners), np.concatenate(turned) if turned else None
+
+
+def _together(instances: list[Instances]) -> list[Instances]:
+    """The same with neighbours that have no skin as one: there may be very many."""
+    found: list[Instances] = []
+    for is_plain, group in groupby(instances, lambda item: item.joints is None):
+        items = list(group)
+        found += [Instances(np.concatenate([item.matrices for item in items]))] if is_plain else items
+    return found
 
 
 def apply(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from .accessors import Accessors, to_float
 from .document import GltfDocument
@@ -84,8 +84,10 @@ class Scene:
     def _world_matrices(self) -> Float64[np.ndarray, "N 4 4"]:
         world = np.tile(np.eye(4), (len(self._nodes), 1, 1))
         with np.errstate(over="ignore", invalid="ignore"):  # positions are checked to be finite later
+            local, moved = local_matrices(self._nodes)
             for node in self._walk(self._roots):
-                world[node] = world[node] @ local_matrix(self._nodes[node])
+                if moved[node]:
+                    world[node] = world[node] @ local[node]
                 for child in self._children[node]:
                     world[child] = world[node]
         return world
@@ -145,14 +147,24 @@ class Scene:
         return compose(*(np.broadcast_to(values, (count, values.shape[1])) for values in parts.values()))
 
 
-def local_matrix(node: Fields) -> Float64[np.ndarray, "4 4"]:
-    """From the node's space to its parent's: its `matrix`, or translation × rotation × scale."""
-    if node.has("matrix"):
-        return np.array(node.numbers("matrix", 16)).reshape(4, 4).T  # stored column by column
-    translation = np.array([node.numbers("translation", 3, (0.0, 0.0, 0.0))])
-    rotation = np.array([node.numbers("rotation", 4, (0.0, 0.0, 0.0, 1.0))])
-    scale = np.array([node.numbers("scale", 3, (1.0, 1.0, 1.0))])
-    return compose(translation, rotation, scale)[0]
+def local_matrices(nodes: list[Fields]) -> tuple[Float64[np.ndarray, "N 4 4"], Bool[np.ndarray, " N"]]:
+    """From each node's space to its parent's: its `matrix`, or translation × rotation × scale.
+
+    Also which nodes have any of these. All at once: there may be very many.
+    """
+    translation, rotation = np.zeros((len(nodes), 3)), np.tile([0.0, 0.0, 0.0, 1.0], (len(nodes), 1))
+    scale, moved, whole = np.ones((len(nodes), 3)), np.zeros(len(nodes), bool), {}
+    for i, node in enumerate(nodes):
+        if node.has("matrix"):
+            whole[i] = np.array(node.numbers("matrix", 16)).reshape(4, 4).T  # stored column by column
+        for name, values in (("translation", translation), ("rotation", rotation), ("scale", scale)):
+            if node.has(name):
+                values[i] = node.numbers(name, values.shape[1])
+                moved[i] = True
+    local = compose(translation, rotation, scale)
+    for i, matrix in whole.items():
+        local[i], moved[i] = matrix, True
+    return local, moved
 
 
 def compose(
