@@ -28,7 +28,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "draft": Preset(scales=(Scale(128, 24),), views=8),
-    "standard": Preset(scales=(Scale(128, 40), Scale(256, 40)), views=14),
+    "standard": Preset(scales=(Scale(128, 50), Scale(256, 45)), views=14),
     "fine": Preset(scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)), views=20),
 }
 UV_CHOICES = ("auto", "keep", "unwrap")

@@ -36,7 +36,7 @@ BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another view
 NOISE = 0.06  # of the start, sRGB: lets flat areas find a stroke
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 _TEXTURE_STEP = 8  # solved sizes are multiples of this
-_USED = 0.05  # pixels that a texel must have counted for to be called seen
+_USED = 0.005  # pixels that a texel must have counted for to be called seen
 
 Texture = Float[torch.Tensor, "3 H W"]
 
@@ -85,6 +85,16 @@ class _Rung:
     smoothness: Smoothness
 
 
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """The paint as it stands: `paint` (T, 3) changes in place; `use` (T,): pixels that each texel counts for."""
+
+    texels: Texels
+    paint: torch.Tensor
+    use: torch.Tensor
+    views: int
+
+
 class TextureSolver:
     """Paints the atlases of a surface. Deterministic for a seed, a machine and a thread count."""
 
@@ -103,33 +113,31 @@ class TextureSolver:
 
     def solve(self, progress: ProgressCallback) -> Solution:
         """Run all scales. KeyboardInterrupt ends it early with the best so far, once there is any."""
-        rung: _Rung | None = None
-        paint: torch.Tensor | None = None
+        solved: _Solved | None = None
         terms: Terms | None = None
         clock = Clock(self.settings.scales, progress)
         interrupted = False
         for scale in self.settings.scales:
             try:
                 progress(Progress("trace"))
-                finer = self._rung(scale, self._trace(scale.size))
-                start = (
-                    self._start(finer) if rung is None or paint is None else self._refit(rung, paint, finer)
-                )
-                rung, paint = finer, start
+                rung = self._rung(scale, self._trace(scale.size))
+                paint = self._start(rung) if solved is None else self._refit(solved, rung)
+                solved = _Solved(rung.texels, paint, self._use(rung), len(rung.views))
                 terms = self._descend(paint, rung, clock) or terms
+                del rung  # the next scale's views need the room
             except KeyboardInterrupt:
-                if rung is None:
+                if solved is None:
                     raise
                 interrupted = True
                 break
-        assert rung is not None
-        assert paint is not None
+        assert solved is not None
+        texels = solved.texels
         return Solution(
-            textures=tuple(rung.texels.scatter(paint.cpu())),
-            covered=tuple(layout.covered for layout in rung.texels.layouts),
-            seen=tuple(image[0].numpy() > _USED for image in rung.texels.scatter(self._use(rung)[:, None])),
+            textures=tuple(texels.scatter(solved.paint.cpu())),
+            covered=tuple(layout.covered for layout in texels.layouts),
+            seen=tuple(image[0].numpy() > _USED for image in texels.scatter(solved.use[:, None])),
             terms=terms,
-            views=len(rung.views),
+            views=solved.views,
             interrupted=interrupted,
         )
 
@@ -177,12 +185,15 @@ class TextureSolver:
         noise = torch.randn(matched.shape, generator=self._generator).to(self.device)
         return (matched + NOISE * noise).clamp(0, 1)
 
-    def _refit(self, coarse: _Rung, paint: torch.Tensor, fine: _Rung) -> torch.Tensor:
+    def _refit(self, coarse: _Solved, fine: _Rung) -> torch.Tensor:
         """The last scale's paint at this one's resolution."""
         images = [
             resize_covered(image, before.covered, after.covered.shape)
             for image, before, after in zip(
-                coarse.texels.scatter(paint.cpu()), coarse.texels.layouts, fine.texels.layouts, strict=True
+                coarse.texels.scatter(coarse.paint.cpu()),
+                coarse.texels.layouts,
+                fine.texels.layouts,
+                strict=True,
             )
         ]
         return fine.texels.gather(images).to(self.device)

@@ -227,8 +227,8 @@ def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> torch.Ten
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.indptr.astype(np.int32)),
+            torch.from_numpy(matrix.indices.astype(np.int32)),
             torch.from_numpy(matrix.data),
             size=matrix.shape,
             device=device,
