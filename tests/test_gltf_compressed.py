@@ -255,6 +255,23 @@ def test_damaged_meshopt(changes: dict[str, Any], cause: str, tmp_path: Path) ->
     assert max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before, 0) < 2**20  # KiB
 
 
+@pytest.mark.parametrize(("extra", "works"), [(0, True), (3, True), (4, False), (-1, False)])
+def test_length_of_what_meshopt_stands_for(extra: int, works: bool, tmp_path: Path) -> None:
+    """Some padding is taken as such; anything else is a contradiction."""
+    maker = meshopt_square()
+    maker.json["bufferViews"][0]["byteLength"] += extra
+    maker.json["buffers"][1]["byteLength"] += 100
+    path = maker.glb(tmp_path / "in.glb")
+    if not works:
+        with pytest.raises(AssetError, match="its bufferView another number"):
+            GltfAsset(path)
+        return
+    asset = GltfAsset(path)
+    np.testing.assert_array_equal(asset.parts[0].corners[0], SQUARE[[[0, 1, 2], [0, 2, 3]]])
+    asset.write(tmp_path / "out.glb", paint(asset, unwrap=False))
+    assert not problems(tmp_path / "out.glb")
+
+
 def test_draco_that_claims_more_than_it_holds(tmp_path: Path) -> None:
     maker = draco_square()
     maker.json["accessors"][0]["count"] = 10**9
