@@ -306,13 +306,13 @@ compressed_documents = st.sampled_from(sorted(COMPRESSED)).flatmap(
     )
 )
 KINDS: dict[str, tuple[str, st.SearchStrategy[bytes], int]] = {
-    "values": ("model.gltf", odd_documents(), 100),
+    "values": ("model.gltf", odd_documents(), 60),
     "text": ("model.gltf", damaged(GLTF.encode()), 25),
     "container": ("model.glb", damaged(GLB), 40),
     "buffer": ("whole.bin", damaged(bytes(WHOLE.binary)), 25),
-    "picture": ("red.png", damaged(RED), 25),
+    "picture": ("red.png", damaged(RED), 10),
     "compressed bytes": ("model.glb", compressed_bytes, 8),
-    "compressed values": ("model.glb", compressed_documents, 40),
+    "compressed values": ("model.glb", compressed_documents, 25),
 }
 
 
