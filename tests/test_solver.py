@@ -230,3 +230,15 @@ def test_interrupted_before_the_first_scale_there_is_nothing_to_give(
 
     with pytest.raises(KeyboardInterrupt):
         Quads(network).solver(monkeypatch, (Scale(48, 5),)).solve(stop)
+
+
+def test_a_round_takes_every_view_once_even_cameras_first(
+    network: VGG19, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = Quads(network).solver(monkeypatch, (Scale(48, 1),))
+    even = solver.settings.view_count
+    rounds = [solver._round(even + 5) for _ in range(2)]
+    for order in rounds:
+        assert sorted(order) == list(range(even + 5))
+        assert set(order[-even:]) == set(range(even))
+    assert rounds[0] != rounds[1]

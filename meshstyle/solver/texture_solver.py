@@ -205,7 +205,7 @@ class TextureSolver:
         order: list[int] = []
         history: list[tuple[float, float, float, float]] = []
         for step in range(steps):
-            order = order or self._shuffle.permutation(len(rung.views)).tolist()
+            order = order or self._round(len(rung.views))
             number = order.pop()
             view = rung.views[number]
             seen = paint[view.texels].requires_grad_(True)
@@ -224,6 +224,12 @@ class TextureSolver:
         if not history:
             return None
         return Terms(*np.mean(history[-len(rung.views) :], axis=0).tolist())
+
+    def _round(self, views: int) -> list[int]:
+        """All views once, shuffled, to be taken from the end: the even cameras come before those for crevices, so
+        that a run of few steps has looked from all sides."""
+        order = self._shuffle.permutation(views)
+        return order[np.argsort(order < self.settings.view_count, kind="stable")].tolist()
 
     def _use(self, rung: _Rung) -> torch.Tensor:
         """(T,) how many pixels each texel counts for, over all views."""
