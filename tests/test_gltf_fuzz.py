@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,7 @@ def odd_documents(draw: st.DrawFn, text: str = GLTF) -> bytes:
             holder = holder[step]
         kind = draw(st.sampled_from(["odd", "odd", "index", "drop", "swap"]))
         if kind == "odd":
-            holder[key] = draw(st.sampled_from(ODD))
+            holder[key] = deepcopy(draw(st.sampled_from(ODD)))
         elif kind == "index":
             holder[key] = draw(st.integers(-2, 40))
         elif kind == "drop":
