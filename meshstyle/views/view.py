@@ -63,7 +63,7 @@ class View:
         seen = seen * self._coverage + background * (1 - self._coverage)
         picture = background.expand(self.shape[0] * self.shape[1], 3).clone()
         picture = picture.index_copy(0, self._pixels, seen)
-        # Contiguous: as a mere view it would carry channels-last strides into every convolution, 1.5–2× slower.
+        # Contiguous: as a mere view it would carry channels-last strides into every convolution, which is slower.
         return picture.T.contiguous().view(1, 3, *self.shape)
 
 
