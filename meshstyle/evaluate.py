@@ -183,7 +183,7 @@ def _orbit_frame(renderer: Renderer, angle: float) -> Image | None:
     return renderer.render(camera, ORBIT_RAYS, frame=(SIZE, SIZE), lit=False)
 
 
-def _reprojection(frame: Image, later: Image, tracer: Tracer) -> Float32[np.ndarray, N]:
+def _reprojection(frame: Image, later: Image, tracer: Tracer) -> Float32[np.ndarray, "N"]:
     """Squared colour differences, summed over channels, of the pixels seen in both frames."""
     height, width = frame.hits.shape
     points, pixels = _pixel_points(frame, tracer)

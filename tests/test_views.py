@@ -11,10 +11,11 @@ import trimesh
 
 from meshstyle.asset.contract import PaintedPart, Wrap
 from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
+from meshstyle.surface.spans import wrap_index
 from meshstyle.views.cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
 from meshstyle.views.placement import place_cameras
 from meshstyle.views.sampling import Texels, nearest_covered
-from meshstyle.views.tracing import Tracer, wrap_index
+from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import AMBIENT, HEADLIGHT, View
 
 CPU = torch.device("cpu")
@@ -83,9 +84,9 @@ def test_framing_is_the_agreed_one() -> None:
 
 def test_wrapping_of_texel_indices() -> None:
     index = np.array([-5, -1, 0, 3, 4, 7, 8])
-    assert wrap_index(index, 4, "repeat").tolist() == [3, 3, 0, 3, 0, 3, 0]
-    assert wrap_index(index, 4, "mirror").tolist() == [3, 0, 0, 3, 3, 0, 0]
-    assert wrap_index(index, 4, "clamp").tolist() == [0, 0, 0, 3, 3, 3, 3]
+    assert wrap_index(index, 4, Wrap.REPEAT).tolist() == [3, 3, 0, 3, 0, 3, 0]
+    assert wrap_index(index, 4, Wrap.MIRROR).tolist() == [3, 0, 0, 3, 3, 0, 0]
+    assert wrap_index(index, 4, Wrap.CLAMP).tolist() == [0, 0, 0, 3, 3, 3, 3]
 
 
 def test_picture_is_upright_and_not_mirrored() -> None:

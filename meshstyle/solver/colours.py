@@ -9,7 +9,7 @@ _FLOOR = 1e-3  # variance (sRGB²) below which an axis counts as flat: its noise
 
 
 def match_colours(
-    colours: Float[torch.Tensor, "N 3"], weights: Float[torch.Tensor, N], target: Float[torch.Tensor, "M 3"]
+    colours: Float[torch.Tensor, "N 3"], weights: Float[torch.Tensor, "N"], target: Float[torch.Tensor, "M 3"]
 ) -> Float[torch.Tensor, "N 3"]:
     """Move colours so that their mean and covariance become the target's.
 

@@ -28,7 +28,7 @@ class Smoothness:
         self._neighbours = torch.from_numpy(np.concatenate(neighbours))
 
     def __call__(
-        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, V]
+        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
     ) -> tuple[float, Float[torch.Tensor, "V 3"]]:
         """Value and slope on the given rows."""
         neighbours = self._neighbours.to(paint.device)[rows]

@@ -39,7 +39,7 @@ class VGGWeights:
     """
 
     kernels: tuple[Float[torch.Tensor, "_ _ 3 3"], ...]
-    biases: tuple[Float[torch.Tensor, _], ...]
+    biases: tuple[Float[torch.Tensor, "_"], ...]
     mean: tuple[float, float, float]
 
 

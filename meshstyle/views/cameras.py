@@ -56,7 +56,7 @@ class Camera:
         z = np.where(z > 1e-6, z, np.nan)
         return np.stack([-y / z / self.pitch, x / z / self.pitch], -1)
 
-    def directions(self, rows: Float64[np.ndarray, N], columns: Float64[np.ndarray, N]) -> np.ndarray:
+    def directions(self, rows: Float64[np.ndarray, "N"], columns: Float64[np.ndarray, "N"]) -> np.ndarray:
         """Unit ray directions (N, 3) through image points given in pixels from the optical axis."""
         right, up, forward = self.axes
         rays = forward + (columns * self.pitch)[:, None] * right - (rows * self.pitch)[:, None] * up

@@ -57,7 +57,7 @@ def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = Non
 
 
 def _sample_surface(
-    tracer: Tracer, triangles: Int64[np.ndarray, N], rng: np.random.Generator
+    tracer: Tracer, triangles: Int64[np.ndarray, "N"], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points spread over the triangles by area, with the normals of their planes."""
     share = np.cumsum(tracer.area[triangles])

@@ -15,9 +15,10 @@ from ..asset.contract import Asset, Material, Part, Wrap
 from ..surface.colour import to_linear, to_srgb
 from ..surface.contract import Atlas, AtlasPlan, Surface
 from ..surface.normals import face_normals, repaired, smooth_normals
+from ..surface.spans import wrap_index
 from .cameras import Camera
 from .sampling import triangle_uv_area
-from .tracing import Hits, Tracer, wrap_index
+from .tracing import Hits, Tracer
 from .view import AMBIENT, HEADLIGHT
 
 BLEND_CUTOFF = 0.1  # blended texels with less alpha than this are looked through
@@ -133,8 +134,8 @@ def bilinear(
     x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
-    left, right = (wrap_index(x0 + d, width, wrap[0].value) for d in (0, 1))
-    top, bottom = (wrap_index(y0 + d, height, wrap[1].value) for d in (0, 1))
+    left, right = (wrap_index(x0 + d, width, wrap[0]) for d in (0, 1))
+    top, bottom = (wrap_index(y0 + d, height, wrap[1]) for d in (0, 1))
     above = image[top, left] * (1 - fx) + image[top, right] * fx
     below = image[bottom, left] * (1 - fx) + image[bottom, right] * fx
     return above * (1 - fy) + below * fy

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Float64, Int64
 
 from ..asset.contract import Wrap
 from ..surface.contract import Surface
-from .tracing import Hits, Tracer, wrap_index
+from ..surface.spans import wrap_index
+from .tracing import Hits, Tracer
 
 MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
 _LEAST_SHARE = 0.05  # of a ray's weight: a level that counts for less is left out
@@ -103,7 +104,7 @@ def _csr(
     return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
 
 
-def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, n]:
+def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
     """Row-major index of the nearest covered texel, for every texel (itself where covered)."""
     if not mask.any():
         return np.zeros(mask.size, np.int64)
@@ -111,7 +112,7 @@ def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, n]:
     return (rows.astype(np.int64) * mask.shape[1] + columns).reshape(-1)
 
 
-def _fill(mask: Bool[np.ndarray, "h w"], rows: Int64[np.ndarray, n]) -> Int64[np.ndarray, "h w"]:
+def _fill(mask: Bool[np.ndarray, "h w"], rows: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "h w"]:
     """Spread the rows of the covered texels (row-major) over all texels: each takes the nearest one's."""
     number = np.zeros(mask.size, np.int64)
     number[mask.reshape(-1)] = rows
@@ -208,15 +209,15 @@ def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tup
     x, y = uv[:, 0] * full_width / 2**level - 0.5, uv[:, 1] * full_height / 2**level - 0.5
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = x - x0, y - y0
-    columns = [wrap_index(x0 + step, width, layout.wrap[0].value) for step in (0, 1)]
-    lines = [wrap_index(y0 + step, height, layout.wrap[1].value) * width for step in (0, 1)]
+    columns = [wrap_index(x0 + step, width, layout.wrap[0]) for step in (0, 1)]
+    lines = [wrap_index(y0 + step, height, layout.wrap[1]) * width for step in (0, 1)]
     flat = rows.reshape(-1)
     index = np.stack([flat[line + column] for line in lines for column in columns], -1)
     weight = np.stack([wy * wx for wy in (1 - fy, fy) for wx in (1 - fx, fx)], -1)
     return index, weight
 
 
-def triangle_uv_area(uv: Float64[np.ndarray, "F 3 2"]) -> Float64[np.ndarray, F]:
+def triangle_uv_area(uv: Float64[np.ndarray, "F 3 2"]) -> Float64[np.ndarray, "F"]:
     """Area of each triangle in UV space; 0 where it has no UVs."""
     a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     return np.nan_to_num(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2)

@@ -10,6 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from ..surface.contract import Surface
+from ..surface.spans import wrap_index
 from .cameras import Camera, Frame
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
@@ -35,12 +36,12 @@ class Hits:
     camera: Camera
     shape: tuple[int, int]
     side: int
-    pixel: Int64[np.ndarray, N]
-    triangle: Int32[np.ndarray, N]
+    pixel: Int64[np.ndarray, "N"]
+    triangle: Int32[np.ndarray, "N"]
     barycentric: Float32[np.ndarray, "N 3"]
-    cosine: Float32[np.ndarray, N]
-    facing: Float32[np.ndarray, N]
-    distance: Float32[np.ndarray, N]
+    cosine: Float32[np.ndarray, "N"]
+    facing: Float32[np.ndarray, "N"]
+    distance: Float32[np.ndarray, "N"]
 
 
 class Tracer:
@@ -87,7 +88,7 @@ class Tracer:
             start[alive] = far[~opaque] + _NUDGE
         return triangle, weights, distance
 
-    def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, N]:
+    def _opaque(self, triangle: np.ndarray, bary: np.ndarray) -> Bool[np.ndarray, "N"]:
         """Whether a hit stops the ray: cut-outs let it through where their alpha is below the cutoff."""
         surface = self.surface
         opaque = np.ones(len(triangle), bool)
@@ -99,8 +100,8 @@ class Tracer:
             rays = cut[surface.atlas[triangle[cut]] == index]
             uv = np.einsum("nk,nkc->nc", bary[rays], surface.uv[triangle[rays]])
             height, width = atlas.alpha.shape
-            column = wrap_index(np.floor(uv[:, 0] * width).astype(np.int64), width, atlas.wrap[0].value)
-            row = wrap_index(np.floor(uv[:, 1] * height).astype(np.int64), height, atlas.wrap[1].value)
+            column = wrap_index(np.floor(uv[:, 0] * width).astype(np.int64), width, atlas.wrap[0])
+            row = wrap_index(np.floor(uv[:, 1] * height).astype(np.int64), height, atlas.wrap[1])
             opaque[rays] = atlas.alpha[row, column] >= surface.alpha_cutoff[triangle[rays]]
         return opaque
 
@@ -152,13 +153,3 @@ class Tracer:
         shape = -(-(high - low) // 8) * 8
         low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
         return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))
-
-
-def wrap_index(index: np.ndarray, size: int, mode: str) -> np.ndarray:
-    """Texel indices outside 0..size−1 brought inside, as a sampler does: repeat, mirror or clamp."""
-    if mode == "clamp":
-        return np.clip(index, 0, size - 1)
-    if mode == "mirror":
-        index = np.mod(index, 2 * size)
-        return np.minimum(index, 2 * size - 1 - index)
-    return np.mod(index, size)
