@@ -17,6 +17,7 @@ from meshstyle.settings import (
     DEFAULT_TEXTURE_SIZE_RANGE,
     DEVICE_CHOICES,
     IMAGE_FORMATS,
+    INITS,
     PRESETS,
     UV_CHOICES,
     Settings,
@@ -86,6 +87,7 @@ _SETTINGS: dict[str, tuple[str, str, str]] = {
     "style_weight": ("X", "How much to take of the picture's manner.", ""),
     "structure_weight": ("X", "How much to keep of light and dark: eyes, patches, panels.", ""),
     "tv_weight": ("X", "How smooth the paint should be.", ""),
+    "init": ("|".join(INITS), "Where the paint begins.", ""),
     "texture_size": (
         "TEXELS",
         "Longer side of the painted image.",

@@ -23,8 +23,9 @@ from .places import check_writable, choose_output
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
+from .solver.descent import Terms
 from .solver.paintings import load_painting
-from .solver.texture_solver import Solution, Terms, TextureSolver
+from .solver.texture_solver import Solution, TextureSolver
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 from .surface.build import build_surface

@@ -31,6 +31,9 @@ PRESETS: dict[str, Preset] = {
     "standard": Preset(scales=(Scale(128, 50), Scale(256, 45)), views=14),
     "fine": Preset(scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)), views=20),
 }
+SOLVERS = ("texture", "views")
+OPTIMIZERS = ("adam", "lbfgs")
+INITS = ("color-matched", "content", "noise")
 UV_CHOICES = ("auto", "keep", "unwrap")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
@@ -50,6 +53,7 @@ class Settings:
         style_weight: β, on the relative squared error of the Gram matrices (ibid., eq. 4-5).
         structure_weight: σ, on 1 − correlation of the luminance with the original's.
         tv_weight: τ, on the total variation over the surface.
+        init: where the paint begins: the model's colours in the painting's palette, the model's own, or noise.
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
         image_format: of the painted image; `jpeg` only where it is opaque, else PNG.
@@ -66,6 +70,7 @@ class Settings:
     style_weight: float = 1000.0
     structure_weight: float = 400.0
     tv_weight: float = 1.0
+    init: str = "color-matched"
     texture_size: int | None = None
     uv: str = "auto"
     image_format: str = "png"
@@ -78,6 +83,7 @@ class Settings:
         for name, hint in get_type_hints(type(self)).items():
             _check_type(name, getattr(self, name), hint)
         _check_choice("preset", self.preset, tuple(PRESETS))
+        _check_choice("init", self.init, INITS)
         _check_choice("uv", self.uv, UV_CHOICES)
         _check_choice("image_format", self.image_format, IMAGE_FORMATS)
         _check_choice("device", self.device, DEVICE_CHOICES)

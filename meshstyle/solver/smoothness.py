@@ -12,14 +12,15 @@ from ..views.sampling import Texels
 
 
 class Smoothness:
-    """Mean squared step between neighbouring texels (Mahendran & Vedaldi 2015, eq. 4, with β = 2).
+    """τ times the mean squared step between neighbouring texels (Mahendran & Vedaldi 2015, eq. 4, with β = 2).
 
-    For a view's texels V: value = Σ (tᵢ − tⱼ)² / pairs over the pairs whose first texel is in V; the slope is
+    For a view's texels V: value = τ Σ (tᵢ − tⱼ)² / pairs over the pairs whose first texel is in V; the slope is
     that sum's derivative with respect to the texels of V.
     """
 
-    def __init__(self, texels: Texels, charts: Sequence[np.ndarray]) -> None:
-        """`charts`: per atlas (h, w), the chart of each texel, -1 for none."""
+    def __init__(self, texels: Texels, charts: Sequence[np.ndarray], weight: float = 1.0) -> None:
+        """`charts`: per atlas (h, w), the chart of each texel, -1 for none. `weight`: τ."""
+        self.weight = weight
         neighbours = [
             _neighbours(layout.levels[0], layout.covered, chart)
             for layout, chart in zip(texels.layouts, charts, strict=True)
@@ -37,7 +38,7 @@ class Smoothness:
         pairs = max(int((neighbours != rows[:, None]).sum()), 1)
         value = sum(float(((centre - paint[neighbours[:, k]]) ** 2).sum()) for k in range(4)) / pairs
         # Each pair's square appears once from either side; its slope at one texel is 2·(tᵢ − tⱼ) twice.
-        return value, steps * (4 / pairs)
+        return self.weight * value, steps * (4 * self.weight / pairs)
 
 
 def _neighbours(rows: np.ndarray, covered: np.ndarray, chart: np.ndarray) -> Int64[np.ndarray, "t 4"]:

@@ -1,0 +1,110 @@
+"""The way down, whatever the unknown is: a texture, many views or one picture.
+
+A problem is a table of colours and an objective made of parts, each of which reads some rows of the table: a view
+reads the texels it sees. Adam takes one part a step, in shuffled rounds; L-BFGS takes them all, one after the
+other, so that memory is that of one part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from ..progress import Progress, ProgressCallback
+from ..settings import Scale
+from .adam import Adam
+
+BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The objective and its unweighted terms. `structure` is the correlation (1: as the original)."""
+
+    total: float
+    style: float
+    content: float
+    structure: float
+    consistency: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Slope:
+    """The objective's gradient in some rows of the table, and its terms there."""
+
+    rows: Int64[torch.Tensor, "R"]
+    gradient: Float[torch.Tensor, "R 3"]
+    terms: Terms
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """Something to be solved at one scale.
+
+    Attributes:
+        values: the unknown colours, sRGB 0..1; changed in place.
+        parts: how many there are.
+        even: how many of them, from the first, come first in a round.
+    """
+
+    values: Float[torch.Tensor, "N 3"]
+    parts: int
+    even: int
+
+    def slope(self, part: int) -> Slope:
+        """Of one part."""
+        ...
+
+
+class Clock:
+    """Turns steps into progress records, with the time left judged by pixels, not by steps."""
+
+    def __init__(self, scales: Sequence[Scale], progress: ProgressCallback) -> None:
+        self._steps = sum(scale.steps for scale in scales)
+        self._work = sum(scale.steps * scale.size**2 for scale in scales)
+        self._progress, self._done, self._work_done, self._began = progress, 0, 0, time.monotonic()
+
+    def tick(self, scale: Scale, loss: float) -> None:
+        self._done += 1
+        self._work_done += scale.size**2
+        left = (time.monotonic() - self._began) * (self._work - self._work_done) / self._work_done
+        self._progress(Progress("solve", self._done, self._steps, loss, left))
+
+
+def descend(problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock) -> Terms | None:
+    """Adam (Kingma & Ba 2015) on one scale, one part a step.
+
+    Returns the means over the last round of parts; None without a step.
+    """
+    adam = Adam(problem.values, BETAS)
+    order: list[int] = []
+    history: list[Terms] = []
+    for step in range(scale.steps):
+        order = order or shuffled_round(problem.parts, problem.even, shuffle)
+        slope = problem.slope(order.pop())
+        adam.step(slope.rows, slope.gradient, learning_rate(scale.size, step, scale.steps))
+        history.append(slope.terms)
+        clock.tick(scale, slope.terms.total)
+    return mean_terms(history[-problem.parts :]) if history else None
+
+
+def shuffled_round(parts: int, even: int, shuffle: np.random.Generator) -> list[int]:
+    """All parts once, shuffled, to be taken from the end: the even cameras come before those for crevices, so that
+    a run of few steps has looked from all sides."""
+    order = shuffle.permutation(parts)
+    return order[np.argsort(order < even, kind="stable")].tolist()
+
+
+def learning_rate(size: int, step: int, steps: int) -> float:
+    """Falls linearly to a tenth over a scale; larger where views are small and colours still have far to go."""
+    return (0.08 if size <= 128 else 0.05) * (1 - 0.9 * step / max(steps, 1))
+
+
+def mean_terms(history: Sequence[Terms]) -> Terms:
+    return Terms(*np.mean([astuple(terms) for terms in history], axis=0).tolist())

@@ -1,0 +1,92 @@
+"""The resolution an atlas is solved at, and what it takes to carry paint from one resolution to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+
+from ..views.sampling import nearest_covered, triangle_uv_area
+from ..views.tracing import Hits, Tracer
+
+DENSITY = 1.0  # texels per ray at the median footprint
+_TEXTURE_STEP = 8  # solved sizes are multiples of this
+
+Texture = Float[torch.Tensor, "3 H W"]
+
+
+def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
+    """Per atlas, the size at which the median ray's footprint is one texel; never above the atlas' own."""
+    surface = tracer.surface
+    density = np.sqrt(triangle_uv_area(surface.uv) / np.maximum(tracer.area, 1e-300))
+    triangle = np.concatenate([hit.triangle for hit in hits])
+    width = np.concatenate([hit.distance * hit.camera.pitch / hit.side for hit in hits])
+    sizes = []
+    for number, atlas in enumerate(surface.atlases):
+        height, columns = atlas.owner.shape
+        rays = surface.atlas[triangle] == number
+        share = 1.0
+        if rays.any():
+            footprint = np.median(width[rays] * density[triangle[rays]]) * np.sqrt(height * columns)
+            share = min(1.0, DENSITY / max(float(footprint), 1e-6))
+        sizes.append((_round_size(height, share), _round_size(columns, share)))
+    return sizes
+
+
+def _round_size(full: int, share: float) -> int:
+    if share >= 1.0:
+        return full
+    return min(full, max(_TEXTURE_STEP * 2, round(full * share / _TEXTURE_STEP) * _TEXTURE_STEP))
+
+
+def shrink_coverage(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Which texels of a smaller atlas the surface touches."""
+    if covered.shape == tuple(size):
+        return covered
+    mask = torch.from_numpy(covered.astype(np.float32))[None, None]
+    return (F.adaptive_max_pool2d(mask, size)[0, 0] > 0).numpy()
+
+
+def resize_covered(
+    texture: Texture, covered: np.ndarray, size: tuple[int, int]
+) -> Float[torch.Tensor, "3 h w"]:
+    """Resize an atlas so that only covered texels count: nothing from between the charts bleeds in."""
+    height, width = covered.shape
+    nearest = torch.from_numpy(nearest_covered(covered))
+    filled = texture.reshape(3, -1)[:, nearest].reshape(3, height, width)
+    if (height, width) == tuple(size):
+        return filled
+    if size[0] > height or size[1] > width:
+        return F.interpolate(filled[None], size=size, mode="bilinear", align_corners=False)[0]
+    mask = torch.from_numpy(covered.astype(np.float32))
+    weight = F.adaptive_avg_pool2d(mask[None, None], size)
+    mean = F.adaptive_avg_pool2d((filled * mask)[None], size) / weight.clamp_min(1e-6)
+    return torch.where(weight > 0, mean, F.adaptive_avg_pool2d(filled[None], size))[0]
+
+
+def chart_of_triangle(uv: np.ndarray, atlas: np.ndarray) -> np.ndarray:
+    """Chart number of each triangle: triangles that share a UV corner (in one atlas) are of one chart."""
+    count = len(uv)
+    if not count:
+        return np.zeros(0, np.int64)
+    keys = np.concatenate([np.nan_to_num(uv), np.broadcast_to(atlas[:, None, None], (count, 3, 1))], -1)
+    _, corner = np.unique(np.round(keys.reshape(-1, 3), 7), axis=0, return_inverse=True)
+    nodes = int(corner.max()) + 1
+    links = scipy.sparse.coo_matrix(
+        (np.ones(3 * count, bool), (np.repeat(np.arange(count), 3), corner.reshape(-1) + count)),
+        shape=(count + nodes, count + nodes),
+    )
+    return scipy.sparse.csgraph.connected_components(links, directed=False)[1][:count]
+
+
+def chart_of_texel(owner: np.ndarray, charts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) chart number of each texel at a smaller atlas' resolution, -1 where nothing is."""
+    rows = ((np.arange(size[0]) + 0.5) * owner.shape[0] / size[0]).astype(int)
+    columns = ((np.arange(size[1]) + 0.5) * owner.shape[1] / size[1]).astype(int)
+    small = owner[rows[:, None], columns[None]]
+    return np.where(small >= 0, charts[small], -1)

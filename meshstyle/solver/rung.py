@@ -1,0 +1,93 @@
+"""One rung of the coarse-to-fine ladder: everything that is fixed while the paint changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ..settings import Scale
+from ..views.cameras import camera_towards_centre
+from ..views.placement import Placement
+from ..views.sampling import Texels
+from ..views.tracing import Hits, Tracer
+from ..views.view import View
+from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
+from .resolution import resize_covered, shrink_coverage, solving_sizes
+
+RAYS = 2  # per pixel side
+_SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """Views and targets at one scale.
+
+    Attributes:
+        texels: of all atlases, at the resolution at which a texel matches a ray.
+        original: (T, 3) the colours the model has.
+        views: those that see enough.
+        targets: per view, what it must keep.
+        background: the painting's mean colour, behind every view.
+    """
+
+    scale: Scale
+    texels: Texels
+    original: Float[torch.Tensor, "T 3"]
+    views: list[View]
+    targets: list[ContentTarget]
+    style: StyleTarget
+    background: Float[torch.Tensor, "3"]
+
+    def use(self) -> Float[torch.Tensor, "T"]:
+        """How many pixels each texel counts for, over all views."""
+        total = torch.from_numpy(np.sum([view.texel_use for view in self.views], axis=0)).float()
+        return total.to(self.original.device)
+
+    def refit(self, paint: Float[torch.Tensor, "S 3"], before: Texels) -> Float[torch.Tensor, "T 3"]:
+        """Another rung's paint at this one's resolution."""
+        images = [
+            resize_covered(image, old.covered, new.covered.shape)
+            for image, old, new in zip(
+                before.scatter(paint.cpu()), before.layouts, self.texels.layouts, strict=True
+            )
+        ]
+        return self.texels.gather(images).to(paint.device)
+
+
+def build_rung(
+    scale: Scale, tracer: Tracer, placement: Placement, objective: Objective, painting: torch.Tensor
+) -> Rung:
+    """Trace the views and prepare their targets. `painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+    atlases = tracer.surface.atlases
+    hits = _trace(tracer, placement, scale.size)
+    covered = [
+        shrink_coverage(atlas.covered, size)
+        for atlas, size in zip(atlases, solving_sizes(hits, tracer), strict=True)
+    ]
+    texels = Texels(covered, [atlas.wrap for atlas in atlases])
+    views = [View(hit, tracer, texels, painting.device) for hit in hits]
+    fitted = fit_short_side(painting, scale.size)
+    background = fitted.mean((0, 2, 3))
+    original = _original(tracer, texels).to(painting.device)
+    targets = [
+        objective.content_target(view.render(original[view.texels], background), view.mask) for view in views
+    ]
+    return Rung(scale, texels, original, views, targets, objective.style_target(fitted), background)
+
+
+def _trace(tracer: Tracer, placement: Placement, size: int) -> list[Hits]:
+    found = [tracer.view(camera_towards_centre(direction, size), RAYS) for direction in placement.directions]
+    views = [hits for hits in found if hits is not None]
+    largest = max(len(hits.pixel) for hits in views)
+    return [hits for hits in views if len(hits.pixel) >= _SMALLEST_VIEW * largest]
+
+
+def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:
+    images = []
+    for atlas, layout in zip(tracer.surface.atlases, texels.layouts, strict=True):
+        start = torch.from_numpy(np.ascontiguousarray(atlas.start.transpose(2, 0, 1)))
+        images.append(resize_covered(start, atlas.covered, layout.covered.shape))
+    return texels.gather(images)
