@@ -14,6 +14,7 @@ import typer
 
 from meshstyle.errors import UsageError
 from meshstyle.settings import (
+    ATLAS_CHOICES,
     DEFAULT_TEXTURE_SIZE_RANGE,
     DEVICE_CHOICES,
     IMAGE_FORMATS,
@@ -94,6 +95,9 @@ _SETTINGS: dict[str, tuple[str, str, str]] = {
         "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
     ),
     "uv": ("|".join(UV_CHOICES), "Keep the model's UVs, make new ones, or decide by their health.", ""),
+    "atlas": ("|".join(ATLAS_CHOICES), "One painted image for each that is there, or one for all.", ""),
+    "only": ("NAME", "Paint only materials of this name (* and ? allowed); may be repeated.", "all"),
+    "skip": ("NAME", "Leave materials of this name as they are; may be repeated.", "none"),
     "image_format": ("|".join(IMAGE_FORMATS), "Of the painted image; jpeg only where it is opaque.", ""),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
@@ -117,7 +121,7 @@ def takes_settings(command: Callable[..., Any]) -> Callable[..., Any]:
         command,
         "given",
         added,
-        lambda values: {name: value for name, value in values.items() if value is not None},
+        lambda values: {name: value for name, value in values.items() if value not in (None, [])},
     )
 
 
@@ -151,13 +155,17 @@ def reports(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_parameters(command, "reporting", added, bundle)
 
 
-def _plain_type(hint: Any) -> type:
-    """`int` for `int | None`."""
+def _plain_type(hint: Any) -> Any:
+    """`int` for `int | None`; a list, which may be repeated on the line, for a tuple."""
+    if hint == tuple[str, ...]:
+        return list[str]
     return next((kind for kind in get_args(hint) if kind is not type(None)), hint)
 
 
-def _option(name: str, kind: type, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
-    shown = without if default is None else f"{default:g}" if isinstance(default, float) else str(default)
+def _option(name: str, kind: Any, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
+    shown = (
+        without if default in (None, ()) else f"{default:g}" if isinstance(default, float) else str(default)
+    )
     option = typer.Option(
         "--" + name.replace("_", "-"),
         metavar=metavar,

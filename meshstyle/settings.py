@@ -35,6 +35,7 @@ SOLVERS = ("texture", "views")
 OPTIMIZERS = ("adam", "lbfgs")
 INITS = ("color-matched", "content", "noise")
 UV_CHOICES = ("auto", "keep", "unwrap")
+ATLAS_CHOICES = ("separate", "shared")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
 TEXTURE_SIZE_RANGE = (16, 8192)
@@ -56,6 +57,8 @@ class Settings:
         init: where the paint begins: the model's colours in the painting's palette, the model's own, or noise.
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
+        atlas: `separate`: one painted image for each that the materials read; `shared`: one for all, with fresh UVs.
+        only, skip: name patterns of the materials to paint, and of those to leave as they are; empty: all, none.
         image_format: of the painted image; `jpeg` only where it is opaque, else PNG.
         seed: same seed, machine and thread count give the same bytes.
         device: `auto` takes a GPU where torch finds one.
@@ -73,6 +76,9 @@ class Settings:
     init: str = "color-matched"
     texture_size: int | None = None
     uv: str = "auto"
+    atlas: str = "separate"
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     image_format: str = "png"
     seed: int = 0
     device: str = "auto"
@@ -81,10 +87,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
-            _check_type(name, getattr(self, name), hint)
+            if hint == tuple[str, ...]:
+                object.__setattr__(self, name, _strings(name, getattr(self, name)))
+            else:
+                _check_type(name, getattr(self, name), hint)
         _check_choice("preset", self.preset, tuple(PRESETS))
         _check_choice("init", self.init, INITS)
         _check_choice("uv", self.uv, UV_CHOICES)
+        _check_choice("atlas", self.atlas, ATLAS_CHOICES)
         _check_choice("image_format", self.image_format, IMAGE_FORMATS)
         _check_choice("device", self.device, DEVICE_CHOICES)
         _check_range("iterations", self.iterations, 0, 100_000)
@@ -109,8 +119,12 @@ class Settings:
         return PRESETS[self.preset].views if self.views is None else self.views
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON- and TOML-able; without the settings that are None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """JSON- and TOML-able; without the settings that are None or empty lists."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value is not None and value != ()
+        }
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> Settings:
@@ -135,6 +149,14 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, allowed):
         kinds = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in allowed)
         raise UsageError(name, f"{value!r} is a {type(value).__name__}", f"Give a value of type {kinds}.")
+
+
+def _strings(name: str, value: Any) -> tuple[str, ...]:
+    """A list of texts; one text alone will do."""
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) and text for text in texts):
+        raise UsageError(name, f"{value!r} is not a list of names", "Give one name, or a list of them.")
+    return tuple(texts)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -159,7 +159,7 @@ def test_help_names_every_setting_with_its_default(capsys: pytest.CaptureFixture
         text = shown[shown.index(f" {option} ") :]
         default = setting.default
         expected = f"{default:g}" if isinstance(default, float) else str(default)
-        if default is not None:
+        if default not in (None, ()):
             assert text[text.index("Default: ") :].startswith(f"Default: {expected}."), option
 
 

@@ -87,7 +87,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
         row = re.search(rf"^\| `--{option}` \| ([^|]*) \|", README, re.MULTILINE)
         assert row, option
         default = setting.default
-        if default is not None:
+        if default not in (None, ()):
             assert row.group(1) == (f"{default:g}" if isinstance(default, float) else str(default))
 
 

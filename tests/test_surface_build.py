@@ -138,9 +138,7 @@ def test_several_images_in_one_atlas() -> None:
         Part(m.name, i, moved(SQUARE, 2 * i, 0, 0)[None], None, SQUARE_UV) for i, m in enumerate(materials)
     ]
     asset = HandMade(parts, materials, (4, 4), images={0: red, 1: green})
-    surface = build_surface(
-        asset, Settings(texture_size=64), plan_atlases(asset, Settings(texture_size=64), shared=True)
-    )
+    surface = build_surface(asset, Settings(texture_size=64, atlas="shared"))
     (atlas,) = surface.atlases
     assert atlas.alpha is None
     for number, colour in enumerate(np.eye(3)):

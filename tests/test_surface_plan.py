@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,15 +148,46 @@ def test_materials_of_one_image_share_an_atlas_and_so_do_those_without() -> None
     assert [p.unwrap for p in plans] == [False, True, False]  # both squares without an image lie in one place
 
 
-def test_parts_may_be_left_out_and_all_images_put_into_one() -> None:
+@pytest.mark.parametrize(
+    ("only", "skip", "painted"),
+    [
+        ((), (), {0, 1, 2}),
+        (("Wood",), (), {0}),
+        (("w*",), (), {0, 1}),
+        (("w*", "glass [1]"), ("WO?D",), {1, 2}),
+        ((), ("*l*",), {0}),
+    ],
+)
+def test_patterns_choose_materials(only: tuple[str, ...], skip: tuple[str, ...], painted: set[int]) -> None:
+    materials = [Material("Wood", image=0), Material("Wool", image=1), Material("Glass [1]", image=2)]
+    asset = HandMade([part(moved(SQUARE, 2 * n, 0, 0), material=n) for n in range(3)], materials)
+    plans = plan_atlases(asset, Settings(only=only, skip=skip))
+    assert {number for plan in plans for number in plan.parts} == painted
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Settings(only=("brass",)), "only: no material is called brass. The materials are: Wood, Wool."),
+        (Settings(skip=("brass",)), "skip: no material is called brass. The materials are: Wood, Wool."),
+        (Settings(skip=("wo*",)), "skip: this leaves nothing to paint. The materials are: Wood, Wool."),
+        (Settings(only=("wool",)), "only: this leaves nothing to paint. The materials are: Wood, Wool."),
+    ],
+)
+def test_patterns_that_choose_nothing_are_refused(settings: Settings, message: str) -> None:
+    asset = HandMade([part()], [Material("Wood"), Material("Wool")])
+    with pytest.raises(UsageError, match=re.escape(message)):
+        plan_atlases(asset, settings)
+
+
+def test_all_images_can_be_put_into_one() -> None:
     materials = [Material("a", image=0), Material("b", image=1)]
     asset = HandMade([part(), part(moved(SQUARE, 2, 0, 0), material=1)], materials)
-    assert [p.parts for p in plan_atlases(asset, Settings(), parts=[1])] == [(1,)]
-    (plan,) = plan_atlases(asset, Settings(), shared=True)
+    (plan,) = plan_atlases(asset, Settings(atlas="shared"))
     assert (plan.name, plan.materials, plan.parts, plan.unwrap) == ("thing", (0, 1), (0, 1), True)
     assert "2 images" in plan.reason
     with pytest.raises(UsageError, match="cannot share"):
-        plan_atlases(asset, Settings(uv="keep"), shared=True)
+        plan_atlases(asset, Settings(uv="keep", atlas="shared"))
 
 
 def test_parts_without_instances_are_not_painted() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 from jaxtyping import Float64
@@ -22,6 +22,7 @@ COARSE = 64
 MAX_COARSE = 0.1
 FRESH_SIZE = 1024
 """Least side of an atlas with fresh UVs: the size of a palette says nothing about the paint."""
+MOST_LISTED = 20  # names in a message
 FRESH_COVERAGE = 0.5  # what unwrapping may be trusted to fill
 
 
@@ -34,9 +35,7 @@ class _Group:
     parts: tuple[int, ...]
 
 
-def plan_atlases(
-    asset: Asset, settings: Settings, parts: Collection[int] | None = None, shared: bool = False
-) -> tuple[AtlasPlan, ...]:
+def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
     """Decide, without decoding any image.
 
     Materials that read the same image share an atlas, all materials without one share another. Own UVs are
@@ -46,26 +45,62 @@ def plan_atlases(
     DEFAULT_TEXTURE_SIZE_RANGE. Kept UVs keep the image's proportions. Fresh UVs get a square, of at least
     FRESH_SIZE where the user does not say; so do models without an image.
 
-    Args:
-        parts: which of the asset's parts are to be painted; None: all.
-        shared: one atlas with fresh UVs for all materials, whatever images they read.
+    `settings.only` and `skip` choose materials; parts of the others are in no plan. With `settings.atlas` shared,
+    all that is painted gets one atlas with fresh UVs, whatever images it reads.
 
-    Raises UsageError where UVs are to be kept and a part has none; PictureError where an image is unreadable.
+    Raises UsageError where UVs are to be kept and a part has none, or where `only` and `skip` name what is not there
+    or leave nothing; PictureError where an image is unreadable.
     """
+    chosen = chosen_materials(asset, settings)
     boxes = [(c.min(axis=(0, 1, 2)), c.max(axis=(0, 1, 2))) for p in asset.parts if (c := p.corners).size]
     diagonal = 0.0
     if boxes:
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         diagonal = float(np.linalg.norm(high - low))
-    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset, parts, shared))
+    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset, chosen, settings))
 
 
-def _groups(asset: Asset, parts: Collection[int] | None, shared: bool) -> list[_Group]:
+def chosen_materials(asset: Asset, settings: Settings) -> frozenset[int]:
+    """The materials that `settings.only` and `skip` leave to be painted.
+
+    Patterns are the shell's (`*`, `?`, `[…]`), without regard to case; a name as it stands matches itself.
+    """
+    names = [material.name for material in asset.materials]
+    only, skip = _matching(names, settings.only, "only"), _matching(names, settings.skip, "skip")
+    chosen = frozenset(only if settings.only else range(len(names))) - skip
+    shown = {part.material for part in asset.parts if part.corners.size}
+    if (settings.only or settings.skip) and not chosen & shown:
+        raise UsageError("skip" if settings.skip else "only", "this leaves nothing to paint", _listed(names))
+    return chosen
+
+
+def _matching(names: list[str], patterns: tuple[str, ...], option: str) -> frozenset[int]:
+    found: set[int] = set()
+    for pattern in patterns:
+        wanted = pattern.casefold()
+        hits = [
+            number
+            for number, name in enumerate(names)
+            if name.casefold() == wanted or fnmatchcase(name.casefold(), wanted)
+        ]
+        if not hits:
+            raise UsageError(option, f"no material is called {pattern}", _listed(names))
+        found.update(hits)
+    return frozenset(found)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")
+    return f"The materials are: {shown}."
+
+
+def _groups(asset: Asset, chosen: frozenset[int], settings: Settings) -> list[_Group]:
     """In the order of the parts. Parts without triangles or instances have nothing to paint."""
+    shared = settings.atlas == "shared"
     images = [asset.materials[part.material].image for part in asset.parts]
     found: dict[int | None, list[int]] = {}
     for index, part in enumerate(asset.parts):
-        if part.corners.size and (parts is None or index in parts):
+        if part.corners.size and part.material in chosen:
             found.setdefault(None if shared else images[index], []).append(index)
     return [
         _Group(

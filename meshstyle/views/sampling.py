@@ -81,7 +81,7 @@ class Texels:
             offset += len(row)
         self.coarse = scipy.sparse.vstack(means, format="csr")
 
-    def gather(self, textures: Sequence[Float[torch.Tensor, "3 H W"]]) -> Float[torch.Tensor, "T 3"]:
+    def gather(self, textures: Sequence[Float[torch.Tensor, "3 _ _"]]) -> Float[torch.Tensor, "T 3"]:
         """Images to rows."""
         parts = [
             texture[:, torch.from_numpy(layout.covered)].T
@@ -89,7 +89,7 @@ class Texels:
         ]
         return torch.cat(parts).contiguous()
 
-    def scatter(self, rows: Float[torch.Tensor, "T C"]) -> list[Float[torch.Tensor, "C H W"]]:
+    def scatter(self, rows: Float[torch.Tensor, "T C"]) -> list[Float[torch.Tensor, "C _ _"]]:
         """Rows to images, gutters filled with the nearest covered texel."""
         images = []
         for layout in self.layouts:
