@@ -19,7 +19,9 @@ from meshstyle.settings import (
     DEVICE_CHOICES,
     IMAGE_FORMATS,
     INITS,
+    OPTIMIZERS,
     PRESETS,
+    SOLVERS,
     UV_CHOICES,
     Settings,
 )
@@ -88,6 +90,9 @@ _SETTINGS: dict[str, tuple[str, str, str]] = {
     "style_weight": ("X", "How much to take of the picture's manner.", ""),
     "structure_weight": ("X", "How much to keep of light and dark: eyes, patches, panels.", ""),
     "tv_weight": ("X", "How smooth the paint should be.", ""),
+    "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
+    "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
+    "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
     "init": ("|".join(INITS), "Where the paint begins.", ""),
     "texture_size": (
         "TEXELS",

@@ -20,16 +20,29 @@ class Scale:
 
 @dataclass(frozen=True)
 class Preset:
-    """How much work to do."""
+    """How much work to do.
+
+    Attributes:
+        scales: with steps that look at one view each.
+        rounds: with steps that look at all views.
+        views: at the least.
+    """
 
     scales: tuple[Scale, ...]
+    rounds: tuple[Scale, ...]
     views: int
 
 
 PRESETS: dict[str, Preset] = {
-    "draft": Preset(scales=(Scale(128, 24),), views=8),
-    "standard": Preset(scales=(Scale(128, 50), Scale(256, 45)), views=14),
-    "fine": Preset(scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)), views=20),
+    "draft": Preset(scales=(Scale(128, 24),), rounds=(Scale(128, 12),), views=8),
+    "standard": Preset(
+        scales=(Scale(128, 50), Scale(256, 45)), rounds=(Scale(128, 40), Scale(256, 30)), views=14
+    ),
+    "fine": Preset(
+        scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
+        rounds=(Scale(128, 60), Scale(256, 80), Scale(384, 20)),
+        views=20,
+    ),
 }
 SOLVERS = ("texture", "views")
 OPTIMIZERS = ("adam", "lbfgs")
@@ -54,6 +67,9 @@ class Settings:
         style_weight: β, on the relative squared error of the Gram matrices (ibid., eq. 4-5).
         structure_weight: σ, on 1 − correlation of the luminance with the original's.
         tv_weight: τ, on the total variation over the surface.
+        solver: what is optimized: the `texture`, which all views read, or the `views`, held together by a loss.
+        optimizer: `adam` or `lbfgs`; None takes adam for the texture, lbfgs for the views.
+        consistency: γ of the views' solver, on the mean squared difference between the views and their consensus.
         init: where the paint begins: the model's colours in the painting's palette, the model's own, or noise.
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
@@ -73,6 +89,9 @@ class Settings:
     style_weight: float = 1000.0
     structure_weight: float = 400.0
     tv_weight: float = 1.0
+    solver: str = "texture"
+    optimizer: str | None = None
+    consistency: float = 2000.0
     init: str = "color-matched"
     texture_size: int | None = None
     uv: str = "auto"
@@ -92,6 +111,9 @@ class Settings:
             else:
                 _check_type(name, getattr(self, name), hint)
         _check_choice("preset", self.preset, tuple(PRESETS))
+        _check_choice("solver", self.solver, SOLVERS)
+        if self.optimizer is not None:
+            _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("init", self.init, INITS)
         _check_choice("uv", self.uv, UV_CHOICES)
         _check_choice("atlas", self.atlas, ATLAS_CHOICES)
@@ -102,17 +124,24 @@ class Settings:
         _check_range("texture_size", self.texture_size, *TEXTURE_SIZE_RANGE)
         _check_range("seed", self.seed, 0, 2**63 - 1)
         _check_range("threads", self.threads, 1, 1024)
-        for name in ("content_weight", "style_weight", "structure_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "structure_weight", "tv_weight", "consistency"):
             _check_range(name, getattr(self, name), 0.0, 1e12)
             object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def scales(self) -> tuple[Scale, ...]:
         """The preset's ladder, with `iterations` steps on each rung where that is given."""
-        ladder = PRESETS[self.preset].scales
+        preset = PRESETS[self.preset]
+        all_views_a_step = self.solver == "views" or self.optimizer_used == "lbfgs"
+        ladder = preset.rounds if all_views_a_step else preset.scales
         if self.iterations is None:
             return ladder
         return tuple(replace(scale, steps=self.iterations) for scale in ladder)
+
+    @property
+    def optimizer_used(self) -> str:
+        """What `optimizer` stands for where it is None."""
+        return self.optimizer or {"texture": "adam", "views": "lbfgs"}[self.solver]
 
     @property
     def view_count(self) -> int:

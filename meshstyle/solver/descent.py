@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from ..progress import Progress, ProgressCallback
 from ..settings import Scale
 from .adam import Adam
+from .lbfgs import LBFGS, Evaluated
 
 BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
 
@@ -77,11 +78,43 @@ class Clock:
         self._progress(Progress("solve", self._done, self._steps, loss, left))
 
 
-def descend(problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock) -> Terms | None:
-    """Adam (Kingma & Ba 2015) on one scale, one part a step.
+def descend(
+    problem: Problem, scale: Scale, optimizer: str, shuffle: np.random.Generator, clock: Clock
+) -> Terms | None:
+    """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step."""
+    if optimizer == "lbfgs":
+        return _all_parts_a_step(problem, scale, clock)
+    return _one_part_a_step(problem, scale, shuffle, clock)
 
-    Returns the means over the last round of parts; None without a step.
-    """
+
+def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | None:
+    """L-BFGS (see `lbfgs`) on the mean over all parts."""
+    lbfgs = LBFGS(problem.values, lambda: whole(problem))
+    terms: Terms | None = None
+    for _ in range(scale.steps):
+        if not lbfgs.converged:
+            reached = lbfgs.step()
+            terms = reached.about
+        clock.tick(scale, terms.total if terms else 0.0)
+    return terms
+
+
+def whole(problem: Problem) -> Evaluated:
+    """The mean of all parts, one after the other; `about` holds its terms."""
+    gradient = torch.zeros_like(problem.values)
+    found: list[Terms] = []
+    for part in range(problem.parts):
+        slope = problem.slope(part)
+        gradient.index_add_(0, slope.rows, slope.gradient, alpha=1 / problem.parts)
+        found.append(slope.terms)
+    terms = mean_terms(found)
+    return Evaluated(terms.total, gradient, terms)
+
+
+def _one_part_a_step(
+    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock
+) -> Terms | None:
+    """Adam (see `adam`). The terms are means over the last round of parts."""
     adam = Adam(problem.values, BETAS)
     order: list[int] = []
     history: list[Terms] = []

@@ -117,7 +117,8 @@ class TextureSolver:
                 rung = build_rung(scale, self.tracer, self.placement, self.objective, self.painting)
                 paint = self._start(rung) if solved is None else rung.refit(solved.paint, solved.texels)
                 solved = _Solved(rung.texels, paint, rung.use().cpu(), len(rung.views))
-                terms = descend(self._problem(paint, rung), scale, self._shuffle, clock) or terms
+                problem = self._problem(paint, rung)
+                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
                 del rung  # the next scale's views need the room
             except KeyboardInterrupt:
                 if solved is None:
