@@ -21,9 +21,9 @@ from .solver.objective import LossWeights, Objective, fit_short_side
 from .solver.paintings import load_painting
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
-from .views.cameras import Camera, camera_towards_centre, fibonacci_sphere
+from .views.cameras import camera_towards_centre, fibonacci_sphere
 from .views.render import Image, Renderer
-from .views.tracing import Tracer
+from .views.reprojection import Shown, disagreement
 
 VIEWS = 12
 SIZE = 256  # pixels of a view, and of the painting's short side
@@ -32,8 +32,7 @@ STRUCTURE_BLOCK = 8
 ORBIT_FRAMES, ORBIT_ELEVATION, ORBIT_RAYS = 60, math.radians(15), 2
 GAPS = (1, 7)  # frames between the two views of a consistency test
 PAINTED = 2.5 / 255  # a texel that differs by more than this in some channel was painted
-_DEPTH_SLACK = 2e-3  # bounding radii
-_INTERIOR = 0.999  # mask of pixels that count for consistency
+_INTERIOR = 0.999  # mask of pixels inside the silhouette
 
 
 @dataclass(frozen=True)
@@ -159,8 +158,7 @@ def _tensor(picture: np.ndarray) -> Float32[torch.Tensor, "1 3 H W"]:
 def consistency(renderer: Renderer) -> float:
     """RMSE of one surface point's colour between frames of a turntable, unlit, sRGB 0..1.
 
-    Every pixel of a frame is carried along its surface point to the frames `GAPS` later, where a ray towards
-    that point must reach it (the visibility test), and the picture there is read bilinearly.
+    Every frame is compared with those `GAPS` later (see `views.reprojection`).
     """
     angles = np.arange(ORBIT_FRAMES) * 2 * math.pi / ORBIT_FRAMES
     frames = [_orbit_frame(renderer, angle) for angle in angles]
@@ -171,54 +169,14 @@ def consistency(renderer: Renderer) -> float:
         for gap in GAPS:
             later = frames[(number + gap) % ORBIT_FRAMES]
             if later is not None:
-                squared = _reprojection(frame, later, renderer.tracer)
+                squared = disagreement(frame, later, renderer.tracer)
                 total, count = total + float(squared.sum()), count + len(squared)
     return math.sqrt(total / count / 3) if count else 0.0
 
 
-def _orbit_frame(renderer: Renderer, angle: float) -> Image | None:
+def _orbit_frame(renderer: Renderer, angle: float) -> Shown | None:
     flat = math.cos(ORBIT_ELEVATION)
     direction = np.array([flat * math.sin(angle), math.sin(ORBIT_ELEVATION), flat * math.cos(angle)])
     camera = camera_towards_centre(direction, SIZE)
-    return renderer.render(camera, ORBIT_RAYS, frame=(SIZE, SIZE), lit=False)
-
-
-def _reprojection(frame: Image, later: Image, tracer: Tracer) -> Float32[np.ndarray, "N"]:
-    """Squared colour differences, summed over channels, of the pixels seen in both frames."""
-    height, width = frame.hits.shape
-    points, pixels = _pixel_points(frame, tracer)
-    camera: Camera = later.hits.camera
-    place = camera.project(points) + np.array([height / 2, width / 2]) - 0.5  # (row, column) of texel centres
-    inside = (place >= 1).all(1) & (place[:, 0] < height - 2) & (place[:, 1] < width - 2)
-    points, pixels, place = points[inside], pixels[inside], place[inside]
-    ray = points - camera.eye
-    length = np.linalg.norm(ray, axis=1)
-    _, _, distance = tracer.first_hits(np.broadcast_to(camera.eye, points.shape), ray / length[:, None])
-    whole = later.mask > _INTERIOR
-    corner = place.astype(int)
-    solid = np.ones(len(points), bool)
-    for row in (0, 1):
-        for column in (0, 1):
-            solid &= whole[corner[:, 0] + row, corner[:, 1] + column]
-    seen = (np.abs(distance - length) < _DEPTH_SLACK) & solid
-    place, pixels, corner = place[seen], pixels[seen], corner[seen]
-    fy, fx = (place - corner).astype(np.float32).T
-    colour = np.zeros((len(place), 3), np.float32)
-    for row, wy in ((0, 1 - fy), (1, fy)):
-        for column, wx in ((0, 1 - fx), (1, fx)):
-            colour += later.colour[corner[:, 0] + row, corner[:, 1] + column] * (wy * wx)[:, None]
-    difference = frame.colour.reshape(-1, 3)[pixels] - colour
-    return (difference**2).sum(1)
-
-
-def _pixel_points(frame: Image, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
-    """Surface point (normalised space) behind the centre of every interior pixel, and the pixel's number."""
-    height, width = frame.hits.shape
-    pixels = np.flatnonzero(frame.mask.reshape(-1) > _INTERIOR)
-    rows, columns = pixels // width - height / 2 + 0.5, pixels % width - width / 2 + 0.5
-    camera = frame.hits.camera
-    directions = camera.directions(rows, columns)
-    eyes = np.broadcast_to(camera.eye, directions.shape)
-    triangle, _, distance = tracer.first_hits(eyes, directions)
-    found = triangle >= 0
-    return (eyes + directions * distance[:, None])[found], pixels[found]
+    image = renderer.render(camera, ORBIT_RAYS, frame=(SIZE, SIZE), lit=False)
+    return Shown(camera, image.hits.corner, image.colour, image.mask) if image else None

@@ -24,15 +24,19 @@ from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms
+from .solver.ladder import Ladder, Solution, ViewsReport
 from .solver.paintings import load_painting
-from .solver.texture_solver import Solution, TextureSolver
+from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
+from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.build import build_surface
 from .surface.contract import AtlasPlan, Surface
 from .surface.plan import plan_atlases
 from .views.placement import Placement, place_cameras
 from .views.tracing import Tracer
+
+_SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Result:
         coverage: share of the painted atlases' texels that a view painted; the others were filled from around.
         atlases: the images painted.
         warnings: what was odd and how it was taken.
+        agreement: of the views, with the views' solver.
         interrupted: stopped early; the outputs hold the best so far.
     """
 
@@ -77,6 +82,7 @@ class Result:
     coverage: float
     atlases: tuple[AtlasReport, ...]
     warnings: tuple[str, ...]
+    agreement: ViewsReport | None = None
     interrupted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,7 +152,7 @@ def stylize(
         asset = load_asset(model)
         surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
         tracer, placement = look_around(surface, settings, model)
-        solver = TextureSolver(tracer, placement, painting, network, settings)
+        solver: Ladder = _SOLVERS[settings.solver](tracer, placement, painting, network, settings)
         solution = solver.solve(progress)
         if solution.interrupted and not partial:
             raise KeyboardInterrupt
@@ -288,5 +294,6 @@ def _report(
             for p, share in zip(plans, filled, strict=True)
         ),
         warnings=asset.warnings,
+        agreement=solution.agreement,
         interrupted=solution.interrupted,
     )

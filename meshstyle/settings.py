@@ -24,24 +24,24 @@ class Preset:
 
     Attributes:
         scales: with steps that look at one view each.
-        rounds: with steps that look at all views.
         views: at the least.
+        rounds: with steps that look at all views; empty: the same as `scales`.
     """
 
     scales: tuple[Scale, ...]
-    rounds: tuple[Scale, ...]
     views: int
+    rounds: tuple[Scale, ...] = ()
 
 
 PRESETS: dict[str, Preset] = {
-    "draft": Preset(scales=(Scale(128, 24),), rounds=(Scale(128, 12),), views=8),
+    "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),)),
     "standard": Preset(
-        scales=(Scale(128, 50), Scale(256, 45)), rounds=(Scale(128, 40), Scale(256, 30)), views=14
+        scales=(Scale(128, 50), Scale(256, 45)), views=14, rounds=(Scale(128, 30), Scale(256, 25))
     ),
     "fine": Preset(
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
-        rounds=(Scale(128, 60), Scale(256, 80), Scale(384, 20)),
         views=20,
+        rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
     ),
 }
 SOLVERS = ("texture", "views")
@@ -133,7 +133,7 @@ class Settings:
         """The preset's ladder, with `iterations` steps on each rung where that is given."""
         preset = PRESETS[self.preset]
         all_views_a_step = self.solver == "views" or self.optimizer_used == "lbfgs"
-        ladder = preset.rounds if all_views_a_step else preset.scales
+        ladder = (all_views_a_step and preset.rounds) or preset.scales
         if self.iterations is None:
             return ladder
         return tuple(replace(scale, steps=self.iterations) for scale in ladder)

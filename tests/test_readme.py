@@ -48,9 +48,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "assets").symlink_to(ROOT / "assets", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     for name in settings.PRESETS:
-        monkeypatch.setitem(
-            settings.PRESETS, name, Preset(scales=(Scale(32, 1),), rounds=(Scale(32, 1),), views=4)
-        )
+        monkeypatch.setitem(settings.PRESETS, name, Preset(scales=(Scale(32, 1),), views=4))
     monkeypatch.setattr("meshstyle.surface.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
     monkeypatch.setattr("meshstyle.surface.plan.FRESH_SIZE", 64)
     for name, few in {"VIEWS": 2, "SIZE": 64, "ORBIT_FRAMES": 4}.items():

@@ -89,7 +89,7 @@ def test_smoothness_value_and_slope() -> None:
     covered = np.array([[1, 1, 1], [1, 1, 1]], bool)
     chart = np.array([[0, 0, 1], [0, 0, 1]])
     texels = Texels([covered], [(Wrap.REPEAT, Wrap.REPEAT)])
-    smooth = Smoothness(texels, [chart])
+    smooth = Smoothness.on_surface(texels, [chart])
     paint = rand(6, 3).double()
     rows = torch.arange(6)
 

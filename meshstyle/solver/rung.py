@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 
 from ..settings import Scale
+from ..views.back_projection import PixelGeometry
 from ..views.cameras import camera_towards_centre
 from ..views.placement import Placement
 from ..views.sampling import Texels
@@ -29,6 +30,8 @@ class Rung:
         texels: of all atlases, at the resolution at which a texel matches a ray.
         original: (T, 3) the colours the model has.
         views: those that see enough.
+        numbers: which of the placement's directions they look from.
+        geometry: per view, what its pixels look at; empty where nobody asked for it.
         targets: per view, what it must keep.
         background: the painting's mean colour, behind every view.
     """
@@ -37,6 +40,8 @@ class Rung:
     texels: Texels
     original: Float[torch.Tensor, "T 3"]
     views: list[View]
+    numbers: list[int]
+    geometry: list[PixelGeometry]
     targets: list[ContentTarget]
     style: StyleTarget
     background: Float[torch.Tensor, "3"]
@@ -58,11 +63,22 @@ class Rung:
 
 
 def build_rung(
-    scale: Scale, tracer: Tracer, placement: Placement, objective: Objective, painting: torch.Tensor
+    scale: Scale,
+    tracer: Tracer,
+    placement: Placement,
+    objective: Objective,
+    painting: torch.Tensor,
+    geometry: bool = False,
 ) -> Rung:
-    """Trace the views and prepare their targets. `painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+    """Trace the views and prepare their targets.
+
+    Args:
+        painting: (1, 3, H, W) sRGB 0..1, on the network's device.
+        geometry: whether it is asked for.
+    """
     atlases = tracer.surface.atlases
-    hits = _trace(tracer, placement, scale.size)
+    traced = _trace(tracer, placement, scale.size)
+    numbers, hits = list(traced), list(traced.values())
     covered = [
         shrink_coverage(atlas.covered, size)
         for atlas, size in zip(atlases, solving_sizes(hits, tracer), strict=True)
@@ -75,14 +91,20 @@ def build_rung(
     targets = [
         objective.content_target(view.render(original[view.texels], background), view.mask) for view in views
     ]
-    return Rung(scale, texels, original, views, targets, objective.style_target(fitted), background)
+    seen = [PixelGeometry.of(hit, view) for hit, view in zip(hits, views, strict=True)] if geometry else []
+    style = objective.style_target(fitted)
+    return Rung(scale, texels, original, views, numbers, seen, targets, style, background)
 
 
-def _trace(tracer: Tracer, placement: Placement, size: int) -> list[Hits]:
-    found = [tracer.view(camera_towards_centre(direction, size), RAYS) for direction in placement.directions]
-    views = [hits for hits in found if hits is not None]
-    largest = max(len(hits.pixel) for hits in views)
-    return [hits for hits in views if len(hits.pixel) >= _SMALLEST_VIEW * largest]
+def _trace(tracer: Tracer, placement: Placement, size: int) -> dict[int, Hits]:
+    """What the rays hit, by the number of the direction they come from."""
+    views: dict[int, Hits] = {}
+    for number, direction in enumerate(placement.directions):
+        hits = tracer.view(camera_towards_centre(direction, size), RAYS)
+        if hits is not None:
+            views[number] = hits
+    largest = max(len(hits.pixel) for hits in views.values())
+    return {n: hits for n, hits in views.items() if len(hits.pixel) >= _SMALLEST_VIEW * largest}
 
 
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:

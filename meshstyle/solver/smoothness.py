@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int, Int64
 
 from ..views.sampling import Texels
 
@@ -18,15 +18,19 @@ class Smoothness:
     that sum's derivative with respect to the texels of V.
     """
 
-    def __init__(self, texels: Texels, charts: Sequence[np.ndarray], weight: float = 1.0) -> None:
-        """`charts`: per atlas (h, w), the chart of each texel, -1 for none. `weight`: τ."""
+    def __init__(self, neighbours: Int64[np.ndarray, "T 4"], weight: float = 1.0) -> None:
+        """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ."""
         self.weight = weight
+        self._neighbours = torch.from_numpy(neighbours)
+
+    @classmethod
+    def on_surface(cls, texels: Texels, charts: Sequence[np.ndarray], weight: float = 1.0) -> Smoothness:
+        """Between the texels of all atlases. `charts`: per atlas (h, w), the chart of each texel, -1 for none."""
         neighbours = [
-            _neighbours(layout.levels[0], layout.covered, chart)
+            neighbouring(layout.levels[0], layout.covered, chart)
             for layout, chart in zip(texels.layouts, charts, strict=True)
         ]
-        # (T, 4): the row of each texel's neighbours, itself where it has none.
-        self._neighbours = torch.from_numpy(np.concatenate(neighbours))
+        return cls(np.concatenate(neighbours), weight)
 
     def __call__(
         self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
@@ -41,7 +45,10 @@ class Smoothness:
         return self.weight * value, steps * (4 * self.weight / pairs)
 
 
-def _neighbours(rows: np.ndarray, covered: np.ndarray, chart: np.ndarray) -> Int64[np.ndarray, "t 4"]:
+def neighbouring(
+    rows: Int64[np.ndarray, "h w"], covered: Bool[np.ndarray, "h w"], chart: Int[np.ndarray, "h w"]
+) -> Int64[np.ndarray, "t 4"]:
+    """Per covered cell of a grid, the rows of its four neighbours; its own where one is not of its chart."""
     found = []
     for axis, shift in ((1, -1), (1, 1), (0, -1), (0, 1)):
         other = np.roll(rows, shift, axis)

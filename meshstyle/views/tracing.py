@@ -24,6 +24,7 @@ class Hits:
 
     Attributes:
         shape: height and width of the window in pixels, multiples of 8.
+        corner: row and column of its top left pixel, counted from the optical axis.
         side: rays along a pixel's edge.
         pixel: which pixel (row-major) the ray belongs to; ascending.
         triangle: index into the surface.
@@ -35,6 +36,7 @@ class Hits:
 
     camera: Camera
     shape: tuple[int, int]
+    corner: tuple[int, int]
     side: int
     pixel: Int64[np.ndarray, "N"]
     triangle: Int32[np.ndarray, "N"]
@@ -134,6 +136,7 @@ class Tracer:
         return Hits(
             camera=camera,
             shape=(height, width),
+            corner=(top, left),
             side=side,
             pixel=pixel.astype(np.int64),
             triangle=triangle,

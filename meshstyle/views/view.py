@@ -21,21 +21,23 @@ class View:
         mask: share of a pixel's rays that hit painted surface, 0..1.
         texel_use: (T,) how many pixels each texel counts for in this view.
         texels: the rows of T that this view reads, ascending.
+        pixels: (P,) the pixels that see paint, row-major numbers, ascending.
+        pixel_coverage: (P, 1) their mask.
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, device: torch.device) -> None:
         lookup = Lookup(hits, tracer, texels)
         self.shape = lookup.shape
-        self._pixels = torch.from_numpy(lookup.pixels).to(device)
+        self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)
         self._matrix, self._transposed = _pair(lookup.matrix, device)
         self._coarse, self._coarse_transposed = _pair(lookup.coarse, device)
         self._shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
         coverage = torch.from_numpy(lookup.coverage).to(device)
         mask = torch.zeros(self.shape[0] * self.shape[1], device=device)
-        mask[self._pixels] = coverage
+        mask[self.pixels] = coverage
         self.mask: Float[torch.Tensor, "1 1 H W"] = mask.view(1, 1, *self.shape)
-        self._coverage = coverage[:, None]
+        self.pixel_coverage = coverage[:, None]
         use = lookup.matrix.T @ lookup.coverage
         self.texel_use = np.zeros(texels.count)
         count = len(lookup.texels)
@@ -56,13 +58,28 @@ class View:
             background: colour of what is not painted surface.
             shaded: with the fixed headlight, or the bare paint.
         """
+        return self.compose(self.sample(texels), background, shaded)
+
+    def sample(self, texels: Float[torch.Tensor, "V 3"]) -> Float[torch.Tensor, "P 3"]:
+        """S·[t; D·t]: the bare paint in every pixel that sees some, row-major; differentiable."""
         means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
-        seen = Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)  # (P, 3)
+        return Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)
+
+    def spread(self, colours: Float[torch.Tensor, "P 3"]) -> Float[torch.Tensor, "V 3"]:
+        """The adjoint of `sample`."""
+        found = self._transposed @ colours
+        count = len(self.texels)
+        return found[:count] + self._coarse_transposed @ found[count:]
+
+    def compose(
+        self, seen: Float[torch.Tensor, "P 3"], background: Float[torch.Tensor, 3], shaded: bool = True
+    ) -> Float[torch.Tensor, "1 3 H W"]:
+        """The picture whose pixels show the given paint, before a background; differentiable."""
         if shaded:
             seen = seen * self._shade
-        seen = seen * self._coverage + background * (1 - self._coverage)
+        seen = seen * self.pixel_coverage + background * (1 - self.pixel_coverage)
         picture = background.expand(self.shape[0] * self.shape[1], 3).clone()
-        picture = picture.index_copy(0, self._pixels, seen)
+        picture = picture.index_copy(0, self.pixels, seen)
         # Contiguous: as a mere view it would carry channels-last strides into every convolution, which is slower.
         return picture.T.contiguous().view(1, 3, *self.shape)
 

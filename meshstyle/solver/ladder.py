@@ -1,0 +1,161 @@
+"""Coarse to fine, whatever is solved: the loop over scales that both solvers share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+
+from ..progress import Progress, ProgressCallback
+from ..settings import Scale, Settings
+from ..views.placement import Placement
+from ..views.sampling import Texels
+from ..views.tracing import Tracer
+from .descent import Clock, Problem, Terms, descend
+from .objective import LossWeights, Objective
+from .resolution import Texture
+from .rung import Rung, build_rung
+from .starts import starting_colours
+from .vgg import VGG19
+
+_USED = 0.005  # pixels that a texel must have counted for to be called seen
+
+
+@dataclass(frozen=True)
+class ViewsReport:
+    """How well the views of the view solver agree, and what baking them into one texture costs.
+
+    Attributes:
+        rmse_to_baked: between the views' paint and the baked texture seen from there, sRGB 0..1.
+        rmse_between: of one surface point's paint in two views, before the bake (exact reprojection with a
+            visibility test).
+        rmse_between_baked: the same after the bake: what sampling alone costs.
+        style_loss: mean over the views, before the bake.
+        style_loss_baked: mean over the same views of the baked texture.
+    """
+
+    rmse_to_baked: float
+    rmse_between: float
+    rmse_between_baked: float
+    style_loss: float
+    style_loss_baked: float
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The painted texels at the resolution they were solved at.
+
+    Attributes:
+        textures: per atlas, sRGB 0..1.
+        covered: per atlas, the texels the surface touches at that resolution.
+        seen: per atlas, the texels that some view really used.
+        terms: loss terms at the end, or None if no step was made.
+        views: how many views were used.
+        interrupted: whether it was stopped early.
+        agreement: of the views, where they were solved for.
+    """
+
+    textures: tuple[Texture, ...]
+    covered: tuple[np.ndarray, ...]
+    seen: tuple[np.ndarray, ...]
+    terms: Terms | None
+    views: int
+    interrupted: bool
+    agreement: ViewsReport | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A scale's result: `paint` (T, 3) sRGB 0..1; `use` (T,): pixels that each texel counts for."""
+
+    texels: Texels
+    paint: torch.Tensor
+    use: torch.Tensor
+    views: int
+
+
+P = TypeVar("P", bound=Problem)
+S = TypeVar("S", bound=Solved)
+
+
+class Ladder(ABC, Generic[P, S]):
+    """Paints the atlases of a surface. Deterministic for a seed, a machine and a thread count."""
+
+    wants_geometry = False
+
+    def __init__(
+        self, tracer: Tracer, placement: Placement, painting: torch.Tensor, network: VGG19, settings: Settings
+    ) -> None:
+        """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+        self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
+        weights = LossWeights(settings.content_weight, settings.style_weight, settings.structure_weight)
+        # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
+        self.objective = Objective(network, weights, content_layer="relu4_1")
+        self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
+        self._shuffle = np.random.default_rng(settings.seed)
+
+    def solve(self, progress: ProgressCallback) -> Solution:
+        """Run all scales. KeyboardInterrupt ends it early with the best so far, once there is any."""
+        solved: S | None = None
+        terms: Terms | None = None
+        agreement: ViewsReport | None = None
+        scales = self.settings.scales
+        clock = Clock(scales, progress)
+        interrupted = False
+        for number, scale in enumerate(scales, 1):
+            progress(Progress("trace"))
+            try:
+                rung = self._rung(scale)
+                problem = self.problem(rung, solved)
+            except KeyboardInterrupt:
+                if solved is None:
+                    raise
+                interrupted = True
+                break
+            try:
+                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
+            except KeyboardInterrupt:
+                interrupted = True
+            last = interrupted or number == len(scales)
+            solved, agreement = self.settle(rung, problem, last)
+            del rung, problem  # the next scale's views need the room
+            if interrupted:
+                break
+        assert solved is not None
+        return self._solution(solved, terms, interrupted, agreement)
+
+    def paint_to_begin_with(self, rung: Rung, before: Solved | None) -> torch.Tensor:
+        """(T, 3): the last scale's, or the start that was asked for."""
+        if before is not None:
+            return rung.refit(before.paint, before.texels)
+        return starting_colours(self.settings.init, rung.original, rung.use(), self.painting, self._generator)
+
+    @abstractmethod
+    def problem(self, rung: Rung, before: S | None) -> P:
+        """What is to be solved at a scale; `before`: the last scale's result."""
+
+    @abstractmethod
+    def settle(self, rung: Rung, problem: P, last: bool) -> tuple[S, ViewsReport | None]:
+        """What a scale has come to. `last`: it is what will be baked."""
+
+    def _rung(self, scale: Scale) -> Rung:
+        return build_rung(
+            scale, self.tracer, self.placement, self.objective, self.painting, self.wants_geometry
+        )
+
+    def _solution(
+        self, solved: Solved, terms: Terms | None, interrupted: bool, agreement: ViewsReport | None
+    ) -> Solution:
+        texels = solved.texels
+        return Solution(
+            textures=tuple(texels.scatter(solved.paint.cpu())),
+            covered=tuple(layout.covered for layout in texels.layouts),
+            seen=tuple(image[0].numpy() > _USED for image in texels.scatter(solved.use[:, None])),
+            terms=terms,
+            views=solved.views,
+            interrupted=interrupted,
+            agreement=agreement,
+        )

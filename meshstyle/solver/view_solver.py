@@ -1,0 +1,208 @@
+"""The view solver: the unknowns are the views, held together by a loss, then projected back (design, section 4).
+
+    L = mean over views of (α·content + β·style + σ·structure) + γ·Σ m ‖I − render(bake(I))‖² / Σ m
+
+A view's unknown is the paint in its pixels, before the headlight, which is known: two views can then agree. All
+views take part in every step; they are looked at one after the other, so that memory is that of one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+
+from ..views.back_projection import BackProjection, Consistency, PixelGeometry
+from ..views.reprojection import Shown, disagreement
+from ..views.sampling import nearest_covered
+from .descent import Slope, Terms, mean_terms
+from .ladder import Ladder, Solved, ViewsReport
+from .objective import Objective
+from .rung import Rung
+from .smoothness import Smoothness, neighbouring
+
+PASSES = 3  # of the back-projection whose render holds the views together
+BAKE_PASSES = 6  # of the last one: the texture must show what the views show
+BAKE_SHARPNESS = 4.0  # power of its weights: nearly the best view of each texel, feathered
+_NEIGHBOURS = math.cos(math.radians(60))  # views whose directions are closer than this are compared
+
+Paint = Float[torch.Tensor, "P 3"]
+
+
+class ViewProblem:
+    """The paint of all views at one scale; there is one part, which is everything (see `descent.Problem`)."""
+
+    parts, even = 1, 1
+
+    def __init__(
+        self,
+        values: Paint,
+        rung: Rung,
+        objective: Objective,
+        smoothness: Smoothness,
+        consistency: tuple[float, Consistency],
+    ) -> None:
+        """`consistency`: γ and the loss."""
+        self.values = values
+        self._rung, self._objective, self._smoothness = rung, objective, smoothness
+        self._gamma, self._consistency = consistency
+        self._rows = torch.arange(len(values), device=values.device)
+
+    def slope(self, part: int) -> Slope:
+        """Of the whole, in all pixels."""
+        found = [self._view(number, seen) for number, seen in enumerate(split(self.values, self._rung))]
+        terms = mean_terms([terms for _, terms in found])
+        gradient = torch.cat([slope for slope, _ in found]) / len(found)
+        value, slope = self._consistency(self.values)
+        gradient += self._gamma * slope
+        terms = replace(terms, total=terms.total + self._gamma * value, consistency=value)
+        if self._smoothness.weight > 0:
+            value, slope = self._smoothness(self.values, self._rows)
+            gradient += slope
+            terms = replace(terms, total=terms.total + value)
+        return Slope(self._rows, gradient, terms)
+
+    def _view(self, number: int, paint: Paint) -> tuple[Paint, Terms]:
+        """Slope and terms of one view's own losses."""
+        rung = self._rung
+        leaf = paint.detach().clone().requires_grad_(True)
+        picture = rung.views[number].compose(leaf, rung.background)
+        found = self._objective(picture, rung.style, rung.targets[number])
+        found.total.backward()
+        assert leaf.grad is not None
+        return leaf.grad, Terms(float(found.total.detach()), found.style, found.content, found.structure)
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedViews(Solved):
+    """And the views' own pictures, by the number of their direction: (3, H, W), filled beyond the silhouette."""
+
+    pictures: dict[int, tuple[PixelGeometry, Float[torch.Tensor, "3 _ _"]]]
+
+
+class ViewSolver(Ladder[ViewProblem, SolvedViews]):
+    """Solves for the pictures of all views at once."""
+
+    wants_geometry = True
+
+    def problem(self, rung: Rung, before: SolvedViews | None) -> ViewProblem:
+        texels = self.paint_to_begin_with(rung, before)
+        paint = torch.cat([view.sample(texels[view.texels]) for view in rung.views])
+        if before is not None:
+            paint = self._carried(rung, before, paint)
+        coverage = torch.cat([view.pixel_coverage for view in rung.views])
+        consistency = Consistency(_projection(rung, 1.0, PASSES), coverage)
+        smoothness = Smoothness(_neighbours_in_views(rung), self.settings.tv_weight)
+        gamma = self.settings.consistency
+        return ViewProblem(paint.clamp(0, 1), rung, self.objective, smoothness, (gamma, consistency))
+
+    def settle(self, rung: Rung, problem: ViewProblem, last: bool) -> tuple[SolvedViews, ViewsReport | None]:
+        projection = _projection(rung, BAKE_SHARPNESS, BAKE_PASSES)
+        texels = projection.bake(problem.values).clamp(0, 1)
+        pictures = {
+            number: (geometry, _filled(paint.cpu(), geometry))
+            for number, geometry, paint in zip(
+                rung.numbers, rung.geometry, split(problem.values, rung), strict=True
+            )
+        }
+        solved = SolvedViews(rung.texels, texels, rung.use().cpu(), len(rung.views), pictures)
+        return solved, self._report(rung, problem, projection.render(texels)) if last else None
+
+    def _carried(self, rung: Rung, before: SolvedViews, paint: Paint) -> Paint:
+        """The last scale's pictures in this one's pixels; `paint` where a view is new."""
+        parts = split(paint, rung)
+        for index, (number, geometry) in enumerate(zip(rung.numbers, rung.geometry, strict=True)):
+            if number in before.pictures:
+                parts[index] = _resampled(*before.pictures[number], geometry).to(paint.device)
+        return torch.cat(parts)
+
+    def _report(self, rung: Rung, problem: ViewProblem, baked: Paint) -> ViewsReport:
+        coverage = torch.cat([view.pixel_coverage for view in rung.views])
+        off = ((problem.values - baked) ** 2 * coverage).sum() / coverage.sum() / 3
+        return ViewsReport(
+            rmse_to_baked=float(off) ** 0.5,
+            rmse_between=self._between(rung, problem.values),
+            rmse_between_baked=self._between(rung, baked),
+            style_loss=self._style(rung, problem.values),
+            style_loss_baked=self._style(rung, baked),
+        )
+
+    @torch.no_grad()
+    def _style(self, rung: Rung, paint: Paint) -> float:
+        losses = [
+            self.objective(view.compose(seen, rung.background), rung.style, target).style
+            for view, seen, target in zip(rung.views, split(paint, rung), rung.targets, strict=True)
+        ]
+        return float(np.mean(losses))
+
+    def _between(self, rung: Rung, paint: Paint) -> float:
+        """RMSE of one surface point's paint in two neighbouring views."""
+        shown = [
+            _shown(geometry, view.mask, seen)
+            for geometry, view, seen in zip(rung.geometry, rung.views, split(paint, rung), strict=True)
+        ]
+        directions = self.placement.directions[rung.numbers]
+        near = directions @ directions.T > _NEIGHBOURS
+        total, count = 0.0, 0
+        for one, other in np.argwhere(near & ~np.eye(len(near), dtype=bool)):
+            squared = disagreement(shown[one], shown[other], self.tracer)
+            total, count = total + float(squared.sum()), count + len(squared)
+        return math.sqrt(total / count / 3) if count else 0.0
+
+
+def split(paint: Paint, rung: Rung) -> list[Float[torch.Tensor, "_ 3"]]:
+    """The rows of each view."""
+    return list(paint.split([len(view.pixels) for view in rung.views]))
+
+
+def _projection(rung: Rung, sharpness: float, passes: int) -> BackProjection:
+    weights = [geometry.weight(sharpness) for geometry in rung.geometry]
+    return BackProjection(rung.views, weights, rung.texels.count, passes)
+
+
+def _neighbours_in_views(rung: Rung) -> np.ndarray:
+    """Per pixel of all views, the rows of the four beside it, its own where there is none."""
+    found, first = [], 0
+    for geometry in rung.geometry:
+        rows = np.zeros(geometry.shape, np.int64)
+        rows.reshape(-1)[geometry.pixels] = np.arange(len(geometry.pixels)) + first
+        covered = np.zeros(geometry.shape, bool)
+        covered.reshape(-1)[geometry.pixels] = True
+        found.append(neighbouring(rows, covered, np.zeros(geometry.shape, np.int64)))
+        first += len(geometry.pixels)
+    return np.concatenate(found)
+
+
+def _filled(paint: Paint, geometry: PixelGeometry) -> Float[torch.Tensor, "3 H W"]:
+    """A view's paint as a picture; beyond the silhouette each pixel takes the nearest one's."""
+    covered = np.zeros(geometry.shape, bool)
+    covered.reshape(-1)[geometry.pixels] = True
+    picture = torch.zeros(covered.size, 3)
+    picture[torch.from_numpy(geometry.pixels)] = paint
+    nearest = torch.from_numpy(nearest_covered(covered))
+    return picture[nearest].T.reshape(3, *geometry.shape).contiguous()
+
+
+def _resampled(old: PixelGeometry, picture: Float[torch.Tensor, "3 H W"], new: PixelGeometry) -> Paint:
+    """A picture in the pixels of a view from the same place with another pitch; bilinear."""
+    rows, columns = np.divmod(new.pixels, new.shape[1])
+    ratio = new.camera.pitch / old.camera.pitch
+    grid = []
+    for place, axis in ((columns, 1), (rows, 0)):
+        centre = (place + new.corner[axis] + 0.5) * ratio - old.corner[axis]
+        grid.append(torch.from_numpy(2 * centre / old.shape[axis] - 1).float())
+    points = torch.stack(grid, -1)[None, None]
+    found = F.grid_sample(picture[None], points, mode="bilinear", padding_mode="border", align_corners=False)
+    return found[0, :, 0].T.contiguous()
+
+
+def _shown(geometry: PixelGeometry, mask: torch.Tensor, paint: Paint) -> Shown:
+    colour = np.zeros((geometry.shape[0] * geometry.shape[1], 3), np.float32)
+    colour[geometry.pixels] = paint.detach().cpu().numpy()
+    return Shown(
+        geometry.camera, geometry.corner, colour.reshape(*geometry.shape, 3), mask[0, 0].cpu().numpy()
+    )
