@@ -122,6 +122,12 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
 
 
 def _show_more(result: Result, display: Display) -> None:
+    if (found := result.agreement) is not None:
+        display.note(
+            f"views: style loss {found.style_loss:.3f}, baked {found.style_loss_baked:.3f}; "
+            f"they differ from each other by {found.rmse_between:.3f} (baked: {found.rmse_between_baked:.3f}), "
+            f"from the baked texture by {found.rmse_to_baked:.3f}"
+        )
     for path in result.outputs[1:]:
         display.note(f"wrote {path}")
     for atlas in result.atlases:
