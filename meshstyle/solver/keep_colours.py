@@ -11,6 +11,7 @@ from .colours import match_colours
 from .losses import LUMA
 
 Picture = Float[torch.Tensor, "1 3 H W"]
+Painting = Float[torch.Tensor, "1 3 h w"]
 
 
 def luminance(picture: Float[torch.Tensor, "1 3 H W"]) -> Float[torch.Tensor, "1 1 H W"]:
@@ -32,7 +33,7 @@ def with_luminance_of(photo: Picture, painted: Picture) -> Picture:
     return (photo + luminance(painted) - luminance(photo)).clamp(0, 1)
 
 
-def match_luminance(painting: Picture, photo: Picture, weight: Float[torch.Tensor, "1 1 H W"]) -> Picture:
+def match_luminance(painting: Painting, photo: Picture, weight: Float[torch.Tensor, "1 1 H W"]) -> Painting:
     """The painting's luminance with the photo's mean and spread (section 2.2), grey.
 
     Y' = σ_photo / σ_painting · (Y − μ_painting) + μ_photo. `weight`: how much each pixel of the photo counts.
@@ -45,7 +46,7 @@ def match_luminance(painting: Picture, photo: Picture, weight: Float[torch.Tenso
     return moved.clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
 
-def match_painting(painting: Picture, photo: Picture, weight: Float[torch.Tensor, "1 1 H W"]) -> Picture:
+def match_painting(painting: Painting, photo: Picture, weight: Float[torch.Tensor, "1 1 H W"]) -> Painting:
     """The painting in the photo's colours: its mean and covariance (section 2.1; the map is that of `colours`)."""
     counted = weight.flatten() > 0
     wanted = photo[0].flatten(1).T[counted]

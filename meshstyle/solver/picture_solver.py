@@ -178,7 +178,8 @@ class PictureSolver:
     def _problem(self, scale: Scale, before: Picture | None) -> PictureProblem:
         shape = self._shape(scale.size)
         photo = self._seen.at(shape)
-        style = self._style(scale.size)
+        longer = round(scale.size * self.settings.style_scale)
+        style = mixed_style(self._objective, self._paintings, self._shares, longer)
         content = self._objective.content_target(photo.colours, photo.weight)
         canvas, mask = photo.colours.clone(), photo.weight[0, 0] > 0
         begin = self._start(photo) if before is None else resize(before, shape)
@@ -196,17 +197,6 @@ class PictureSolver:
             Smoothness(neighbours, self.settings.tv_weight),
             self.settings.keep_colors == "luminance",
         )
-
-    def _style(self, size: int) -> StyleTarget:
-        """The mixed Gram matrices: the weighted mean of the style pictures'."""
-        longer = max(2 * CELL, round(size * self.settings.style_scale))
-        total: dict[str, torch.Tensor] = {}
-        for painting, share in zip(self._paintings, self._shares, strict=True):
-            shape = long_side(painting.shape[-2:], longer)
-            fitted = resize(painting, (max(CELL, shape[0]), max(CELL, shape[1])))
-            for name, gram in self._objective.style_target(fitted).grams.items():
-                total[name] = total.get(name, 0) + share * gram
-        return StyleTarget(total)
 
     def _start(self, photo: Photo) -> Picture:
         original = photo.colours[0].flatten(1).T
@@ -237,6 +227,19 @@ class _Watch:
         if self._every and self._save and self.problem and record.step % self._every == 0:
             self._save(record.step, self.problem.picture()[0].cpu())
         self._progress(record)
+
+
+def mixed_style(
+    objective: TiledObjective, paintings: Sequence[torch.Tensor], shares: Sequence[float], size: int
+) -> StyleTarget:
+    """The weighted mean of the paintings' Gram matrices, their longer sides at `size` pixels."""
+    total: dict[str, torch.Tensor] = {}
+    for painting, share in zip(paintings, shares, strict=True):
+        height, width = long_side(painting.shape[-2:], size)
+        fitted = resize(painting, (max(CELL, height), max(CELL, width)))
+        for name, gram in objective.style_target(fitted).grams.items():
+            total[name] = total.get(name, 0) + share * gram
+    return StyleTarget(total)
 
 
 def long_side(shape: Sequence[int], size: int) -> tuple[int, int]:

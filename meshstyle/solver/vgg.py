@@ -16,7 +16,10 @@ from .layers import LAYER_NAMES
 from .weights import VGGWeights
 
 Features = dict[str, torch.Tensor]
-_POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {"average": F.avg_pool2d, "max": F.max_pool2d}
+_POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "average": F.avg_pool2d,
+    "max": F.max_pool2d,
+}
 
 
 class VGG19:
