@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .asset.atomic import write_all
+from .asset.atomic import refuse_protected, write_all
 from .asset.picture_files import encode_picture
 from .asset.pictures import read_picture
 from .common_settings import INITS
@@ -22,7 +22,9 @@ from .places import check_writable, choose_picture_output
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .shipped import find_style
+from .solver.keep_colours import luminance
 from .solver.layers import CELL
+from .solver.objective import resize
 from .solver.paintings import load_painting
 from .solver.picture_solver import Painted, Photo, PictureSolver, long_side
 from .solver.vgg import VGG19
@@ -202,8 +204,9 @@ def _read(
         _check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
     warnings = tuple(_warnings(photo, paintings, names, target, settings))
     plan = PicturePlan(path, names, target, size, settings, warnings)
-    others = [Path(extra) for extra in (mask, begin) if extra is not None]
-    return _Job(plan, photo, pictures, paintings, start, (path, *pictures, *others))
+    sources = (path, *pictures, *(Path(extra) for extra in (mask, begin) if extra is not None))
+    refuse_protected(target, sources)
+    return _Job(plan, photo, pictures, paintings, start, sources)
 
 
 def _photo(pixels: np.ndarray, path: Path, mask: str | Path | None) -> Photo:
@@ -220,9 +223,6 @@ def _photo(pixels: np.ndarray, path: Path, mask: str | Path | None) -> Photo:
 
 def _mask(path: Path, size: tuple[int, int]) -> torch.Tensor:
     """Luminance times alpha, (1, 1, H, W) 0..1, at the photo's size."""
-    from .solver.keep_colours import luminance
-    from .solver.objective import resize
-
     pixels = torch.from_numpy(read_picture(path).astype(np.float32) / 255).permute(2, 0, 1)[None]
     _check_same_shape(tuple(pixels.shape[-2:]), size, path)
     share = luminance(pixels[:, :3]) * pixels[:, 3:]
