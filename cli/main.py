@@ -19,6 +19,7 @@ from meshstyle.errors import MeshStyleError, UsageError
 
 from .display import emit, emit_json, say, say_block
 from .evaluate import evaluate
+from .image import image
 from .info import info
 from .interrupt import StoppedError
 from .styles import styles
@@ -32,12 +33,12 @@ DONE, FAILED, WRONG_USAGE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3, 130
 app = typer.Typer(
     name="meshstyle",
     rich_markup_mode=None,
-    help="Paint a 3D model in the manner of a picture.",
+    help="Paint a 3D model, or a photo, in the manner of a picture.",
     epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 130 interrupted.",
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, evaluate, info, styles):
+for command in (stylize, image, evaluate, info, styles):
     app.command()(command)
 
 
@@ -100,7 +101,7 @@ def _explain(error: BaseException) -> tuple[int, str, str, str]:
     if isinstance(error, (StoppedError, KeyboardInterrupt)):
         return INTERRUPTED, "meshstyle", "interrupted", "Nothing was written."
     if isinstance(error, MemoryError):
-        return FAILED, "meshstyle", "there is not enough memory", "Try a smaller --texture-size."
+        return FAILED, "meshstyle", "there is not enough memory", "Try a smaller --texture-size or --size."
     name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return (
         FAILED,

@@ -1,4 +1,4 @@
-"""Every option, once. Types and defaults of the settings are read from `meshstyle.settings`."""
+"""Every option, once. Types and defaults of the settings are read from their classes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from meshstyle.common_settings import DEVICE_CHOICES, INITS, OPTIMIZERS, CommonSettings
 from meshstyle.errors import UsageError
 from meshstyle.settings import (
     ATLAS_CHOICES,
     DEFAULT_TEXTURE_SIZE_RANGE,
-    DEVICE_CHOICES,
     IMAGE_FORMATS,
-    INITS,
-    OPTIMIZERS,
     PRESETS,
     SOLVERS,
     UV_CHOICES,
@@ -81,8 +79,9 @@ NoPartial = Annotated[
     bool, typer.Option("--no-partial", help="On Ctrl-C, write nothing instead of the best result so far.")
 ]
 
-# Setting: (metavar, what it does, what it is when not given and Settings has None there).
-_SETTINGS: dict[str, tuple[str, str, str]] = {
+# Setting: (metavar, what it does, what it is when not given and its class has None there).
+Texts = dict[str, tuple[str, str, str]]
+MODEL_SETTINGS: Texts = {
     "preset": ("|".join(PRESETS), "How much work to do.", ""),
     "iterations": ("N", "Optimizer steps on each scale.", "the preset's"),
     "views": ("N", "Cameras around the model, at the least.", "the preset's"),
@@ -115,18 +114,33 @@ _SETTINGS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def takes_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+def takes_settings(
+    kind: type[CommonSettings] = Settings, texts: Texts = MODEL_SETTINGS
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command one option per setting. It gets those that were given, as the mapping `given`."""
-    defaults, hints = Settings(), get_type_hints(Settings)
+    defaults, hints = kind(), get_type_hints(kind)
     added = {
-        name: _option(name, _plain_type(hints[name]), getattr(defaults, name), *texts)
-        for name, texts in _SETTINGS.items()
+        name: _option(name, _plain_type(hints[name]), getattr(defaults, name), *text)
+        for name, text in texts.items()
     }
-    return _with_parameters(
-        command,
-        "given",
-        added,
-        lambda values: {name: value for name, value in values.items() if value not in (None, [])},
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        return _with_parameters(
+            command,
+            "given",
+            added,
+            lambda values: {name: value for name, value in values.items() if value not in (None, [])},
+        )
+
+    return decorate
+
+
+def no_style() -> UsageError:
+    """There is nothing to paint like."""
+    return UsageError(
+        "--style",
+        "no picture was given",
+        "Give a picture's path, or the name of a shipped one (see: meshstyle styles).",
     )
 
 
@@ -162,15 +176,13 @@ def reports(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _plain_type(hint: Any) -> Any:
     """`int` for `int | None`; a list, which may be repeated on the line, for a tuple."""
-    if hint == tuple[str, ...]:
+    if get_origin(hint) is tuple:
         return list[str]
     return next((kind for kind in get_args(hint) if kind is not type(None)), hint)
 
 
 def _option(name: str, kind: Any, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
-    shown = (
-        without if default in (None, ()) else f"{default:g}" if isinstance(default, float) else str(default)
-    )
+    shown = without if default in (None, ()) else _shown(default)
     option = typer.Option(
         "--" + name.replace("_", "-"),
         metavar=metavar,
@@ -179,6 +191,12 @@ def _option(name: str, kind: Any, default: Any, metavar: str, text: str, without
         rich_help_panel="Settings",
     )
     return _parameter(name, Annotated[kind | None, option], None)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(_shown, default))
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _flag(names: tuple[str, ...], text: str) -> inspect.Parameter:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from meshstyle.errors import UsageError
 from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.settings import Settings
 
@@ -23,6 +22,7 @@ from .options import (
     Reporting,
     Style,
     naming_options,
+    no_style,
     reports,
     takes_settings,
 )
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @reports
-@takes_settings
+@takes_settings()
 def stylize(
     model: Model,
     *,
@@ -69,15 +69,11 @@ def stylize(
 
 def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> tuple[str, Settings]:
     """The picture and the settings: the line's options over the settings file over the defaults."""
-    run = read_run_file(config) if config else RunFile(Path())
+    run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
     settings = run.settings(**given)
     picture = style or run.style
     if not picture:
-        raise UsageError(
-            "--style",
-            "no picture was given",
-            "Give a picture's path, or the name of a shipped one (see: meshstyle styles).",
-        )
+        raise no_style()
     return picture, settings
 
 

@@ -1,6 +1,7 @@
 """meshstyle: paint a 3D model in the manner of a picture.
 
     result = meshstyle.stylize("chair.glb", "starry-night", "out/chair.glb")
+    result = meshstyle.stylize_image("cat.jpg", "starry-night", "out/cat.png")
 
 The public names are those in `__all__`, and `evaluate.evaluate`. They are loaded when first used, so that
 importing the package, and asking the command line for help, costs nothing.
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     )
     from .evaluate import Evaluation
     from .info import ModelInfo, describe
+    from .picture import PictureResult, stylize_image
+    from .picture_settings import PictureSettings
     from .pipeline import Result, stylize
     from .progress import Progress, ProgressCallback
-    from .runfile import RunFile, read_run_file
+    from .runfile import RunFile, read_picture_run_file, read_run_file
     from .settings import Settings
     from .shipped import styles
 
@@ -39,6 +42,8 @@ _HOME = {
     "ModelInfo": "info",
     "OutputError": "errors",
     "PictureError": "errors",
+    "PictureResult": "picture",
+    "PictureSettings": "picture_settings",
     "Progress": "progress",
     "ProgressCallback": "progress",
     "Result": "pipeline",
@@ -47,9 +52,11 @@ _HOME = {
     "UsageError": "errors",
     "WeightsError": "errors",
     "describe": "info",
+    "read_picture_run_file": "runfile",
     "read_run_file": "runfile",
     "styles": "shipped",
     "stylize": "pipeline",
+    "stylize_image": "picture",
 }
 
 __all__ = [
@@ -60,6 +67,8 @@ __all__ = [
     "ModelInfo",
     "OutputError",
     "PictureError",
+    "PictureResult",
+    "PictureSettings",
     "Progress",
     "ProgressCallback",
     "Result",
@@ -69,9 +78,11 @@ __all__ = [
     "WeightsError",
     "__version__",
     "describe",
+    "read_picture_run_file",
     "read_run_file",
     "styles",
     "stylize",
+    "stylize_image",
 ]
 
 

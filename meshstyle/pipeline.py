@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from .asset import load_asset
 from .asset.contract import Asset, Paint, PaintedAtlas
 from .bake.finish import finish
 from .bake.upsample import upsample
-from .errors import AssetError, UsageError
+from .errors import AssetError
+from .machine import choose_device, limited_threads
 from .places import check_writable, choose_output
 from .progress import Progress, ProgressCallback, ignore
+from .record import run_record
 from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms
@@ -147,7 +144,7 @@ def stylize(
     painting = load_painting(picture).to(device)
     network = VGG19(load_weights(settings.weights), device)
     check_writable(output)
-    with _threads(settings.threads):
+    with limited_threads(settings.threads):
         progress(Progress("read"))
         asset = load_asset(model)
         surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
@@ -159,7 +156,7 @@ def stylize(
         progress(Progress("bake"))
         baked = finish(surface, *_at_full_size(solution, surface))
     progress(Progress("write"))
-    record = run_record(settings, str(style), picture)
+    record = run_record(settings, {str(style): picture})
     atlases = tuple(
         PaintedAtlas(atlas.plan.name, image)
         for atlas, image in zip(surface.atlases, baked.images, strict=True)
@@ -200,29 +197,6 @@ def _places(model: Path, output: str | Path | None, style: str | Path) -> tuple[
     return model, choose_output(model, output), find_style(str(style))
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device of a setting. Raises UsageError where this machine does not have it."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device("cuda" if available["cuda"] else "cpu")
-    if not available.get(name, False):
-        raise UsageError(
-            "device", f"this machine has no {name} device that torch can use", "Use cpu or auto."
-        )
-    return torch.device(name)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Tracer, Placement]:
     """Trace the surface and place the cameras. Raises AssetError where nothing can be seen."""
     tracer = Tracer(surface)
@@ -246,22 +220,6 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
         textures.append(upsample(solved, covered, (height, width), atlas.wrap))
         seen.append(used[rows, columns] & atlas.covered)
     return textures, seen
-
-
-def run_record(settings: Settings, style: str, picture: Path) -> dict[str, Any]:
-    """What goes into the file, so that the run can be told and repeated."""
-    try:
-        release = version("meshstyle")
-    except PackageNotFoundError:
-        release = "unknown"
-    digest = hashlib.sha256(picture.read_bytes()).hexdigest()
-    return {
-        "version": release,
-        "style": style,
-        "style_sha256": digest,
-        "seed": settings.seed,
-        "settings": settings.to_dict(),
-    }
 
 
 def _report(

@@ -18,6 +18,7 @@ CAN_BECOME = {
     ".stl": (".glb", ".gltf"),
     ".off": (".glb", ".gltf"),
 }
+PICTURE_KINDS = (".png", ".jpg", ".jpeg", ".webp")
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
@@ -36,9 +37,7 @@ def choose_output(model: Path, output: str | Path | None) -> Path:
 
     Raises UsageError for a name whose suffix is no kind this model can become, and for the model itself.
     """
-    target = default_output(model) if output is None else Path(output)
-    if output is not None and (target.is_dir() or str(output).endswith(_SEPARATORS)):
-        target = target / default_output(model).name
+    target = _place(output, default_output(model))
     kinds = CAN_BECOME.get(model.suffix.lower())
     if kinds is not None and target.suffix.lower() not in kinds:
         suffix = target.suffix.lower()
@@ -49,9 +48,32 @@ def choose_output(model: Path, output: str | Path | None) -> Path:
         else:
             cause = f"{suffix} is not a kind of model that can be written"
         raise UsageError(target, cause, f"End the name with {' or '.join(kinds)}, or with / for a folder.")
-    if _is_same(target, model):
-        raise UsageError(target, "the output is the input", "Give another name with -o.")
+    _refuse_same(target, model)
     return target
+
+
+def choose_picture_output(photo: Path, output: str | Path | None) -> Path:
+    """Where a painted picture goes: as `choose_output`, with `NAME.stylized.png` as its usual name."""
+    target = _place(output, photo.with_name(f"{photo.stem}.stylized.png"))
+    if target.suffix.lower() not in PICTURE_KINDS:
+        cause = f"'{target.suffix}' is not a kind of picture that can be written"
+        remedy = f"End the name with {', '.join(PICTURE_KINDS)}, or with / for a folder."
+        raise UsageError(target, cause, remedy)
+    _refuse_same(target, photo)
+    return target
+
+
+def _place(output: str | Path | None, usual: Path) -> Path:
+    """The output, in a folder under its usual name."""
+    if output is None:
+        return usual
+    target = Path(output)
+    return target / usual.name if target.is_dir() or str(output).endswith(_SEPARATORS) else target
+
+
+def _refuse_same(target: Path, source: Path) -> None:
+    if _is_same(target, source):
+        raise UsageError(target, "the output is the input", "Give another name with -o.")
 
 
 def _is_same(target: Path, model: Path) -> bool:

@@ -1,10 +1,11 @@
-"""Settings files: a TOML file, or a model that meshstyle painted and that remembers how.
+"""Settings files: a TOML file, or a model or picture that meshstyle painted and that remembers how.
 
     style = "starry-night"      # a shipped painting, or a picture's path as seen from this file
     preset = "fine"
     texture-size = 1024
 
-Keys are the names of `Settings`, with dashes or underscores, and `style`.
+Keys are the names of `Settings` (for pictures, of `PictureSettings`), with dashes or underscores, and `style`, which
+for pictures may be a list.
 """
 
 from __future__ import annotations
@@ -15,35 +16,46 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from .common_settings import CommonSettings
 from .errors import InputError, UsageError
+from .picture_settings import PictureSettings
 from .settings import Settings
 
+S = TypeVar("S", bound=CommonSettings)
 MODEL_SUFFIXES = (".glb", ".gltf", ".obj")
+PICTURE_SUFFIXES = (".png",)
 MAX_BYTES = 1 << 20  # of a TOML file: more is some other file
 
 
 @dataclass(frozen=True)
-class RunFile:
+class RunFile(Generic[S]):
     """What a settings file says, checked.
 
     Attributes:
         path: the file.
-        values: only the settings it names, by the names of `Settings`.
-        style: name or path of a picture, or None where the file names none.
+        values: only the settings it names, by the names of `Settings` (or whatever `kind` is).
+        styles: names or paths of pictures; empty where the file names none.
+        kind: the class of the settings.
     """
 
     path: Path
     values: Mapping[str, Any] = field(default_factory=dict)
-    style: str | None = None
+    styles: tuple[str, ...] = ()
+    kind: type[S] = Settings  # type: ignore[assignment]
 
-    def settings(self, **overrides: Any) -> Settings:
+    @property
+    def style(self) -> str | None:
+        """The first of the styles."""
+        return self.styles[0] if self.styles else None
+
+    def settings(self, **overrides: Any) -> S:
         """These settings, with others on top of them. Raises UsageError."""
-        return Settings.from_mapping({**self.values, **overrides})
+        return self.kind.from_mapping({**self.values, **overrides})
 
 
-def read_run_file(path: str | Path) -> RunFile:
+def read_run_file(path: str | Path) -> RunFile[Settings]:
     """Read settings from a `.toml` file, or from a model (`.glb`, `.gltf`, `.obj`) that meshstyle painted.
 
     Raises: InputError for a file that cannot be read as what its suffix says; AssetError for a model that is
@@ -51,11 +63,24 @@ def read_run_file(path: str | Path) -> RunFile:
     """
     path = Path(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
-        return _read_record(path)
-    return _read_toml(path)
+        from .asset import load_asset  # decoding models is not needed for TOML
+
+        return _of_record(path, load_asset(path).record, Settings)
+    return _read_toml(path, Settings)
 
 
-def _read_toml(path: Path) -> RunFile:
+def read_picture_run_file(path: str | Path) -> RunFile[PictureSettings]:
+    """Read settings from a `.toml` file, or from a `.png` that `meshstyle image` painted. Raises as `read_run_file`
+    does, and PictureError for a picture that is damaged."""
+    path = Path(path)
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        from .asset.picture_files import read_record
+
+        return _of_record(path, read_record(path), PictureSettings)
+    return _read_toml(path, PictureSettings)
+
+
+def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
     text = _read_text(path)
     try:
         table = tomllib.loads(text)
@@ -66,9 +91,9 @@ def _read_toml(path: Path) -> RunFile:
             'Write settings as lines like: views = 20 or uv = "keep".',
         ) from error
     lines = {key: _line_of(key, text) for key in table}
-    style = _take_style(table, path, lines)
-    values = _check(table, path, lines)
-    return RunFile(path, _with_own_weights(values, path.parent), style)
+    styles = _take_styles(table, path, lines, several=kind is PictureSettings)
+    values = _check(table, path, lines, kind)
+    return RunFile(path, _with_own_files(values, path.parent), styles, kind)
 
 
 def _read_text(path: Path) -> str:
@@ -95,24 +120,27 @@ def _line_of(key: str, text: str) -> int | None:
     return text.count("\n", 0, found.start()) + 1 if found else None
 
 
-def _take_style(table: dict[str, Any], path: Path, lines: Mapping[str, int | None]) -> str | None:
+def _take_styles(
+    table: dict[str, Any], path: Path, lines: Mapping[str, int | None], several: bool
+) -> tuple[str, ...]:
     """Take `style` out of the table. A path counts from the file's own folder."""
-    style = table.pop("style", None)
-    if style is None:
-        return None
-    if not isinstance(style, str) or not style:
+    given = table.pop("style", [])
+    styles = given if several and isinstance(given, list) else [] if given == [] else [given]
+    if not all(isinstance(style, str) and style for style in styles):
         raise UsageError(
             _place(path, lines.get("style")),
-            f"style: {style!r} is not a text",
+            f"style: {given!r} is not a text",
             "Give a picture's path or name.",
         )
-    beside = path.parent / style
-    return str(beside) if beside.is_file() else style
+    beside = [path.parent / style for style in styles]
+    return tuple(str(file) if file.is_file() else style for file, style in zip(beside, styles, strict=True))
 
 
-def _check(table: Mapping[str, Any], path: Path, lines: Mapping[str, int | None]) -> dict[str, Any]:
+def _check(
+    table: Mapping[str, Any], path: Path, lines: Mapping[str, int | None], kind: type[CommonSettings]
+) -> dict[str, Any]:
     """Names with underscores; every value tried alone, so that the error can name its line."""
-    known = [setting.name for setting in fields(Settings)]
+    known = [setting.name for setting in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in table.items():
         name, place = key.replace("-", "_"), _place(path, lines.get(key))
@@ -121,7 +149,7 @@ def _check(table: Mapping[str, Any], path: Path, lines: Mapping[str, int | None]
         if name in values:
             raise UsageError(place, f"{key} is set twice", "Leave one of the two.")
         try:
-            Settings.from_mapping({name: value})
+            kind.from_mapping({name: value})
         except UsageError as error:
             raise UsageError(place, f"{key}: {error.cause}", error.remedy) from error
         values[name] = value
@@ -139,25 +167,24 @@ def _suggest(name: str, known: list[str]) -> str:
     return f"The settings are: style, {', '.join(known)}."
 
 
-def _with_own_weights(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A weights file counts from the settings file's own folder, like the style."""
-    weights = values.get("weights")
-    if isinstance(weights, str) and (folder / weights).is_file():
-        return {**values, "weights": str(folder / weights)}
-    return values
+def _with_own_files(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Files of weights, and to begin with, count from the settings file's own folder, like the style."""
+    files = {name: values[name] for name in ("weights", "init") if isinstance(values.get(name), str)}
+    return {
+        **values,
+        **{name: str(folder / file) for name, file in files.items() if (folder / file).is_file()},
+    }
 
 
-def _read_record(path: Path) -> RunFile:
-    from .asset import load_asset  # decoding models is not needed for TOML
-
-    record = load_asset(path).record
+def _of_record(path: Path, record: Mapping[str, Any] | None, kind: type[S]) -> RunFile[S]:
+    """What a painted file remembers."""
     if not record or not isinstance(record.get("settings"), Mapping):
         raise UsageError(
             path,
-            "this model holds no settings of meshstyle",
-            "Give a model that meshstyle painted, or a TOML file.",
+            "this file holds no settings of meshstyle",
+            "Give a file that meshstyle painted, or a TOML file.",
         )
-    style = record.get("style")
-    return RunFile(
-        path, _check(dict(record["settings"]), path, {}), style if isinstance(style, str) else None
-    )
+    styles = record.get("style") or []
+    texts = [styles] if isinstance(styles, str) else styles
+    known = tuple(text for text in texts if isinstance(text, str)) if isinstance(texts, list) else ()
+    return RunFile(path, _check(dict(record["settings"]), path, {}, kind), known, kind)

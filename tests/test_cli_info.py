@@ -96,7 +96,7 @@ def test_a_model_that_was_not_painted_is_none(tmp_path: Path) -> None:
     primitive = BuildPrimitive(positions=np.eye(3), indices=np.array([[0, 1, 2]]))
     path = tmp_path / "plain.glb"
     path.write_bytes(build_glb([BuildMesh("a", [primitive])], [], [], {}))
-    with pytest.raises(UsageError, match="this model holds no settings of meshstyle"):
+    with pytest.raises(UsageError, match="this file holds no settings of meshstyle"):
         read_run_file(path)
 
 

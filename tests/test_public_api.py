@@ -23,6 +23,8 @@ def test_the_public_names_are_these() -> None:
         "ModelInfo",
         "OutputError",
         "PictureError",
+        "PictureResult",
+        "PictureSettings",
         "Progress",
         "ProgressCallback",
         "Result",
@@ -32,9 +34,11 @@ def test_the_public_names_are_these() -> None:
         "WeightsError",
         "__version__",
         "describe",
+        "read_picture_run_file",
         "read_run_file",
         "styles",
         "stylize",
+        "stylize_image",
     ]
 
 
@@ -57,10 +61,11 @@ def test_other_names_are_not_there() -> None:
         meshstyle.nonsense  # noqa: B018
 
 
-def test_asking_for_help_loads_no_heavy_library() -> None:
+@pytest.mark.parametrize("command", ["stylize", "image"])
+def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
     """torch alone takes seconds. A fresh interpreter, since this one has everything loaded."""
     program = (
-        "import sys; from meshstyle.cli.main import main; code = main(['stylize', '--help']);"
+        f"import sys; from meshstyle.cli.main import main; code = main(['{command}', '--help']);"
         "print(code, [n for n in ('torch', 'numpy', 'scipy', 'trimesh', 'PIL') if n in sys.modules])"
     )
     result = subprocess.run(

@@ -10,8 +10,9 @@ import safetensors.torch
 import torch
 
 from meshstyle.errors import WeightsError
-from meshstyle.solver.vgg import LAYER_NAMES, VGG19
-from meshstyle.solver.weights import BLOCKS, LAYERS, TORCHVISION_MEAN, TORCHVISION_STD, load_weights
+from meshstyle.solver.layers import BLOCKS, LAYER_NAMES, LAYERS
+from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.weights import TORCHVISION_MEAN, TORCHVISION_STD, load_weights
 
 Convolutions = list[tuple[torch.Tensor, torch.Tensor]]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +69,24 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "H W 4"]:
         return _to_array(_to_srgb(_upright(image)))
 
 
-def encode_png(pixels: UInt8[np.ndarray, "H W C"]) -> bytes:
+def read_text(path: Path, key: str) -> str | None:
+    """A text that a PNG holds under a key. Raises PictureError as `read_picture` does."""
+    with _open(_read_file(path), path) as image:
+        image.load()
+        text = getattr(image, "text", {}).get(key)
+        return str(text) if text is not None else None
+
+
+def encode_png(pixels: UInt8[np.ndarray, "H W C"], texts: Mapping[str, str] | None = None) -> bytes:
     """PNG with an sRGB chunk (IEC 61966-2-1, perceptual). C = 1, 2, 3, 4: grey, grey + alpha, RGB, RGBA.
 
-    Equal pixels give equal bytes (for one version of zlib): no times, no names, no other chunks.
+    Equal pixels give equal bytes (for one version of zlib): no times, no names, no chunks but `texts`, by key.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"sRGB", b"\x00")
+    for key, text in (texts or {}).items():
+        chunks.add_itxt(key, text)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", pnginfo=chunks, compress_level=6)
     return buffer.getvalue()

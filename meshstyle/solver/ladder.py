@@ -93,7 +93,7 @@ class Ladder(ABC, Generic[P, S]):
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         weights = LossWeights(settings.content_weight, settings.style_weight, settings.structure_weight)
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
-        self.objective = Objective(network, weights, content_layer="relu4_1")
+        self.objective = Objective(network, weights, content_layers=("relu4_1",))
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
 

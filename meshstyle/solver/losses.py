@@ -16,11 +16,17 @@ _TINY = 1e-8
 
 
 def masked_gram(
-    features: Float[torch.Tensor, "1 C h w"], mask: Float[torch.Tensor, "1 1 h w"]
+    features: Float[torch.Tensor, "1 C h w"],
+    mask: Float[torch.Tensor, "1 1 h w"],
+    count: Float[torch.Tensor, ""] | None = None,
 ) -> Float[torch.Tensor, "C C"]:
-    """Gram matrix averaged over the mask, G = Σ m f fᵀ / Σ m (Gatys et al. 2016, eq. 3, made a mean)."""
+    """Gram matrix averaged over the mask, G = Σ m f fᵀ / Σ m (Gatys et al. 2016, eq. 3, made a mean).
+
+    `count`: Σ m of the whole picture, where these features are a part of it: the parts' results add up to its own.
+    """
     f, m = features[0].flatten(1), mask[0].flatten(1)
-    return (f * m) @ f.T / m.sum().clamp_min(_TINY)
+    count = m.sum() if count is None else count
+    return (f * m) @ f.T / count.clamp_min(_TINY)
 
 
 def shrink_mask(
@@ -41,9 +47,14 @@ def content_loss(
     features: Float[torch.Tensor, "1 C h w"],
     target: Float[torch.Tensor, "1 C h w"],
     mask: Float[torch.Tensor, "1 1 h w"],
+    energy: Float[torch.Tensor, ""] | None = None,
 ) -> Float[torch.Tensor, ""]:
-    """Σ m ‖f − f₀‖² / Σ m ‖f₀‖² (eq. 1, relative)."""
-    return ((features - target) ** 2 * mask).sum() / (target**2 * mask).sum().clamp_min(_TINY)
+    """Σ m ‖f − f₀‖² / Σ m ‖f₀‖² (eq. 1, relative).
+
+    `energy`: Σ m ‖f₀‖² of the whole picture, where these features are a part of it, as in `masked_gram`.
+    """
+    energy = (target**2 * mask).sum() if energy is None else energy
+    return ((features - target) ** 2 * mask).sum() / energy.clamp_min(_TINY)
 
 
 def luminance_blocks(

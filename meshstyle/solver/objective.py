@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
+from .layers import CONTENT_LAYER, STYLE_LAYERS, LayerWeights, block_of, layer_weights
 from .losses import content_loss, masked_gram, shrink_mask, structure_loss, style_loss
-from .vgg import CONTENT_LAYER, STYLE_LAYERS, VGG19
+from .vgg import VGG19, Features
 
 Picture = Float[torch.Tensor, "1 3 H W"]
+Grams = dict[str, torch.Tensor]  # (C, C) by layer
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,28 @@ class LossWeights:
 class StyleTarget:
     """The painting: its Gram matrix on every style layer."""
 
-    grams: dict[str, torch.Tensor]
+    grams: Grams
 
 
 @dataclass(frozen=True, eq=False)
 class ContentTarget:
-    """What one picture must keep: the original, its features on the content layer, and the masks."""
+    """What one picture must keep.
+
+    Attributes:
+        original: the picture.
+        mask: the share of each pixel that counts.
+        layer_masks: by layer, the share of each cell that counts.
+        counts: by layer, the sum of that.
+        features: of the original, by content layer; empty where content has no weight.
+        energies: by content layer, the features' squared sum under the mask.
+    """
 
     original: Picture
     mask: Float[torch.Tensor, "1 1 H W"]
     layer_masks: dict[str, torch.Tensor]
-    features: torch.Tensor | None
+    counts: dict[str, torch.Tensor]
+    features: Features
+    energies: dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -57,12 +71,14 @@ class Objective:
         self,
         network: VGG19,
         weights: LossWeights,
-        style_layers: tuple[str, ...] = STYLE_LAYERS,
-        content_layer: str = CONTENT_LAYER,
+        style_layers: Iterable[str] = STYLE_LAYERS,
+        content_layers: Iterable[str] = (CONTENT_LAYER,),
     ) -> None:
+        """Layers by name, with weights among their kind where one is given: `relu3_1`, `relu3_1=0.5`."""
         self.network, self.weights = network, weights
-        self.style_layers, self.content_layer = style_layers, content_layer
-        self._layers = set(style_layers) | ({content_layer} if weights.content > 0 else set())
+        self.style_layers = _shares(layer_weights(style_layers))
+        self.content_layers = _shares(layer_weights(content_layers)) if weights.content > 0 else {}
+        self.layers = set(self.style_layers) | set(self.content_layers)
 
     @torch.no_grad()
     def style_target(self, painting: Picture) -> StyleTarget:
@@ -72,31 +88,37 @@ class Objective:
         return StyleTarget({name: masked_gram(found[name], whole[name]) for name in self.style_layers})
 
     @torch.no_grad()
-    def content_target(self, original: Picture, mask: Float[torch.Tensor, "1 1 H W"]) -> ContentTarget:
-        """Targets of one picture: `original` sRGB 0..1, `mask` the share of each pixel that counts."""
-        features = None
-        if self.weights.content > 0:
-            features = self.network.features(original, [self.content_layer])[self.content_layer]
+    def content_target(
+        self,
+        original: Picture,
+        mask: Float[torch.Tensor, "1 1 H W"],
+        look: Callable[[Picture, Iterable[str]], Features] | None = None,
+    ) -> ContentTarget:
+        """Targets of one picture: `original` sRGB 0..1, `mask` the share of each pixel that counts.
+
+        `look`: how to get features, where not from the network at once.
+        """
+        look = look or self.network.features
+        features = look(original, self.content_layers) if self.content_layers else {}
         height, width = int(mask.shape[-2]), int(mask.shape[-1])
-        masks = {}
-        for name in self._layers:
-            h, w = layer_shape(height, width, name)
-            masks[name] = shrink_mask(mask, h, w)
-        return ContentTarget(original, mask, masks, features)
+        masks = {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in self.layers}
+        return ContentTarget(
+            original,
+            mask,
+            masks,
+            counts={name: layer_mask.sum() for name, layer_mask in masks.items()},
+            features=features,
+            energies={name: (f**2 * masks[name]).sum() for name, f in features.items()},
+        )
 
     def __call__(self, picture: Picture, style: StyleTarget, target: ContentTarget) -> LossTerms:
         """Evaluate one picture, sRGB 0..1."""
-        found = self.network.features(picture, self._layers)
-        per_layer = [
-            style_loss(masked_gram(found[name], target.layer_masks[name]), style.grams[name])
-            for name in self.style_layers
-        ]
-        style_term = torch.stack(per_layer).mean()
+        found = self.network.features(picture, self.layers)
+        style_term = self.style_term(self.grams(found, target.layer_masks, target.counts), style)
         total = self.weights.style * style_term
         content = structure = 0.0
-        if target.features is not None:
-            mask = target.layer_masks[self.content_layer]
-            content_term = content_loss(found[self.content_layer], target.features, mask)
+        if target.features:
+            content_term = self.content_term(found, target.features, target.layer_masks, target.energies)
             total = total + self.weights.content * content_term
             content = float(content_term.detach())
         if self.weights.structure > 0:
@@ -105,11 +127,41 @@ class Objective:
             structure = 1 - float(structure_term.detach())
         return LossTerms(total, float(style_term.detach()), content, structure)
 
+    def grams(
+        self, found: Features, masks: Mapping[str, torch.Tensor], counts: Mapping[str, torch.Tensor]
+    ) -> Grams:
+        """Gram matrices of a picture, or the share that a part of it has in them (see `masked_gram`)."""
+        return {name: masked_gram(found[name], masks[name], counts[name]) for name in self.style_layers}
+
+    def style_term(self, grams: Grams, style: StyleTarget) -> Float[torch.Tensor, ""]:
+        """The weighted mean over the style layers."""
+        per_layer = [w * style_loss(grams[name], style.grams[name]) for name, w in self.style_layers.items()]
+        return torch.stack(per_layer).sum()
+
+    def content_term(
+        self,
+        found: Features,
+        target: Features,
+        masks: Mapping[str, torch.Tensor],
+        energies: Mapping[str, torch.Tensor],
+    ) -> Float[torch.Tensor, ""]:
+        """The weighted mean over the content layers; of a part, its share (see `content_loss`)."""
+        per_layer = [
+            w * content_loss(found[name], target[name], masks[name], energies[name])
+            for name, w in self.content_layers.items()
+        ]
+        return torch.stack(per_layer).sum()
+
+
+def _shares(weights: LayerWeights) -> LayerWeights:
+    """Weights that sum to 1, without layers of no weight."""
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items() if weight > 0}
+
 
 def layer_shape(height: int, width: int, layer: str) -> tuple[int, int]:
     """Size of a layer's feature maps: halved, rounding down, once per block."""
-    block = int(layer[len("relu")])
-    return height >> (block - 1), width >> (block - 1)
+    return height >> (block_of(layer) - 1), width >> (block_of(layer) - 1)
 
 
 def fit_short_side(picture: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"]:
@@ -117,5 +169,12 @@ def fit_short_side(picture: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"
     height, width = picture.shape[-2:]
     scale = size / min(height, width)
     shape = (max(16, round(height * scale)), max(16, round(width * scale)))
+    return resize(picture, shape)
+
+
+def resize(picture: Float[torch.Tensor, "1 C H W"], shape: tuple[int, int]) -> Float[torch.Tensor, "1 C h w"]:
+    """To (height, width); antialiased bicubic, kept in 0..1. A picture of that size stays as it is."""
+    if tuple(picture.shape[-2:]) == shape:
+        return picture
     resized = F.interpolate(picture, size=shape, mode="bicubic", antialias=True, align_corners=False)
     return resized.clamp(0, 1)

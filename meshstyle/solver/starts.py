@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 
@@ -27,10 +29,39 @@ def starting_colours(
         weights: how much each colour counts in the original's statistics.
         generator: on the CPU; what it draws does not depend on the device.
     """
+    return colours_in(kind, original, weights, palette(painting), generator)
+
+
+def palette(painting: Float[torch.Tensor, "1 3 H W"]) -> Float[torch.Tensor, "M 3"]:
+    """Some of a painting's colours, sRGB 0..1."""
+    return fit_short_side(painting, _PALETTE_SIDE)[0].flatten(1).T
+
+
+def mixed_palette(
+    paintings: Sequence[Float[torch.Tensor, "1 3 _ _"]], shares: Sequence[float]
+) -> Float[torch.Tensor, "M 3"]:
+    """The colours of several paintings, as many of each as its share (of 1 in sum) says."""
+    if len(paintings) == 1:
+        return palette(paintings[0])
+    parts = []
+    for painting, share in zip(paintings, shares, strict=True):
+        colours = palette(painting)
+        count = round(share * _PALETTE_SIDE**2)
+        parts.append(colours[torch.arange(count, device=colours.device) * len(colours) // max(count, 1)])
+    return torch.cat(parts)
+
+
+def colours_in(
+    kind: str,
+    original: Float[torch.Tensor, "N 3"],
+    weights: Float[torch.Tensor, "N"],
+    wanted: Float[torch.Tensor, "M 3"],
+    generator: torch.Generator,
+) -> Float[torch.Tensor, "N 3"]:
+    """`starting_colours` with a given palette."""
     if kind == "content":
         return original.clone()
-    palette = fit_short_side(painting, _PALETTE_SIDE)[0].flatten(1).T
     noise = torch.randn(original.shape, generator=generator).to(original.device)
     if kind == "noise":
-        return (palette.mean(0) + palette.std(0) * noise).clamp(0, 1)
-    return (match_colours(original, weights, palette) + NOISE * noise).clamp(0, 1)
+        return (wanted.mean(0) + wanted.std(0) * noise).clamp(0, 1)
+    return (match_colours(original, weights, wanted) + NOISE * noise).clamp(0, 1)

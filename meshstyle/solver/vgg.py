@@ -1,4 +1,4 @@
-"""VGG-19's feature maps, as Gatys et al. (CVPR 2016) use them: after ReLU, average pooling, frozen.
+"""VGG-19's feature maps, as Gatys et al. (CVPR 2016) use them: after ReLU, frozen; average pooling.
 
 One departure from the paper: the first convolution pads by replicating the border, because black padding
 paints a frame along the picture's edges.
@@ -6,26 +6,31 @@ paints a frame along the picture's edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
-from .weights import LAYERS, VGGWeights
-
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-CONTENT_LAYER = "relu4_2"
-LAYER_NAMES = tuple(f"relu{layer}" for layer in LAYERS)
+from .layers import LAYER_NAMES
+from .weights import VGGWeights
 
 Features = dict[str, torch.Tensor]
+_POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "average": F.avg_pool2d,
+    "max": F.max_pool2d,
+}
 
 
 class VGG19:
     """The convolutional part of VGG-19 up to whichever layer is asked for. No parameter has a gradient."""
 
-    def __init__(self, weights: VGGWeights, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, weights: VGGWeights, device: torch.device | str = "cpu", pooling: str = "average"
+    ) -> None:
+        """`pooling`: `average`, as Gatys et al. advise, or `max`, as the network was trained."""
         self.device = torch.device(device)
+        self._pool = _POOLINGS[pooling]
         self._convolutions = [
             (kernel.to(self.device), bias.to(self.device))
             for kernel, bias in zip(weights.kernels, weights.biases, strict=True)
@@ -47,7 +52,7 @@ class VGG19:
                 x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias))
             else:
                 if name.endswith("_1"):
-                    x = F.avg_pool2d(x, 2)
+                    x = self._pool(x, 2)
                 x = F.relu(F.conv2d(x, kernel, bias, padding=1))
             if name in wanted:
                 found[name] = x

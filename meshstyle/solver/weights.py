@@ -20,10 +20,9 @@ import torch
 from jaxtyping import Float
 
 from ..errors import WeightsError
+from .layers import BLOCKS, LAYERS
 
-BLOCKS = (2, 2, 4, 4, 4)  # convolutions per block
-CHANNELS = (64, 128, 256, 512, 512)
-LAYERS = tuple(f"{b}_{k}" for b, n in enumerate(BLOCKS, 1) for k in range(1, n + 1))
+CHANNELS = (64, 128, 256, 512, 512)  # per block
 CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LARGEST_FILE = 2 << 30  # bytes; VGG-19 with its classifier is 575 MB

@@ -1,0 +1,300 @@
+"""`meshstyle image`: a photo in the manner of one or more pictures, in the order the data flows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .asset.atomic import refuse_protected, write_all
+from .asset.picture_files import encode_picture
+from .asset.pictures import read_picture
+from .common_settings import INITS
+from .errors import PictureError, UsageError
+from .machine import choose_device, limited_threads
+from .picture_settings import PictureSettings
+from .places import check_writable, choose_picture_output
+from .progress import Progress, ProgressCallback, ignore
+from .record import run_record
+from .shipped import find_style
+from .solver.keep_colours import luminance
+from .solver.layers import CELL
+from .solver.objective import resize
+from .solver.paintings import load_painting
+from .solver.picture_solver import Painted, Photo, PictureSolver, long_side
+from .solver.vgg import VGG19
+from .solver.weights import load_weights
+
+_SHAPES_DIFFER = 0.02  # of an aspect ratio: more is another picture
+_ENLARGED = 1.5  # how much a picture is enlarged before that is worth a note
+
+Styles = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class PicturePlan:
+    """What a run would do. `size`: of the result, (height, width)."""
+
+    photo: Path
+    styles: tuple[str, ...]
+    output: Path
+    size: tuple[int, int]
+    settings: PictureSettings
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "photo": str(self.photo),
+            "styles": list(self.styles),
+            "output": str(self.output),
+            "size": list(self.size),
+            "settings": self.settings.to_dict(),
+            "scales": [asdict(scale) for scale in self.settings.scales],
+            "optimizer": self.settings.optimizer_used,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What a run made and how it went.
+
+    Attributes:
+        outputs: the files written, the result first, then intermediate ones.
+        size: of the result, (height, width).
+        settings: what it was made with; `styles` by what pictures.
+        seconds: wall time.
+        style_loss, content_loss, structure: at the end; None without a step. `structure` is None where it had no
+            weight.
+        warnings: what was odd and how it was taken.
+        interrupted: stopped early; the output holds the best so far.
+    """
+
+    outputs: tuple[Path, ...]
+    size: tuple[int, int]
+    settings: PictureSettings
+    styles: tuple[str, ...]
+    seconds: float
+    style_loss: float | None
+    content_loss: float | None
+    structure: float | None
+    warnings: tuple[str, ...]
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        found = asdict(self)
+        found["outputs"] = [str(path) for path in self.outputs]
+        found["settings"] = self.settings.to_dict()
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """All input of a run, read and checked; tensors on the CPU."""
+
+    plan: PicturePlan
+    photo: Photo
+    pictures: tuple[Path, ...]
+    paintings: tuple[torch.Tensor, ...]
+    start: torch.Tensor | None
+    sources: tuple[Path, ...]
+
+
+def stylize_image(
+    photo: str | Path,
+    styles: Styles,
+    output: str | Path | None = None,
+    settings: PictureSettings | None = None,
+    *,
+    mask: str | Path | None = None,
+    progress: ProgressCallback = ignore,
+    partial: bool = True,
+    **overrides: Any,
+) -> PictureResult:
+    """Repaint a photo in the manner of a painting, or of several, and write it.
+
+    Args:
+        photo: a picture's path.
+        styles: a picture's path or the name of a shipped one, or several.
+        output: where to; its suffix (.png, .jpg, .webp) says what kind. None: `NAME.stylized.png` beside the photo.
+        settings: None takes the defaults; `overrides` are single settings by name.
+        mask: a picture's path: white where to paint, black where the photo stays as it is.
+        progress: is handed a record of every step.
+        partial: whether an interrupted run writes the best so far.
+
+    Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
+    """
+    began = time.monotonic()
+    progress(Progress("read"))
+    settings = _settings(settings, overrides)
+    device = choose_device(settings.device)
+    job = _read(Path(photo), styles, output, settings, mask)
+    network = VGG19(load_weights(settings.weights), device, settings.pooling)
+    check_writable(job.plan.output)
+    saved: list[Path] = []
+
+    def save(step: int, colours: torch.Tensor) -> None:
+        path = _intermediate(job.plan.output, step)
+        alpha = torch.ones_like(colours[:1])
+        saved.extend(_write(path, torch.cat([colours, alpha]), job))
+
+    with limited_threads(settings.threads):
+        solver = PictureSolver(
+            _on(job.photo, device), [painting.to(device) for painting in job.paintings], network, settings
+        )
+        start = None if job.start is None else job.start.to(device)
+        painted = solver.solve(progress, start, save)
+    if painted.interrupted and not partial:
+        raise KeyboardInterrupt
+    progress(Progress("write"))
+    written = _write(job.plan.output, torch.cat([painted.colours, painted.alpha], 1)[0], job)
+    return _report(job.plan, painted, (*written, *saved), time.monotonic() - began)
+
+
+def plan_image(
+    photo: str | Path,
+    styles: Styles,
+    output: str | Path | None = None,
+    settings: PictureSettings | None = None,
+    *,
+    mask: str | Path | None = None,
+    **overrides: Any,
+) -> PicturePlan:
+    """What `stylize_image` would do with the same arguments. Reads and checks everything, writes nothing."""
+    settings = _settings(settings, overrides)
+    choose_device(settings.device)
+    return _read(Path(photo), styles, output, settings, mask).plan
+
+
+def _settings(settings: PictureSettings | None, overrides: dict[str, Any]) -> PictureSettings:
+    settings = PictureSettings() if settings is None else settings
+    return PictureSettings.from_mapping({**settings.to_dict(), **overrides}) if overrides else settings
+
+
+def _read(
+    path: Path,
+    styles: Styles,
+    output: str | Path | None,
+    settings: PictureSettings,
+    mask: str | Path | None,
+) -> _Job:
+    names = (str(styles),) if isinstance(styles, (str, Path)) else tuple(str(style) for style in styles)
+    if not names:
+        raise UsageError("style", "no picture was given", "Give at least one picture to paint like.")
+    settings.shares(len(names))
+    pixels = read_picture(path)
+    target = choose_picture_output(path, output)
+    size = long_side(pixels.shape[:2], settings.size_used)
+    if min(size) < CELL:
+        cause = f"it is too narrow: at {settings.size_used} pixels it would be {min(size)} pixels thin"
+        raise PictureError(path, cause, "Cut it to a wider picture, or give a larger --size.")
+    pictures = tuple(find_style(name) for name in names)
+    paintings = tuple(load_painting(picture) for picture in pictures)
+    photo = _photo(pixels, path, mask)
+    begin = None if settings.init in INITS else _existing(settings.init)
+    start = None if begin is None else load_painting(begin)
+    if start is not None and begin is not None:
+        _check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
+    warnings = tuple(_warnings(photo, paintings, names, target, settings))
+    plan = PicturePlan(path, names, target, size, settings, warnings)
+    sources = (path, *pictures, *(Path(extra) for extra in (mask, begin) if extra is not None))
+    refuse_protected(target, sources)
+    return _Job(plan, photo, pictures, paintings, start, sources)
+
+
+def _photo(pixels: np.ndarray, path: Path, mask: str | Path | None) -> Photo:
+    whole = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    alpha = whole[:, 3:].contiguous()
+    if not bool(alpha.any()):
+        raise PictureError(path, "it is transparent throughout", "Give a picture that shows something.")
+    share = torch.ones_like(alpha) if mask is None else _mask(Path(mask), pixels.shape[:2])
+    if mask is not None and not bool((share * alpha).any()):
+        cause = "it leaves nothing to paint: it is black wherever the photo shows something"
+        raise PictureError(mask, cause, "Paint white what should be painted.")
+    return Photo(whole[:, :3].contiguous(), alpha, share)
+
+
+def _mask(path: Path, size: tuple[int, int]) -> torch.Tensor:
+    """Luminance times alpha, (1, 1, H, W) 0..1, at the photo's size."""
+    pixels = torch.from_numpy(read_picture(path).astype(np.float32) / 255).permute(2, 0, 1)[None]
+    _check_same_shape(tuple(pixels.shape[-2:]), size, path)
+    share = luminance(pixels[:, :3]) * pixels[:, 3:]
+    # 255 levels of luminance, whose weights sum to 1 only nearly: white must be exactly 1.
+    return resize((share * 255).round() / 255, size)
+
+
+def _existing(init: str) -> Path:
+    path = Path(init)
+    if not path.is_file():
+        cause = f"{init!r} is neither a choice nor a picture file"
+        raise UsageError("init", cause, f"Choose one of: {', '.join(INITS)}, or give a picture's path.")
+    return path
+
+
+def _check_same_shape(shape: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
+    ours, theirs = shape[0] / shape[1], wanted[0] / wanted[1]
+    if abs(ours / theirs - 1) > _SHAPES_DIFFER and abs(shape[0] - shape[1] * theirs) > 1:
+        cause = f"{shape[1]}×{shape[0]} is another shape than the photo's {wanted[1]}×{wanted[0]} pixels"
+        raise PictureError(path, cause, "Give a picture of the photo's proportions.")
+
+
+def _warnings(
+    photo: Photo,
+    paintings: Sequence[torch.Tensor],
+    names: Sequence[str],
+    target: Path,
+    settings: PictureSettings,
+) -> list[str]:
+    found = []
+    if target.suffix.lower() in (".jpg", ".jpeg") and bool((photo.alpha < 1).any()):
+        found.append("JPEG holds no transparency: transparent parts become white")
+    size, longer = settings.size_used, max(photo.colours.shape[-2:])
+    if size > _ENLARGED * longer:
+        found.append(f"the photo is enlarged from {longer} to {size} pixels along its longer side")
+    wanted = size * settings.style_scale
+    for painting, name in zip(paintings, names, strict=True):
+        longer = max(painting.shape[-2:])
+        if wanted > _ENLARGED * longer:
+            found.append(
+                f"{name} is enlarged from {longer} to {wanted:.0f} pixels: strokes will be soft; give a larger picture"
+            )
+    return found
+
+
+def _on(photo: Photo, device: torch.device) -> Photo:
+    return Photo(photo.colours.to(device), photo.alpha.to(device), photo.mask.to(device))
+
+
+def _intermediate(output: Path, step: int) -> Path:
+    return output.with_name(f"{output.stem}.{step:04d}{output.suffix}")
+
+
+def _write(path: Path, picture: torch.Tensor, job: _Job) -> tuple[Path, ...]:
+    """`picture`: (4, H, W) sRGB and alpha 0..1."""
+    pixels = (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    record = run_record(job.plan.settings, dict(zip(job.plan.styles, job.pictures, strict=True)))
+    return write_all({path: encode_picture(pixels, path.suffix, record)}, job.sources)
+
+
+def _report(plan: PicturePlan, painted: Painted, outputs: tuple[Path, ...], seconds: float) -> PictureResult:
+    terms = painted.terms
+    structured = terms is not None and plan.settings.structure_weight > 0
+    return PictureResult(
+        outputs=outputs,
+        size=plan.size,
+        settings=plan.settings,
+        styles=plan.styles,
+        seconds=seconds,
+        style_loss=terms.style if terms else None,
+        content_loss=terms.content if terms else None,
+        structure=terms.structure if terms and structured else None,
+        warnings=plan.warnings,
+        interrupted=painted.interrupted,
+    )

@@ -1,0 +1,248 @@
+"""Gatys et al. on a flat picture: the unknown is the picture itself, and there is one view, which sees it all.
+
+Coarse to fine: strokes are set where the picture is small, and each rung starts from the last one's result. The
+style pictures grow with the rungs, so that every rung asks for the same strokes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from ..common_settings import Scale
+from ..picture_settings import PictureSettings
+from ..progress import Progress, ProgressCallback
+from .descent import Clock, Slope, Terms, descend
+from .keep_colours import prepare, with_luminance_of
+from .layers import CELL
+from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
+from .smoothness import Smoothness, neighbouring
+from .starts import colours_in, mixed_palette
+from .tiles import TiledObjective
+from .vgg import VGG19
+
+Mask = Float[torch.Tensor, "1 1 H W"]
+Save = Callable[[int, torch.Tensor], None]  # steps done, the picture (3, H, W) at its present size
+
+_LEAST_SIDE = 2 * CELL  # pixels of the short side: coarser rungs are left out
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """What is painted.
+
+    Attributes:
+        colours: (1, 3, H, W) sRGB 0..1, straight.
+        alpha: (1, 1, H, W) 0..1. What is transparent is not painted and counts nowhere.
+        mask: (1, 1, H, W) 0..1, where and how much to paint.
+    """
+
+    colours: Picture
+    alpha: Mask
+    mask: Mask
+
+    def at(self, shape: tuple[int, int]) -> Photo:
+        """At another size (height, width); colours weighted by alpha, so that nothing hidden bleeds out."""
+        if tuple(self.colours.shape[-2:]) == shape:
+            return self
+        alpha, mask = resize(self.alpha, shape), resize(self.mask, shape)
+        if bool((self.alpha == 1).all()):
+            return Photo(resize(self.colours, shape), alpha, mask)
+        premultiplied = resize(self.colours * self.alpha, shape)
+        hidden = resize(self.colours, shape)
+        straight = torch.where(alpha > 0, premultiplied / alpha.clamp_min(1e-6), hidden).clamp(0, 1)
+        return Photo(straight, alpha, mask)
+
+    @property
+    def weight(self) -> Mask:
+        """How much each pixel counts."""
+        return self.mask * self.alpha
+
+    def over_mean(self) -> Picture:
+        """The colours, with the visible ones' mean where nothing is visible."""
+        share = self.alpha / self.alpha.sum().clamp_min(1e-12)
+        mean = (self.colours * share).sum((2, 3), keepdim=True)
+        return torch.where(self.alpha > 0, self.colours, mean)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """The result.
+
+    Attributes:
+        colours: (1, 3, H, W) sRGB 0..1, at the size that was asked for.
+        alpha: (1, 1, H, W) 0..1.
+        terms: loss terms at the end, or None if no step was made.
+        interrupted: whether it was stopped early.
+    """
+
+    colours: Picture
+    alpha: Mask
+    terms: Terms | None
+    interrupted: bool
+
+
+class PictureProblem:
+    """The unknown pixels of one picture; there is one part, the picture (see `descent.Problem`)."""
+
+    parts = even = 1
+
+    def __init__(
+        self,
+        canvas: Picture,
+        unknown: Int64[torch.Tensor, "N"],
+        objective: TiledObjective,
+        targets: tuple[StyleTarget, ContentTarget],
+        smoothness: Smoothness,
+        shades: bool = False,
+    ) -> None:
+        """`canvas`: changed where it is `unknown` (row-major pixels). `shades`: it is grey and stays so."""
+        self._canvas, self._unknown = canvas[0].flatten(1).T.contiguous(), unknown  # (H·W, 3)
+        self._shape = canvas.shape
+        self.values = self._canvas[unknown]
+        self._objective, self._targets, self._smoothness = objective, targets, smoothness
+        self._shades = shades
+        self._rows = torch.arange(len(unknown), device=canvas.device)
+
+    def picture(self) -> Picture:
+        """As it stands."""
+        self._canvas.index_copy_(0, self._unknown, self.values)
+        return self._canvas.T.reshape(self._shape).contiguous()
+
+    def slope(self, part: int) -> Slope:
+        """Of the picture."""
+        gradient, terms = self._objective.slope(self.picture(), *self._targets)
+        found = gradient[0].flatten(1).T[self._unknown]
+        smooth, slope = self._smoothness(self.values, self._rows)
+        found += slope
+        if self._shades:  # the slope along the greys: that of f((r + g + b) / 3 in all channels)
+            found = found.mean(1, keepdim=True).expand(-1, 3).contiguous()
+        total = float(terms.total) + smooth
+        return Slope(self._rows, found, Terms(total, terms.style, terms.content, terms.structure))
+
+
+class PictureSolver:
+    """Paints one picture. Deterministic for a seed, a machine and a thread count."""
+
+    def __init__(
+        self, photo: Photo, paintings: Sequence[torch.Tensor], network: VGG19, settings: PictureSettings
+    ) -> None:
+        """`paintings`: each (1, 3, H, W) sRGB 0..1; all tensors on the network's device."""
+        self.photo, self.settings = photo, settings
+        self._shares = settings.shares(len(paintings))
+        seen, self._paintings = prepare(settings.keep_colors, photo.over_mean(), photo.weight, paintings)
+        self._seen = replace(photo, colours=seen)
+        weights = LossWeights(settings.content_weight, settings.style_weight, settings.structure_weight)
+        objective = Objective(network, weights, settings.style_layers, settings.content_layers)
+        self._objective = TiledObjective(objective)
+        self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
+        self._shuffle = np.random.default_rng(settings.seed)
+
+    def solve(
+        self, progress: ProgressCallback, start: Picture | None = None, save: Save | None = None
+    ) -> Painted:
+        """Run all scales. KeyboardInterrupt ends it early with the best so far, once there is any.
+
+        Args:
+            start: where the paint begins, where it is a picture.
+            save: is given intermediate pictures, as `save_every` says.
+        """
+        problem: PictureProblem | None = None
+        terms: Terms | None = None
+        interrupted = False
+        watch = _Watch(progress, self.settings.save_every, save)
+        scales = [scale for scale in self.settings.scales if self._fits(scale)]
+        clock = Clock(scales, watch)
+        for scale in scales:
+            try:
+                problem = watch.problem = self._problem(scale, problem.picture() if problem else start)
+                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
+            except KeyboardInterrupt:
+                if problem is None:
+                    raise
+                interrupted = True
+                break
+        assert problem is not None
+        return self._finish(problem.picture(), terms, interrupted)
+
+    def _fits(self, scale: Scale) -> bool:
+        return scale.size == self.settings.size_used or min(self._shape(scale.size)) >= _LEAST_SIDE
+
+    def _shape(self, size: int) -> tuple[int, int]:
+        return long_side(self.photo.colours.shape[-2:], size)
+
+    def _problem(self, scale: Scale, before: Picture | None) -> PictureProblem:
+        shape = self._shape(scale.size)
+        photo = self._seen.at(shape)
+        longer = round(scale.size * self.settings.style_scale)
+        style = mixed_style(self._objective, self._paintings, self._shares, longer)
+        content = self._objective.content_target(photo.colours, photo.weight)
+        canvas, mask = photo.colours.clone(), photo.weight[0, 0] > 0
+        begin = self._start(photo) if before is None else resize(before, shape)
+        canvas = torch.where(mask, begin, canvas)
+        if self.settings.keep_colors == "luminance":
+            canvas = canvas.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+        pixels = mask.cpu().numpy()
+        rows = np.maximum(np.cumsum(pixels).reshape(pixels.shape) - 1, 0)
+        neighbours = neighbouring(rows, pixels, np.zeros(pixels.shape, np.int64))
+        return PictureProblem(
+            canvas,
+            mask.flatten().nonzero()[:, 0],
+            self._objective,
+            (style, content),
+            Smoothness(neighbours, self.settings.tv_weight),
+            self.settings.keep_colors == "luminance",
+        )
+
+    def _start(self, photo: Photo) -> Picture:
+        original = photo.colours[0].flatten(1).T
+        palette = mixed_palette(self._paintings, self._shares)
+        kind = self.settings.init
+        begin = colours_in(kind, original, photo.weight.flatten(), palette, self._generator)
+        return begin.T.reshape(photo.colours.shape)
+
+    def _finish(self, picture: Picture, terms: Terms | None, interrupted: bool) -> Painted:
+        """The paint at the size that was asked for, over the photo where the mask says so."""
+        shape = self._shape(self.settings.size_used)
+        photo, paint = self.photo.at(shape), resize(picture, shape)
+        if self.settings.keep_colors == "luminance":
+            paint = with_luminance_of(photo.colours, paint)
+        share = torch.where(photo.alpha > 0, photo.mask, 0)
+        colours = torch.where(share == 1, paint, photo.colours + share * (paint - photo.colours))
+        return Painted(colours.cpu(), photo.alpha.cpu(), terms, interrupted)
+
+
+class _Watch:
+    """A progress callback that saves intermediate pictures on the way."""
+
+    def __init__(self, progress: ProgressCallback, every: int | None, save: Save | None) -> None:
+        self._progress, self._every, self._save = progress, every, save
+        self.problem: PictureProblem | None = None
+
+    def __call__(self, record: Progress) -> None:
+        if self._every and self._save and self.problem and record.step % self._every == 0:
+            self._save(record.step, self.problem.picture()[0].cpu())
+        self._progress(record)
+
+
+def mixed_style(
+    objective: TiledObjective, paintings: Sequence[torch.Tensor], shares: Sequence[float], size: int
+) -> StyleTarget:
+    """The weighted mean of the paintings' Gram matrices, their longer sides at `size` pixels."""
+    total: dict[str, torch.Tensor] = {}
+    for painting, share in zip(paintings, shares, strict=True):
+        height, width = long_side(painting.shape[-2:], size)
+        fitted = resize(painting, (max(CELL, height), max(CELL, width)))
+        for name, gram in objective.style_target(fitted).grams.items():
+            total[name] = total.get(name, 0) + share * gram
+    return StyleTarget(total)
+
+
+def long_side(shape: Sequence[int], size: int) -> tuple[int, int]:
+    """A shape (height, width) with a longer side of `size` pixels."""
+    height, width = (max(1, round(side * size / max(shape))) for side in shape)
+    return height, width
