@@ -146,7 +146,7 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
     for view in scene.views:
         view._shade = torch.ones_like(view._shade)
     targets = [
-        ContentTarget(view.mask.expand(1, 3, -1, -1) * colour, view.mask, {}, None)
+        ContentTarget(view.mask.expand(1, 3, -1, -1) * colour, view.mask, {}, {}, {}, {})
         for view, colour in zip(scene.views, (0.7, 0.3), strict=True)
     ]
     rung = Rung(
