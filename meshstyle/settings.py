@@ -58,7 +58,7 @@ class Settings(CommonSettings):
 
     views: int | None = None
     solver: str = "texture"
-    consistency: float = 2000.0
+    consistency: float = 8000.0
     texture_size: int | None = None
     uv: str = "auto"
     atlas: str = "separate"

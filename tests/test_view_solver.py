@@ -150,7 +150,7 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
         for view, colour in zip(scene.views, (0.7, 0.3), strict=True)
     ]
     rung = Rung(
-        scale=Scale(24, 40),
+        scale=Scale(24, 15),
         texels=scene.texels,
         original=torch.zeros(0, 3),
         views=scene.views,
@@ -177,7 +177,7 @@ def test_weights_fall_with_the_angle_and_towards_edges() -> None:
     assert 0.4 < middle[1] < 0.8**2 + 0.1  # cos² of the angle, less the greater distance
     assert head_on.weight()[head_on.inside <= 1].max() < 0.2
     steep = np.array([np.sin(np.radians(83)), 0.0, np.cos(np.radians(83))])
-    assert Scene([camera_towards_centre(steep, 64)]).geometry[0].weight().max() < 0.01
+    assert Scene([camera_towards_centre(steep, 64)]).geometry[0].weight().max() < 0.02
     sharp = aside.weight(4.0)
     best = int(np.argmax(aside.inside))
     assert sharp[best] == pytest.approx(middle[1] ** 4, rel=1e-3)

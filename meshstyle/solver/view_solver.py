@@ -27,7 +27,7 @@ from .smoothness import Smoothness, neighbouring
 
 PASSES = 3  # of the back-projection whose render holds the views together
 BAKE_PASSES = 6  # of the last one: the texture must show what the views show
-BAKE_SHARPNESS = 4.0  # power of its weights: nearly the best view of each texel, feathered
+BAKE_SHARPNESS = 8.0  # power of its weights: nearly the best view of each texel, feathered
 _NEIGHBOURS = math.cos(math.radians(60))  # views whose directions are closer than this are compared
 
 Paint = Float[torch.Tensor, "P 3"]

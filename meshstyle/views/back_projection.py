@@ -28,7 +28,7 @@ ANGLE_POWER = 2.0  # k of cosᵏ
 STEEPEST = (math.cos(math.radians(80)), math.cos(math.radians(70)))  # between these the weight falls to 0
 FEATHER = 1 / 40  # of the focal length, 9 pixels of a 256 pixel view: where edges stop mattering
 _JUMP = 0.01  # bounding radii: a step in depth beyond what the surface's slope explains
-_FLOOR = 1e-4  # weight of the worst pixel: a texel that only bad ones show takes its colour from them
+_FLOOR = 0.01  # weight of the worst pixel: a texel that only bad ones show takes its colour from them
 
 Paint = Float[torch.Tensor, "P 3"]
 
@@ -84,7 +84,7 @@ class PixelGeometry:
         angle = self.cosine**ANGLE_POWER * _smooth_step((self.cosine - low) / (high - low))
         footprint = (self.depth.min(initial=np.inf) / self.depth) ** 2 if len(self.depth) else self.depth
         edges = _smooth_step(self.inside * self.camera.pitch / FEATHER)
-        return np.maximum((angle * footprint * edges) ** sharpness, _FLOOR).astype(np.float32)
+        return (np.maximum(angle * footprint * edges, _FLOOR) ** sharpness).astype(np.float32)
 
 
 def _smooth_step(x: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ class BackProjection:
         self._parts = [len(view.pixels) for view in self._views]
         self._weight = torch.cat([torch.from_numpy(w) for w in weights]).to(device)[:, None]
         total = self._spread(self._weight.expand(-1, 3).contiguous())
-        self._scale = torch.where(total > 0, 1 / total.clamp_min(1e-12), torch.zeros_like(total))
+        self._scale = torch.where(total > 0, 1 / total, torch.zeros_like(total))
 
     def bake(self, paint: Paint) -> Float[torch.Tensor, "T 3"]:
         """The texels that show the given paint best. Those that no pixel reads stay 0."""
