@@ -19,6 +19,7 @@ from meshstyle.errors import MeshStyleError, UsageError
 
 from .display import emit, emit_json, say, say_block
 from .evaluate import evaluate
+from .grid import grid
 from .image import image
 from .info import info
 from .interrupt import StoppedError
@@ -38,7 +39,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, image, evaluate, info, styles):
+for command in (stylize, image, grid, evaluate, info, styles):
     app.command()(command)
 
 

@@ -79,6 +79,17 @@ NoPartial = Annotated[
     bool, typer.Option("--no-partial", help="On Ctrl-C, write nothing instead of the best result so far.")
 ]
 
+Preview = Annotated[
+    Path | None,
+    typer.Option(
+        "--preview",
+        metavar="PAGE",
+        help="Write an .html page (or a .png) to look at meanwhile, a few times a minute; at the end the page "
+        "shows the result in 3D.",
+        show_default=False,
+    ),
+]
+
 # Setting: (metavar, what it does, what it is when not given and its class has None there).
 Texts = dict[str, tuple[str, str, str]]
 MODEL_SETTINGS: Texts = {
@@ -92,6 +103,7 @@ MODEL_SETTINGS: Texts = {
     "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
     "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
+    "strength": ("X", "0 leaves the model as it was, 1 is the full style.", ""),
     "init": ("|".join(INITS), "Where the paint begins.", ""),
     "texture_size": (
         "TEXELS",
@@ -115,10 +127,13 @@ MODEL_SETTINGS: Texts = {
 
 
 def takes_settings(
-    kind: type[CommonSettings] = Settings, texts: Texts = MODEL_SETTINGS
+    kind: type[CommonSettings] = Settings, texts: Texts = MODEL_SETTINGS, **others: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command one option per setting. It gets those that were given, as the mapping `given`."""
-    defaults, hints = kind(), get_type_hints(kind)
+    """Give a command one option per setting. It gets those that were given, as the mapping `given`.
+
+    `others`: what its help tells as defaults, where that differs from the settings' own.
+    """
+    defaults, hints = kind(**others), get_type_hints(kind)
     added = {
         name: _option(name, _plain_type(hints[name]), getattr(defaults, name), *text)
         for name, text in texts.items()

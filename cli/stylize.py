@@ -19,6 +19,7 @@ from .options import (
     Model,
     NoPartial,
     Output,
+    Preview,
     Reporting,
     Style,
     naming_options,
@@ -41,6 +42,7 @@ def stylize(
     config: Config = None,
     dry_run: DryRun = False,
     no_partial: NoPartial = False,
+    preview: Preview = None,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
@@ -61,7 +63,15 @@ def stylize(
         from meshstyle.pipeline import stylize as paint  # loads torch
 
         with display:
-            result = paint(model, picture, output, settings, progress=display, partial=not no_partial)
+            result = paint(
+                model,
+                picture,
+                output,
+                settings,
+                progress=display,
+                partial=not no_partial,
+                preview=preview,
+            )
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
         raise typer.Exit(130)

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from .asset import load_asset
-from .asset.contract import Asset, Paint, PaintedAtlas
-from .bake.finish import finish
+from .asset.contract import Asset, Paint, PaintedAtlas, PaintedPart
+from .bake.finish import finish, unpainted
 from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
 from .places import check_writable, choose_output
+from .preview.live import open_preview
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
+from .results import AtlasReport, Plan, Result
 from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms
-from .solver.ladder import Ladder, Solution, ViewsReport
+from .solver.ladder import Ladder, Solution
 from .solver.paintings import load_painting
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.build import build_surface
-from .surface.contract import AtlasPlan, Surface
+from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
 from .views.placement import Placement, place_cameras
 from .views.tracing import Tracer
@@ -36,83 +39,31 @@ from .views.tracing import Tracer
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
 
 
-@dataclass(frozen=True)
-class AtlasReport:
-    """One painted image: its name, (height, width), whether its UVs are new, why, and the share that was filled."""
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A model that was read, planned, traced and looked at: what paintings of it share."""
 
-    name: str
-    size: tuple[int, int]
-    unwrapped: bool
-    reason: str
-    filled: float
+    asset: Asset
+    surface: Surface
+    tracer: Tracer
+    placement: Placement
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run made and how it went.
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """One painting of a scene: what is to be written, and how it came about.
 
     Attributes:
-        outputs: the files written, the model first.
-        settings: what it was made with; `style` by what picture.
-        seconds: wall time.
-        style_loss, content_loss, structure: means over the training views at the end; None without a step.
-        surface_seen: share of the area visible from outside that some view saw well.
-        surface_visible: share of the painted area that is visible from outside.
-        views: how many were used.
-        coverage: share of the painted atlases' texels that a view painted; the others were filled from around.
-        atlases: the images painted.
-        warnings: what was odd and how it was taken.
-        agreement: of the views, with the views' solver.
-        interrupted: stopped early; the outputs hold the best so far.
+        atlases: the images painted: those of the surface, but for strength 0, which leaves kept UVs' alone.
+        images: one for each of them; `parts`: what reads them (see `Paint.parts`).
+        filled: per image, the share of covered texels that no view saw.
     """
 
-    outputs: tuple[Path, ...]
-    settings: Settings
-    style: str
-    seconds: float
-    style_loss: float | None
-    content_loss: float | None
-    structure: float | None
-    surface_seen: float
-    surface_visible: float
-    views: int
-    coverage: float
-    atlases: tuple[AtlasReport, ...]
-    warnings: tuple[str, ...]
-    agreement: ViewsReport | None = None
-    interrupted: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        found = asdict(self)
-        found["outputs"] = [str(path) for path in self.outputs]
-        found["settings"] = self.settings.to_dict()
-        return found
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do."""
-
-    model: Path
-    style: str
-    output: Path
-    settings: Settings
-    atlases: tuple[AtlasPlan, ...]
-    warnings: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {
-            "model": str(self.model),
-            "style": self.style,
-            "output": str(self.output),
-            "settings": self.settings.to_dict(),
-            "scales": [asdict(scale) for scale in self.settings.scales],
-            "views": self.settings.view_count,
-            "atlases": [asdict(atlas) for atlas in self.atlases],
-            "warnings": list(self.warnings),
-        }
+    atlases: tuple[Atlas, ...]
+    images: tuple[np.ndarray, ...]
+    parts: tuple[PaintedPart | None, ...]
+    filled: tuple[float, ...]
+    solution: Solution
 
 
 def stylize(
@@ -123,6 +74,7 @@ def stylize(
     *,
     progress: ProgressCallback = ignore,
     partial: bool = True,
+    preview: str | Path | None = None,
     **overrides: Any,
 ) -> Result:
     """Repaint a model in the manner of a painting and write it.
@@ -134,6 +86,7 @@ def stylize(
         settings: None takes the defaults; `overrides` are single settings by name.
         progress: is handed a record of every step.
         partial: whether an interrupted run writes the best so far.
+        preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -144,27 +97,52 @@ def stylize(
     painting = load_painting(picture).to(device)
     network = VGG19(load_weights(settings.weights), device)
     check_writable(output)
-    with limited_threads(settings.threads):
-        progress(Progress("read"))
-        asset = load_asset(model)
-        surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
-        tracer, placement = look_around(surface, settings, model)
-        solver: Ladder = _SOLVERS[settings.solver](tracer, placement, painting, network, settings)
-        solution = solver.solve(progress)
-        if solution.interrupted and not partial:
-            raise KeyboardInterrupt
-        progress(Progress("bake"))
-        baked = finish(surface, *_at_full_size(solution, surface))
-    progress(Progress("write"))
     record = run_record(settings, {str(style): picture})
+    with open_preview(preview, model, output, picture, record) as live:
+        progress = live.watching(progress)
+        with limited_threads(settings.threads):
+            scene = prepare(model, settings, progress)
+            live.show(scene)
+            painted = paint(scene, painting, network, settings, progress)
+            if painted.solution.interrupted and not partial:
+                raise KeyboardInterrupt
+        progress(Progress("write"))
+        outputs = _write(scene, painted, output, record, settings)
+    return live.finish(painted, _report(scene, painted, (outputs, settings, str(style), began)))
+
+
+def _write(
+    scene: Scene, painted: Painted, output: Path, record: dict[str, Any], settings: Settings
+) -> tuple[Path, ...]:
     atlases = tuple(
         PaintedAtlas(atlas.plan.name, image)
-        for atlas, image in zip(surface.atlases, baked.images, strict=True)
+        for atlas, image in zip(painted.atlases, painted.images, strict=True)
     )
-    outputs = asset.write(output, Paint(atlases, surface.painted, record, settings.image_format))
-    return _report(
-        asset, surface, placement, solution, baked.filled_share, (outputs, settings, str(style), began)
-    )
+    return scene.asset.write(output, Paint(atlases, painted.parts, record, settings.image_format))
+
+
+def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scene:
+    """Everything that does not depend on the style. Raises AssetError, PictureError."""
+    progress(Progress("read"))
+    asset = load_asset(model)
+    surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
+    return Scene(asset, surface, *look_around(surface, settings, model))
+
+
+def paint(
+    scene: Scene, painting: torch.Tensor, network: VGG19, settings: Settings, progress: ProgressCallback
+) -> Painted:
+    """Solve and bake. `painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+    surface = scene.surface
+    if settings.strength == 0:
+        atlases, parts, images = unpainted(surface)
+        nothing = Solution((), (), (), None, len(scene.placement.directions), False)
+        return Painted(atlases, images, parts, (0.0,) * len(images), nothing)
+    solver: Ladder = _SOLVERS[settings.solver](scene.tracer, scene.placement, painting, network, settings)
+    solution = solver.solve(progress)
+    progress(Progress("bake"))
+    baked = finish(surface, *_at_full_size(solution, surface), settings.strength)
+    return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution)
 
 
 def plan(
@@ -222,19 +200,11 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
     return textures, seen
 
 
-def _report(
-    asset: Asset,
-    surface: Surface,
-    placement: Placement,
-    solution: Solution,
-    filled: tuple[float, ...],
-    run: tuple[tuple[Path, ...], Settings, str, float],
-) -> Result:
+def _report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings, str, float]) -> Result:
     outputs, settings, style, began = run
-    terms: Terms | None = solution.terms
-    plans = [atlas.plan for atlas in surface.atlases]
-    texels = [int(atlas.covered.sum()) for atlas in surface.atlases]
-    painted = sum(count * (1 - share) for count, share in zip(texels, filled, strict=True))
+    terms: Terms | None = painted.solution.terms
+    texels = [int(atlas.covered.sum()) for atlas in painted.atlases]
+    seen = sum(count * (1 - share) for count, share in zip(texels, painted.filled, strict=True))
     return Result(
         outputs=outputs,
         settings=settings,
@@ -243,15 +213,15 @@ def _report(
         style_loss=terms.style if terms else None,
         content_loss=terms.content if terms else None,
         structure=terms.structure if terms else None,
-        surface_seen=placement.seen_well,
-        surface_visible=placement.visible,
-        views=solution.views,
-        coverage=painted / max(sum(texels), 1),
+        surface_seen=scene.placement.seen_well,
+        surface_visible=scene.placement.visible,
+        views=painted.solution.views,
+        coverage=seen / max(sum(texels), 1),
         atlases=tuple(
-            AtlasReport(p.name, p.size, p.unwrap, p.reason, share)
-            for p, share in zip(plans, filled, strict=True)
+            AtlasReport(a.plan.name, a.plan.size, a.plan.unwrap, a.plan.reason, share)
+            for a, share in zip(painted.atlases, painted.filled, strict=True)
         ),
-        warnings=asset.warnings,
-        agreement=solution.agreement,
-        interrupted=solution.interrupted,
+        warnings=scene.asset.warnings,
+        agreement=painted.solution.agreement,
+        interrupted=painted.solution.interrupted,
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,9 @@ class Progress:
         loss: the objective's latest value, in the `solve` stage.
         seconds_left: an estimate for this stage, or None.
         message: something people should know, or "".
+        style, content, structure: the objective's terms, unweighted, where they are known (see `descent.Terms`).
+        paint: hands out the paint as it stands: per atlas (h, w, 3) sRGB 0..1, at the resolution it is solved at.
+            To be called while the callback runs, or not at all.
     """
 
     stage: str
@@ -24,6 +31,10 @@ class Progress:
     loss: float | None = None
     seconds_left: float | None = None
     message: str = ""
+    style: float | None = None
+    content: float | None = None
+    structure: float | None = None
+    paint: Callable[[], Sequence[np.ndarray]] | None = field(default=None, compare=False, repr=False)
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -9,5 +9,16 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
-_PARTS = ("asset", "bake", "evaluate", "info", "pipeline", "solver", "surface", "views")
+_PARTS = (
+    "asset",
+    "bake",
+    "evaluate",
+    "info",
+    "pipeline",
+    "preview",
+    "solver",
+    "strength",
+    "surface",
+    "views",
+)
 install_import_hook([f"meshstyle.{name}" for name in _PARTS], "typecheck.check")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
+from ..asset.contract import PaintedPart
+from ..strength import lay_over
 from ..surface.contract import Atlas, Surface
 from .fill import fill_unseen
 from .gutter import fill_gutters
@@ -31,6 +33,7 @@ def finish(
     surface: Surface,
     textures: Sequence[Float[np.ndarray, "_ _ 3"]],
     seen: Sequence[Bool[np.ndarray, "_ _"]],
+    strength: float = 1.0,
 ) -> BakeResult:
     """Make painted textures fit for any renderer.
 
@@ -41,15 +44,35 @@ def finish(
     Args:
         textures: per atlas, sRGB 0..1, of the atlas' size.
         seen: per atlas, texels that views have painted.
+        strength: of the style; near 0 the original shows through (see `strength`).
     """
     visible = [_visible(surface, atlas) for atlas in surface.atlases]
     known = [v & s for v, s in zip(visible, seen, strict=True)]
     filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
     images = [
-        quantized(fill_gutters(texture, atlas.covered, atlas.wrap), atlas.alpha)
+        quantized(
+            lay_over(atlas.start, fill_gutters(texture, atlas.covered, atlas.wrap), strength), atlas.alpha
+        )
         for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True)
     ]
     return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
+
+
+def unpainted(
+    surface: Surface,
+) -> tuple[tuple[Atlas, ...], tuple[PaintedPart | None, ...], tuple[UInt8[np.ndarray, "_ _ _"], ...]]:
+    """What to write where the style counts for nothing: atlases, parts, images.
+
+    Parts that keep their UVs keep their images too, to the byte. Those that were unwrapped get the original's
+    colours, resampled.
+    """
+    fresh = [number for number, atlas in enumerate(surface.atlases) if atlas.plan.unwrap]
+    parts = tuple(
+        None if part is None or part.atlas not in fresh else replace(part, atlas=fresh.index(part.atlas))
+        for part in surface.painted
+    )
+    atlases = tuple(surface.atlases[number] for number in fresh)
+    return atlases, parts, tuple(quantized(atlas.start, atlas.alpha) for atlas in atlases)
 
 
 def _visible(surface: Surface, atlas: Atlas) -> Bool[np.ndarray, "H W"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -71,11 +71,14 @@ class Clock:
         self._work = sum(scale.steps * scale.size**2 for scale in scales)
         self._progress, self._done, self._work_done, self._began = progress, 0, 0, time.monotonic()
 
-    def tick(self, scale: Scale, loss: float) -> None:
+    def tick(self, scale: Scale, loss: float, terms: Terms | None = None) -> None:
         self._done += 1
         self._work_done += scale.size**2
         left = (time.monotonic() - self._began) * (self._work - self._work_done) / self._work_done
-        self._progress(Progress("solve", self._done, self._steps, loss, left))
+        record = Progress("solve", self._done, self._steps, loss, left)
+        if terms is not None:
+            record = replace(record, style=terms.style, content=terms.content, structure=terms.structure)
+        self._progress(record)
 
 
 def descend(
@@ -95,7 +98,7 @@ def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | N
         if not lbfgs.converged:
             reached = lbfgs.step()
             terms = reached.about
-        clock.tick(scale, terms.total if terms else 0.0)
+        clock.tick(scale, terms.total if terms else 0.0, terms)
     return terms
 
 
@@ -123,7 +126,7 @@ def _one_part_a_step(
         slope = problem.slope(order.pop())
         adam.step(slope.rows, slope.gradient, learning_rate(scale.size, step, scale.steps))
         history.append(slope.terms)
-        clock.tick(scale, slope.terms.total)
+        clock.tick(scale, slope.terms.total, slope.terms)
     return mean_terms(history[-problem.parts :]) if history else None
 
 

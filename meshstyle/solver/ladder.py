@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from ..progress import Progress, ProgressCallback
 from ..settings import Scale, Settings
@@ -16,7 +19,7 @@ from ..views.sampling import Texels
 from ..views.tracing import Tracer
 from .descent import Clock, Problem, Terms, descend
 from .objective import LossWeights, Objective
-from .resolution import Texture
+from .resolution import Texture, resize_covered
 from .rung import Rung, build_rung
 from .starts import starting_colours
 from .vgg import VGG19
@@ -77,6 +80,17 @@ class Solved:
     views: int
 
 
+class _Watched:
+    """Adds to the records of a run a way to look at the paint."""
+
+    def __init__(self, progress: ProgressCallback) -> None:
+        self.progress = progress
+        self.look: Callable[[], Sequence[np.ndarray]] | None = None
+
+    def __call__(self, record: Progress) -> None:
+        self.progress(replace(record, paint=self.look))
+
+
 P = TypeVar("P", bound=Problem)
 S = TypeVar("S", bound=Solved)
 
@@ -91,7 +105,9 @@ class Ladder(ABC, Generic[P, S]):
     ) -> None:
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
-        weights = LossWeights(settings.content_weight, settings.style_weight, settings.structure_weight)
+        weights = LossWeights(
+            settings.content_weight, settings.style_weight, settings.structure_weight, settings.strength
+        )
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
         self.objective = Objective(network, weights, content_layers=("relu4_1",))
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
@@ -103,7 +119,8 @@ class Ladder(ABC, Generic[P, S]):
         terms: Terms | None = None
         agreement: ViewsReport | None = None
         scales = self.settings.scales
-        clock = Clock(scales, progress)
+        watched = _Watched(progress)
+        clock = Clock(scales, watched)
         interrupted = False
         for number, scale in enumerate(scales, 1):
             progress(Progress("trace"))
@@ -115,12 +132,14 @@ class Ladder(ABC, Generic[P, S]):
                     raise
                 interrupted = True
                 break
+            watched.look = partial(self._images, rung, problem)
             try:
                 terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
             except KeyboardInterrupt:
                 interrupted = True
             last = interrupted or number == len(scales)
             solved, agreement = self.settle(rung, problem, last)
+            watched.look = None
             del rung, problem  # the next scale's views need the room
             if interrupted:
                 break
@@ -131,7 +150,8 @@ class Ladder(ABC, Generic[P, S]):
         """(T, 3): the last scale's, or the start that was asked for."""
         if before is not None:
             return rung.refit(before.paint, before.texels)
-        return starting_colours(self.settings.init, rung.original, rung.use(), self.painting, self._generator)
+        full = starting_colours(self.settings.init, rung.original, rung.use(), self.painting, self._generator)
+        return torch.lerp(rung.original, full, self.settings.strength)
 
     @abstractmethod
     def problem(self, rung: Rung, before: S | None) -> P:
@@ -140,6 +160,15 @@ class Ladder(ABC, Generic[P, S]):
     @abstractmethod
     def settle(self, rung: Rung, problem: P, last: bool) -> tuple[S, ViewsReport | None]:
         """What a scale has come to. `last`: it is what will be baked."""
+
+    def _images(self, rung: Rung, problem: P) -> list[Float[np.ndarray, "_ _ 3"]]:
+        """The paint as it stands. What is between the charts is filled from them, so that any renderer may filter."""
+        solved, _ = self.settle(rung, problem, last=False)
+        covered = [layout.covered for layout in solved.texels.layouts]
+        return [
+            resize_covered(image, mask, mask.shape).permute(1, 2, 0).contiguous().numpy()
+            for image, mask in zip(solved.texels.scatter(solved.paint.cpu()), covered, strict=True)
+        ]
 
     def _rung(self, scale: Scale) -> Rung:
         return build_rung(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +19,15 @@ Grams = dict[str, torch.Tensor]  # (C, C) by layer
 
 @dataclass(frozen=True)
 class LossWeights:
-    """α, β, σ of the objective; a term whose weight is 0 is not computed."""
+    """α, β, σ of the objective; a term whose weight is 0 is not computed.
+
+    `strength`: how far from the original's Gram matrices to the painting's the style's target lies, 0..1.
+    """
 
     content: float
     style: float
     structure: float
+    strength: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,7 @@ class ContentTarget:
         counts: by layer, the sum of that.
         features: of the original, by content layer; empty where content has no weight.
         energies: by content layer, the features' squared sum under the mask.
+        grams: the original's; empty at full strength, which does not look at them.
     """
 
     original: Picture
@@ -52,6 +57,7 @@ class ContentTarget:
     counts: dict[str, torch.Tensor]
     features: Features
     energies: dict[str, torch.Tensor]
+    grams: Grams = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,23 +105,32 @@ class Objective:
         `look`: how to get features, where not from the network at once.
         """
         look = look or self.network.features
-        features = look(original, self.content_layers) if self.content_layers else {}
+        mixes = self.weights.strength < 1
+        wanted = set(self.content_layers) | (set(self.style_layers) if mixes else set())
+        found = look(original, wanted) if wanted else {}
+        features = {name: found[name] for name in self.content_layers}
         height, width = int(mask.shape[-2]), int(mask.shape[-1])
         masks = {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in self.layers}
+        counts = {name: layer_mask.sum() for name, layer_mask in masks.items()}
         return ContentTarget(
             original,
             mask,
             masks,
-            counts={name: layer_mask.sum() for name, layer_mask in masks.items()},
+            counts=counts,
             features=features,
             energies={name: (f**2 * masks[name]).sum() for name, f in features.items()},
+            grams=self.grams(found, masks, counts) if mixes else {},
         )
 
     def __call__(self, picture: Picture, style: StyleTarget, target: ContentTarget) -> LossTerms:
         """Evaluate one picture, sRGB 0..1."""
         found = self.network.features(picture, self.layers)
-        style_term = self.style_term(self.grams(found, target.layer_masks, target.counts), style)
-        total = self.weights.style * style_term
+        grams = self.grams(found, target.layer_masks, target.counts)
+        style_term = goal = self.style_term(grams, style)
+        if target.grams:
+            mixed = mixed_grams(target.grams, style.grams, self.weights.strength)
+            goal = self.style_term(grams, StyleTarget(mixed))
+        total = self.weights.style * goal
         content = structure = 0.0
         if target.features:
             content_term = self.content_term(found, target.features, target.layer_masks, target.energies)
@@ -151,6 +166,15 @@ class Objective:
             for name, w in self.content_layers.items()
         ]
         return torch.stack(per_layer).sum()
+
+
+def mixed_grams(original: Grams, style: Grams, strength: float) -> Grams:
+    """Targets on the straight line from the original's Gram matrices (0) to the painting's (1).
+
+    Gram matrices are means over pixels, so each of them is that of a surface of which a share looks like the
+    original and a share like the painting: strokes stay whole, where mixing colours would make them pale.
+    """
+    return {name: torch.lerp(original[name], style[name], strength) for name in style}
 
 
 def _shares(weights: LayerWeights) -> LayerWeights:

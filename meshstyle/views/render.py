@@ -6,6 +6,8 @@ do, base colour is factor × vertex colour × image in linear light, and no atla
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,14 +75,28 @@ class Renderer:
             lit: with the headlight s = 0.55 + 0.45·cos, or the bare base colour.
         """
         hits = self.tracer.view(camera, side, frame=frame)
-        if hits is None:
-            return None
+        return None if hits is None else self.shade(hits, lit)
+
+    def repainted(self, images: Mapping[int, Float32[np.ndarray, "_ _ 3"]]) -> Renderer:
+        """The same model with other pictures, sRGB 0..1, of any size, for some of the asset's images.
+
+        Geometry and cut-outs stay as they were traced; `shade` then draws hits that either of the two traced.
+        """
+        other = copy.copy(self)
+        other._pyramids = [
+            mip_levels(images[number]) if number in images else pyramid
+            for number, pyramid in zip(_images(self.asset), self._pyramids, strict=True)
+        ]
+        return other
+
+    def shade(self, hits: Hits, lit: bool = True) -> Image:
+        """Draw a view that was traced before; see `render`."""
         colours = self.ray_colours(hits)
         shade = (AMBIENT + HEADLIGHT * hits.cosine if lit else np.ones_like(hits.cosine))[:, None]
         pixels = hits.shape[0] * hits.shape[1]
         total = np.stack([np.bincount(hits.pixel, (colours * shade)[:, c], pixels) for c in range(3)], -1)
         mask = np.bincount(hits.pixel, minlength=pixels)
-        rays = side * side
+        rays = hits.side**2
         return Image(
             colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
             mask=(mask / rays).reshape(hits.shape).astype(np.float32),

@@ -1,0 +1,52 @@
+"""Any model as the bytes of one GLB that a browser can show."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..asset.container import pack_glb
+from ..asset.contract import Asset, Paint
+from ..asset.document import GltfDocument
+from ..asset.gltf_draft import Draft, NewView, drop_unused_names
+from ..asset.gltf_pack import pack_for_glb
+from ..asset.ktx2 import decode_ktx2, is_ktx2
+from ..asset.pictures import encode_png
+
+_BASIS = "KHR_texture_basisu"
+
+
+def glb_bytes(asset: Asset) -> bytes:
+    """The model as it is, in one file: its textures and buffers embedded, nothing compressed.
+
+    Raises PictureError for KTX2 textures that cannot be decoded.
+    """
+    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+        path = Path(folder) / "model.glb"
+        asset.write(path, Paint((), tuple(None for _ in asset.parts)))
+        return _without_ktx2(path, asset.path)
+
+
+def _without_ktx2(path: Path, subject: Path) -> bytes:
+    """A GLB's bytes, with KTX2 textures as PNG: viewers need a decoder for them that is not at hand."""
+    document = GltfDocument(path)
+    draft = Draft(document)
+    found = False
+    for number, image in enumerate(draft.items("images")):
+        data = document.image_bytes(number)[1] if "bufferView" in image else b""
+        if is_ktx2(data):
+            found = True
+            draft.release(image)
+            del image["bufferView"]
+            image["mimeType"] = "image/png"
+            draft.attach(image, NewView(encode_png(decode_ktx2(data, subject))))
+    if not found:
+        return path.read_bytes()
+    for texture in draft.items("textures"):
+        basis = texture.get("extensions", {}).pop(_BASIS, None)
+        if basis is not None:
+            texture["source"] = basis["source"]
+        if texture.get("extensions") == {}:
+            del texture["extensions"]
+    drop_unused_names(draft, (_BASIS,))
+    return pack_glb(draft.json, pack_for_glb(draft), document.container.extra_chunks)

@@ -1,0 +1,188 @@
+"""A sheet of one model in several styles and strengths: a row for each style, a column for each strength."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from ..asset.atomic import write_all
+from ..asset.pictures import encode, read_picture
+from ..errors import UsageError
+from ..machine import choose_device, limited_threads
+from ..pipeline import Scene, paint, prepare
+from ..places import check_writable
+from ..progress import Progress, ProgressCallback, ignore
+from ..settings import Settings
+from ..shipped import find_style
+from ..solver.paintings import load_painting
+from ..solver.vgg import VGG19
+from ..solver.weights import load_weights
+from .labelled import GAP, Sheet, label
+from .page import direction
+from .painted import Looks
+
+CELL = 256  # pixels
+CELL_RANGE = (32, 2048)
+STRENGTHS = (0.3, 0.6, 1.0)
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+MOST_CELLS, MOST_PIXELS = 400, 16000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: figures as in `pipeline.Result`."""
+
+    style: str
+    strength: float
+    style_loss: float | None
+    structure: float | None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What was made.
+
+    Attributes:
+        output: the picture; `size`: its (height, width).
+        cells: row by row.
+        interrupted: stopped early; the cells that were not run are empty.
+    """
+
+    output: Path
+    size: tuple[int, int]
+    cells: tuple[Cell, ...]
+    seconds: float
+    warnings: tuple[str, ...]
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "output": str(self.output)}
+
+
+def make_grid(
+    model: str | Path,
+    styles: Sequence[str | Path],
+    output: str | Path,
+    strengths: Sequence[float] = STRENGTHS,
+    settings: Settings | None = None,
+    cell: int = CELL,
+    progress: ProgressCallback = ignore,
+) -> Grid:
+    """Paint a model once for each style and strength, and write one picture of all.
+
+    The model is read, traced and looked at once; every cell is a run of its own over it, with the same seed.
+
+    Args:
+        styles: pictures' paths, or names of shipped ones.
+        output: .png, .jpg or .webp.
+        strengths: 0..1 each; `settings.strength` is not looked at.
+        settings: None takes the draft preset.
+        cell: pixels of one picture's side.
+
+    Raises MeshStyleError. KeyboardInterrupt ends it early with the cells so far, once there is one.
+    """
+    began = time.monotonic()
+    settings = Settings(preset="draft") if settings is None else settings
+    model, output = Path(model), Path(output)
+    _check(styles, output, strengths, cell)
+    runs = [replace(settings, strength=strength) for strength in strengths]
+    pictures = [find_style(str(style)) for style in styles]
+    device = choose_device(settings.device)
+    paintings = [load_painting(picture).to(device) for picture in pictures]
+    network = VGG19(load_weights(settings.weights), device)
+    check_writable(output)
+    with limited_threads(settings.threads):
+        scene = prepare(model, runs[0], progress)
+        sheet = Sheet(
+            cell, [label(style) for style in styles], [f"strength {run.strength:g}" for run in runs]
+        )
+        looks = Looks(scene.asset, scene.surface, direction()[None], cell)
+        sheet.put_original(looks.original()[0])
+        for row, picture in enumerate(pictures):
+            sheet.put_style(row, read_picture(picture))
+        stage = _Stage(scene, looks, network, progress)
+        cells, interrupted = _run_all(stage, sheet, [str(style) for style in styles], paintings, runs)
+    progress(Progress("write"))
+    pixels = sheet.pixels()
+    data = encode(pixels, FORMATS[output.suffix.lower()]).data
+    write_all({output: data}, [model, *pictures])
+    size = (pixels.shape[0], pixels.shape[1])
+    return Grid(output, size, cells, time.monotonic() - began, scene.asset.warnings, interrupted)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """What all cells share."""
+
+    scene: Scene
+    looks: Looks
+    network: VGG19
+    progress: ProgressCallback
+
+
+def _run_all(
+    stage: _Stage,
+    sheet: Sheet,
+    styles: Sequence[str],
+    paintings: Sequence[torch.Tensor],
+    runs: Sequence[Settings],
+) -> tuple[tuple[Cell, ...], bool]:
+    """Fill the sheet. Returns what was run, and whether it was stopped early."""
+    cells: list[Cell] = []
+    for row, (style, painting) in enumerate(zip(styles, paintings, strict=True)):
+        for column, settings in enumerate(runs):
+            number = f"{len(cells) + 1} of {len(styles) * len(runs)}"
+            message = f"{label(style)} at strength {settings.strength:g} ({number})"
+            stage.progress(Progress("solve", message=message))
+            try:
+                cell, picture = _run(stage, style, painting, settings)
+            except KeyboardInterrupt:
+                if not cells:
+                    raise
+                return tuple(cells), True
+            cells.append(cell)
+            sheet.put(row, column, picture)
+    return tuple(cells), False
+
+
+def _run(
+    stage: _Stage, style: str, painting: torch.Tensor, settings: Settings
+) -> tuple[Cell, UInt8[np.ndarray, "S S 3"]]:
+    if settings.strength == 0:
+        return Cell(style, 0.0, None, None), stage.looks.original()[0]
+    painted = paint(stage.scene, painting, stage.network, settings, stage.progress)
+    if painted.solution.interrupted:  # a cell half done would be compared with others that are not
+        raise KeyboardInterrupt
+    colours = [image[..., :3].astype(np.float32) / 255 for image in painted.images]
+    terms = painted.solution.terms
+    figures = (terms.style, terms.structure) if terms else (None, None)
+    return Cell(style, settings.strength, *figures), stage.looks.painted(colours)[0]
+
+
+def _check(styles: Sequence[str | Path], output: Path, strengths: Sequence[float], cell: int) -> None:
+    if not styles:
+        raise UsageError("style", "no picture was given", "Give at least one.")
+    if not strengths:
+        raise UsageError("strength", "no number was given", "Give numbers from 0 to 1.")
+    if len(styles) * len(strengths) > MOST_CELLS:
+        cause = f"{len(styles)} styles at {len(strengths)} strengths are more than {MOST_CELLS} runs"
+        raise UsageError("grid", cause, "Make several grids.")
+    low, high = CELL_RANGE
+    if not low <= cell <= high:
+        raise UsageError("size", f"{cell} is out of range", f"Give a number from {low} to {high}.")
+    side = (max(len(styles), len(strengths)) + 1) * (cell + GAP)
+    if output.suffix.lower() not in FORMATS:
+        kinds = ", ".join(FORMATS)
+        raise UsageError(output, "a grid is a picture", f"End the name with one of: {kinds}.")
+    if side > MOST_PIXELS:
+        raise UsageError(
+            "size", f"the picture would be over {MOST_PIXELS} pixels long", "Give a smaller one."
+        )

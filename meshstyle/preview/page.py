@@ -1,0 +1,179 @@
+"""One page to hand over: the model in a 3D viewer, before and after, and how it was made. It needs no network."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from PIL import Image
+
+from ..asset import load_asset
+from ..asset.atomic import write_all
+from ..asset.contract import Asset
+from ..asset.pictures import read_picture
+from ..errors import MeshStyleError
+from ..shipped import find_style
+from ..views.cameras import FIELD_OF_VIEW, Frame
+from . import three
+from .glb import glb_bytes
+from .html import binary_block, document, json_block, own_file, picture, table, text
+from .painted import BACKGROUND
+
+AZIMUTH, ELEVATION = math.radians(30), math.radians(15)  # where the viewer begins
+MARGIN = 1.03  # bounding radii that half the frame shows: nothing is cut off on any side
+_STYLE_SIDE = 480  # pixels of the longer side of the style picture
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a page tells beside its pictures; texts are plain, not HTML.
+
+    Attributes:
+        record: what the run left in the model: version, style, seed, settings (see `pipeline.run_record`).
+        style: the style picture; None where it is unknown.
+        figures: name and value of what was measured.
+        curves: SVG elements of `curves.curve`.
+    """
+
+    record: Mapping[str, Any] = field(default_factory=dict)
+    style: Path | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    curves: str = ""
+
+
+def write_page(
+    model: str | Path,
+    output: str | Path,
+    original: str | Path | None = None,
+    record: Mapping[str, Any] | None = None,
+    style: str | Path | None = None,
+    figures: Mapping[str, Any] | None = None,
+    curves: str = "",
+) -> tuple[Path, ...]:
+    """Write a self-contained HTML page that shows a model.
+
+    Args:
+        model: .glb, .gltf, .obj or another kind that meshstyle reads.
+        output: the page; a file that is there is replaced.
+        original: the model before it was painted: a slider then goes from one to the other.
+        record: how it was made; None takes what the model itself remembers.
+        style: picture, or the name of a shipped one; None takes the one of the record, if it can still be found.
+        figures: names and values to show in a table.
+        curves: SVG elements of `curves.curve`.
+
+    Returns: the paths written. Raises AssetError, PictureError, OutputError.
+    """
+    model, output = Path(model), Path(output)
+    after = load_asset(model)
+    before = None if original is None else load_asset(Path(original))
+    record = dict((after.record or {}) if record is None else record)
+    found = _style_of(record) if style is None else find_style(str(style))
+    story = Story(record, found, figures or {}, curves)
+    sources = [model, *([] if original is None else [Path(original)]), *([] if found is None else [found])]
+    return write_all({output: build_page(model.name, after, before, story).encode()}, sources)
+
+
+def build_page(name: str, after: Asset, before: Asset | None, story: Story) -> str:
+    """The page's HTML."""
+    frame = Frame.of(np.concatenate([part.corners.reshape(-1, 3) for part in after.parts]))
+    setup = {
+        "centre": frame.centre.tolist(),
+        "radius": frame.radius,
+        "azimuth": AZIMUTH,
+        "elevation": ELEVATION,
+        "distance": MARGIN / math.sin(FIELD_OF_VIEW / 2),
+        "background": "#{:02x}{:02x}{:02x}".format(*BACKGROUND),
+    }
+    models = {"model-after": after} if before is None else {"model-before": before, "model-after": after}
+    blocks = [binary_block(place, glb_bytes(asset)) for place, asset in models.items()]
+    body = (
+        f"{heading(name, story.record)}<main>{_stage(before is not None)}{aside(story)}</main>"
+        f"{json_block('setup', setup)}{''.join(blocks)}"
+    )
+    return document(name, body, [three.library(), own_file("gltf.js"), own_file("viewer.js")])
+
+
+def direction(turn: float = 0.0) -> Float64[np.ndarray, "3"]:
+    """From the centre to the eye where the viewer begins, or so many radians further to the right."""
+    flat = math.cos(ELEVATION)
+    return np.array([flat * math.sin(AZIMUTH + turn), math.sin(ELEVATION), flat * math.cos(AZIMUTH + turn)])
+
+
+def heading(name: str, record: Mapping[str, Any]) -> str:
+    """Title and one line below it."""
+    style = Path(str(record["style"])).name if record.get("style") else ""
+    below = f"<p>Painted in the manner of {text(style)} by meshstyle.</p>" if style else ""
+    return f"<header><h1>{text(name)}</h1>{below}</header>"
+
+
+def aside(story: Story) -> str:
+    """Style picture, figures, curves, settings."""
+    shown = "" if story.style is None else picture(thumbnail(story.style), "the style picture", "jpeg")
+    figures = [(name.replace("_", " "), shown_value(value)) for name, value in story.figures.items()]
+    return (
+        f"<aside>{shown}{table('Figures', figures)}{story.curves}"
+        f"{table('Settings', settings_rows(story.record))}</aside>"
+    )
+
+
+def settings_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The record, settings unfolded."""
+    rows = [
+        (name.replace("_", " "), shown_value(record[name]))
+        for name in ("style", "version")
+        if record.get(name)
+    ]
+    settings = record.get("settings")
+    if isinstance(settings, Mapping):
+        rows += [(str(name).replace("_", "-"), shown_value(value)) for name, value in settings.items()]
+    return rows
+
+
+def shown_value(value: Any) -> str:
+    """A value as people read it."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(shown_value(item) for item in value)
+    return str(value)
+
+
+def thumbnail(path: Path, side: int = _STYLE_SIDE) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture over white, at most `side` pixels long."""
+    image = Image.fromarray(read_picture(path))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    white = Image.new("RGBA", image.size, "white")
+    return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+
+
+def _style_of(record: Mapping[str, Any]) -> Path | None:
+    """The picture a record names, if it is there and still the same."""
+    if not isinstance(record.get("style"), str):
+        return None
+    try:
+        path = find_style(record["style"])
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == record.get("style_sha256")
+    except (MeshStyleError, OSError, ValueError):
+        return None
+    return path if same else None
+
+
+def _stage(compares: bool) -> str:
+    """Where the viewer draws, and what it is steered with."""
+    slider = (
+        '<div class="line"></div><span class="tag left">before</span><span class="tag right">after</span>'
+        '<input id="wipe" type="range" min="0" max="1000" value="500" aria-label="before and after">'
+    )
+    return (
+        '<div id="stage" tabindex="0" aria-label="3D view: drag to turn, wheel to zoom, shift and drag to move, '
+        f'double click to go back">{slider if compares else ""}'
+        '<div class="controls"><label hidden>animation <select id="clip"><option value="">none</option></select>'
+        '</label><button id="turn" type="button">turn</button></div>'
+        '<div id="message">loading the model; the 3D view needs JavaScript</div></div>'
+    )
