@@ -22,9 +22,9 @@ def load_asset(path: Path) -> Asset:
 
         return ObjAsset(path)
     if suffix in SUFFIXES:
-        from .through_trimesh import TrimeshAsset
+        from .mesh_files import MeshAsset
 
-        return TrimeshAsset(path)
+        return MeshAsset(path)
     if not path.exists():
         raise AssetError(path, "there is no such file", "Check the path.")
     raise AssetError(

@@ -80,7 +80,7 @@ def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: lis
         name=material.material.name,
         material=index,
         corners=positions[None],
-        normals=_normals(model.scan.normals, corners[..., 2], positions),
+        normals=corner_normals(model.scan.normals, corners[..., 2], positions),
         uv=_uv(model.scan.uvs, corners[..., 1], material, notes),
         colours=_colours(model.scan.colours, corners[..., 0], material, notes),
     )
@@ -103,7 +103,7 @@ def _uv(
     return np.stack([uv[..., 0], 1.0 - uv[..., 1]], axis=-1)
 
 
-def _normals(
+def corner_normals(
     normals: Float64[np.ndarray, "N 3"],
     index: Int32[np.ndarray, "F 3"],
     positions: Float64[np.ndarray, "F 3 3"],

@@ -76,19 +76,19 @@ def parse_floats(text: UInt8[np.ndarray, " B"], count: int) -> Float64[np.ndarra
     if count == 0:  # numpy reads one number from blanks
         return np.empty(0)
     data = text.tobytes()
-    values = _from_text(data, np.float64)
+    values = numbers_from_text(data, np.float64)
     if values is None or len(values) != count:
         values = np.array([_float(word) for word in data.split(b" ") if word])
     return values
 
 
 def parse_integers(text: UInt8[np.ndarray, " B"], count: int) -> Int64[np.ndarray, " K"] | None:
-    values = _from_text(text.tobytes(), np.int64) if count else np.empty(0, np.int64)
+    values = numbers_from_text(text.tobytes(), np.int64) if count else np.empty(0, np.int64)
     return values if values is not None and len(values) == count else None
 
 
-def _from_text(data: bytes, dtype: type) -> np.ndarray | None:
-    """None where a word is no number: numpy raises or warns of it, by version."""
+def numbers_from_text(data: bytes, dtype: type) -> np.ndarray | None:
+    """Blank-separated numbers; None where a word is no number: numpy raises or warns of it, by version."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
