@@ -178,6 +178,7 @@ UV_PLY = """\
 ply
 format ascii 1.0
 comment TextureFile red dot.png
+of a comment of two lines
 element vertex 4
 property float x
 property float y
@@ -258,10 +259,11 @@ def test_ply_strips(tmp_path: Path) -> None:
         ("COFF", " 255 0 0", "4 0 1 2 3", [1, 0, 0, 1]),
         ("CNOFF", " 0 0 1 0 1 0 1", "4 0 1 2 3", [0, 1, 0, 1]),
         ("OFF", "", "4 0 1 2 3 0 255 0", [0, 1, 0, 1]),
+        ("", "", "4 0 1 2 3 0 255 0", [0, 1, 0, 1]),
         ("OFF", "", "4 0 1 2 3 0 1.0 0 0.5", [0, 1, 0, 0.5]),
         ("OFF BINARY", "", "", None),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_off_colours(tmp_path: Path, head: str, tail: str, face: str, colours: list[float] | None) -> None:
     lines = "".join(f"{line}{tail} # a vertex\n" for line in VERTICES.splitlines())

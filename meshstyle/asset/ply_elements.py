@@ -67,7 +67,7 @@ class Header:
 
 
 def read_header(data: bytes, path: Path) -> Header:
-    """Raises AssetError."""
+    """Raises AssetError. Lines of no known kind are passed over: some exporters break their comments."""
     end = _END.search(data[:_MAX_HEADER])
     if not data.startswith(b"ply") or end is None:
         raise AssetError(path, "it has no PLY header", REMEDY)
@@ -88,7 +88,7 @@ def read_header(data: bytes, path: Path) -> Header:
             case ["comment" | "obj_info", *_]:
                 if named := _TEXTURE.match(line.strip()):
                     textures.append(named[1].strip('"'))
-            case [_, *_]:
+            case ["element" | "property" | "format", *_]:
                 raise AssetError(path, f"its header has the line {line.strip()[:60]!r}", REMEDY)
     if not order or any(len(item.properties) > _MAX_PROPERTIES for item in elements):
         raise AssetError(path, "its header tells no format that is known", REMEDY)

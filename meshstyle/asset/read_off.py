@@ -17,7 +17,7 @@ from ..errors import AssetError
 from .mesh_polygons import REMEDY, Polygons, first_of, with_alpha
 from .obj_tokens import numbers_from_text
 
-_HEADER = re.compile(r"(ST)?(C)?(N)?(4)?(n)?OFF\b(\s+BINARY\b)?")
+_HEADER = re.compile(r"(?:(ST)?(C)?(N)?(4)?(n)?OFF\b(\s+BINARY\b)?|(?=\d))")  # may be left out
 _COMMENT = re.compile(r"#[^\n]*")
 
 
