@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gltf_samples import SQUARE, SQUARE_UV, Maker
+from gltf_samples import SQUARE, SQUARE_UV, Maker, paint
 
 from meshstyle.asset import load_asset
 from meshstyle.asset.accessors import to_float
@@ -373,3 +373,40 @@ def test_embedded_json_and_binary_are_the_same(tmp_path: Path) -> None:
     assert (first.kind, second.kind) == ("GLB", "glTF")
     np.testing.assert_array_equal(first.parts[0].corners, second.parts[0].corners)
     np.testing.assert_array_equal(first.image(0), second.image(0))
+
+
+def odd_square(folder: Path, change: str) -> Path:
+    """A square in a GLB that breaks the specification in one way that other readers do not mind."""
+    maker = Maker()
+    maker.mesh({"attributes": {"POSITION": maker.positions(TWO.reshape(-1, 3))}})
+    views, accessors = maker.json["bufferViews"], maker.json["accessors"]
+    if change == "version":
+        maker.json["asset"]["version"] = 2
+    elif change == "stride":
+        views[0]["byteStride"] = 0
+    elif change == "empty":
+        view = maker.add("bufferViews", {"buffer": 0, "byteLength": 0})
+        empty = maker.add("accessors", {**accessors[0], "bufferView": view, "count": 0, "byteOffset": 8000})
+        maker.json["meshes"][0]["primitives"].append({"attributes": {"POSITION": empty}})
+    data = maker.glb(folder / "odd.glb").read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    text = data[20 : 20 + length]
+    if change == "zeros":
+        text += bytes(4)
+    elif change == "mark":
+        text = b"\xef\xbb\xbf" + text + b" "
+    data = data[:8] + (len(data) + len(text) - length).to_bytes(4, "little") + len(text).to_bytes(4, "little")
+    data += b"JSON" + text + (folder / "odd.glb").read_bytes()[20 + length :]
+    (folder / "odd.glb").write_bytes(data)
+    return folder / "odd.glb"
+
+
+@pytest.mark.parametrize("change", ["version", "stride", "empty", "zeros", "mark"])
+def test_small_sins_of_exporters(tmp_path: Path, change: str) -> None:
+    """A version that is a number, a stride of 0, accessors of nothing, JSON padded with zeros or after a mark."""
+    asset = load_asset(odd_square(tmp_path, change))
+    assert isinstance(asset, GltfAsset)
+    np.testing.assert_array_equal(asset.parts[0].corners[0], TWO)
+    assert len(asset.parts) == 1
+    written = asset.write(tmp_path / "new.glb", paint(asset, unwrap=True))
+    np.testing.assert_array_equal(load_asset(written[0]).parts[0].corners[0], TWO)

@@ -43,7 +43,7 @@ class Accessors:
         return self._items[index]
 
     def count(self, index: int) -> int:
-        return self._items[index].integer("count", low=1)
+        return self._items[index].integer("count")
 
     def normalized(self, index: int) -> bool:
         return self._items[index].flag("normalized", False)
@@ -59,7 +59,7 @@ class Accessors:
 
     def _decode(self, item: Fields) -> Shaped[np.ndarray, "N C"]:
         dtype, kind = self._type(item)
-        count = item.integer("count", low=1)
+        count = item.integer("count")
         view = item.index("bufferView", self._view_count, "bufferViews")
         if view is None:
             if count > MAX_EMPTY_ELEMENTS:
@@ -86,6 +86,8 @@ class Accessors:
         stride = self._document.view_stride(view) or column * columns
         if stride < size:
             item.fail(f"has elements of {size} bytes in a bufferView with a byteStride of {stride}")
+        if not count:
+            return np.empty((0, columns * rows), dtype)
         end = start + stride * (count - 1) + size
         if end > len(data):
             item.fail(f"reaches byte {end} of a bufferView of {len(data)} bytes")

@@ -20,6 +20,7 @@ from ..errors import AssetError
 from .fields import fail
 
 GLB_MAGIC = b"glTF"
+_BOM = b"\xef\xbb\xbf"  # of UTF-8
 JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 MAX_FILE_BYTES = 2**30  # 1 GiB; also the limit for everything that a model refers to, together
 MAX_JSON_BYTES = 2**28  # 256 MiB, mostly base64 where a file is that large
@@ -76,7 +77,7 @@ def read_container(path: Path) -> Container:
         fail(path, "the file is empty")
     if data[:4] == GLB_MAGIC:
         return _split_glb(path, data)
-    return Container(text=data.removeprefix(b"\xef\xbb\xbf"), binary=None, is_glb=False)
+    return Container(text=data.removeprefix(_BOM), binary=None, is_glb=False)
 
 
 def _split_glb(path: Path, data: bytes) -> Container:
@@ -103,7 +104,8 @@ def _split_glb(path: Path, data: bytes) -> Container:
             fail(path, f"the GLB has {kinds.count(kind)} {name} chunks where one belongs")
     binary = next((body for kind, body in chunks if kind == BIN_CHUNK), None)
     extra = tuple((kind, bytes(body)) for kind, body in chunks if kind not in (JSON_CHUNK, BIN_CHUNK))
-    return Container(text=bytes(chunks[0][1]), binary=binary, is_glb=True, extra_chunks=extra)
+    text = bytes(chunks[0][1]).removeprefix(_BOM).rstrip(b"\0")  # padding is blanks, some write zeros
+    return Container(text=text, binary=binary, is_glb=True, extra_chunks=extra)
 
 
 def check_extent(text: bytes, path: Path) -> None:

@@ -120,20 +120,25 @@ class GltfDocument:
         data = self.buffers[buffer]
         if data is None:
             view.fail("lies in a buffer without data")
-        start, length = view.integer("byteOffset", 0), view.integer("byteLength", low=1)
+        start, length = view.integer("byteOffset", 0), view.integer("byteLength")
         if start + length > len(data):
             view.fail(f"reaches byte {start + length} of a buffer of {len(data)} bytes")
         return data[start : start + length]
 
     def view_stride(self, index: int) -> int | None:
         view = self._views[index]
-        return view.integer("byteStride", low=1, high=255) if view.has("byteStride") else None
+        # glTF 1.0 said 0 where nothing lies between elements, and converters have left it there.
+        return (view.integer("byteStride", high=255) or None) if view.has("byteStride") else None
 
     def _check_version(self) -> None:
         asset = self.root.child("asset")
         if not asset.has("version"):
             fail(self.path, "this is not a glTF 2.0 file: it has no asset.version")
-        version = asset.text("version")
+        version = asset.value["version"]
+        # Some exporters write a number.
+        version = (
+            f"{asset.number('version'):.1f}" if isinstance(version, int | float) else asset.text("version")
+        )
         needed = asset.text("minVersion", version)
         if not version.startswith("2.") or needed not in ("2.0", version):
             fail(self.path, f"it is glTF {version[:20]!r}; only version 2 is read")

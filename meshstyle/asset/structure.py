@@ -82,7 +82,7 @@ def _check_view(view: Fields, buffers: list[Fields]) -> None:
     buffer = view.index("buffer", len(buffers), "buffers")
     if buffer is None:
         view.fail("has no buffer")
-    end = view.integer("byteOffset", 0) + view.integer("byteLength", low=1)
+    end = view.integer("byteOffset", 0) + view.integer("byteLength")
     if end > buffers[buffer].integer("byteLength", low=1):
         view.fail(f"reaches byte {end}, beyond the end of its buffer")
 
