@@ -296,6 +296,13 @@ def test_vertex_colours(tmp_path: Path) -> None:
     asset = read_obj(tmp_path, f"v 0 0 0 255 0 0\nv 1 0 0 0 255 0\nv 0 1 0 0 0 255\n{faces}")
     np.testing.assert_allclose(asset.parts[0].colours, [[[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])
     assert "0 to 255" in asset.warnings[0]
+    dark = "usemtl dark\nf 4 5 6\n"
+    points = (
+        "v 0 0 0 255 0 0\nv 1 0 0 0 255 0\nv 0 1 0 0 0 255\n"
+        + "v 0 0 1 1 0 0\nv 1 0 1 1 0 0\nv 0 1 1 1 0 0\n"
+    )
+    asset = read_obj(tmp_path, points + faces + dark)
+    np.testing.assert_allclose(asset.parts[1].colours[..., 0], 1 / 255 / 12.92)  # type: ignore[index]
     assert (
         read_obj(tmp_path, f"v 0 0 0 1 1 1\nv 1 0 0 1 1 1\nv 0 1 0 1 1 1\n{faces}").parts[0].colours is None
     )

@@ -149,7 +149,10 @@ def _colours(
             f"Material {material.material.name!r} has a texture; its vertex colours were left aside."
         )
         return None
-    if rgba[has, :3].max() > 1.0:
+    rgb = table[:, :3]
+    if (
+        rgb[np.isfinite(rgb)].max() > 1.0
+    ):  # of the whole file: a dark material has small numbers in either range
         notes.append("Vertex colours go beyond 1 and were taken as 0 to 255.")
         rgba /= 255.0
     rgba[~has] = 1.0
