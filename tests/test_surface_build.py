@@ -14,7 +14,7 @@ from meshstyle.asset.contract import Material, Part, Wrap
 from meshstyle.settings import Settings
 from meshstyle.surface.build import build_surface
 from meshstyle.surface.colour import to_linear, to_srgb
-from meshstyle.surface.normals import smooth_normals, weld
+from meshstyle.surface.normals import find_twins, smooth_normals, weld
 from meshstyle.surface.picture import Picture
 from meshstyle.surface.plan import plan_atlases
 from meshstyle.surface.points import texel_points, texel_weights
@@ -230,3 +230,17 @@ def test_welding_is_exact() -> None:
     assert vertex[0, 0] == vertex[1, 1]
     assert vertex[0, 1] == vertex[1, 0]
     assert len(np.unique(vertex)) == 4
+
+
+def test_triangles_at_one_place_share_their_texels() -> None:
+    """Triangle 2 is triangle 0 begun at its second corner, triangle 3 the same turned over, of another material."""
+    twice = np.stack([SQUARE[0], SQUARE[1], SQUARE[0][[1, 2, 0]], SQUARE[0][[2, 1, 0]]])
+    twin, turn = find_twins(twice, np.array([0, 0, 0, 1]))
+    np.testing.assert_array_equal(twin, [0, 1, 0, 3])
+    np.testing.assert_array_equal(turn, [[0, 1, 2], [0, 1, 2], [1, 2, 0], [0, 1, 2]])
+    np.testing.assert_array_equal(find_twins(twice, np.zeros(4, np.int64))[1][3], [2, 1, 0])
+    asset = HandMade((Part("all", 0, twice[None]),), (Material("plain"),))
+    surface = build_surface(asset, Settings(uv="unwrap", texture_size=128))
+    np.testing.assert_array_equal(surface.uv[2], surface.uv[0][[1, 2, 0]])
+    np.testing.assert_array_equal(surface.uv[3], surface.uv[0][[2, 1, 0]])
+    assert not np.allclose(surface.uv[1], surface.uv[0])

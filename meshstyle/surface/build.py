@@ -13,7 +13,7 @@ from ..bake.gutter import fill_gutters
 from ..progress import Progress, ProgressCallback, ignore
 from ..settings import Settings
 from .contract import Atlas, AtlasPlan, Surface
-from .normals import face_normals, repaired, smooth_normals
+from .normals import face_normals, find_twins, repaired, smooth_normals
 from .plan import plan_atlases
 from .start import AtlasTriangles, common_wrap, start_colours
 from .texels import rasterize
@@ -79,7 +79,12 @@ def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = 
     uv = source
     if plan.unwrap:
         progress(Progress("unwrap", message=f"{plan.name}: laying out {len(corners)} triangles"))
-        uv, message = unwrap(corners, np.repeat(np.arange(len(parts)), counts), max(plan.size))
+        material = np.repeat(np.array([p.material for p in parts], np.int64), counts)
+        # Of triangles at one place a view meets only one: they share its texels, so that none stays unpainted.
+        twin, turn = find_twins(corners, material)
+        own = np.flatnonzero(twin == np.arange(len(twin)))
+        laid, message = unwrap(corners[own], np.repeat(np.arange(len(parts)), counts)[own], max(plan.size))
+        uv = np.take_along_axis(laid[np.searchsorted(own, twin)], turn[..., None], axis=1)
         if message:
             progress(Progress("unwrap", message=f"{plan.name}: {message}"))
     return AtlasTriangles(

@@ -37,6 +37,26 @@ def weld(corners: Float64[np.ndarray, "F 3 3"]) -> Int64[np.ndarray, "F 3"]:
     return numbers.reshape(-1, 3)
 
 
+def find_twins(
+    corners: Float64[np.ndarray, "F 3 3"], material: Int64[np.ndarray, "F"]
+) -> tuple[Int64[np.ndarray, "F"], Int64[np.ndarray, "F 3"]]:
+    """Triangles of one material at exactly the same place, whatever corner they begin with.
+
+    Returns:
+        For each triangle the first of its kind, itself where it is that, and which of that one's corners lie
+        where its own lie.
+    """
+    ids = weld(corners)
+    order = np.argsort(ids, axis=1, kind="stable")
+    rank = np.argsort(order, axis=1, kind="stable")
+    keys = np.column_stack([np.take_along_axis(ids, order, axis=1), material])
+    by_key = np.lexsort(keys.T)  # stable: the first of equal ones stays first
+    begins = np.concatenate([[True], (np.diff(keys[by_key], axis=0) != 0).any(axis=1)])
+    twin = np.empty(len(keys), np.int64)
+    twin[by_key] = by_key[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
+    return twin, np.take_along_axis(order[twin], rank, axis=1)
+
+
 def smooth_normals(corners: Float64[np.ndarray, "F 3 3"]) -> Float64[np.ndarray, "F 3 3"]:
     """Normals per corner: smooth, weighted by the faces' angles, with creases where faces meet sharply.
 
