@@ -187,8 +187,8 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
     for scale in settings.scales:
         cameras = (camera_towards_centre(direction, scale.size) for direction in placement.directions)
         if all(tracer.view(camera, RAYS) is None for camera in cameras):
-            cause = "its triangles are too small, or too far from each other, for any view to show them"
-            raise AssetError(model, cause, "Remove stray triangles that lie far from the rest.")
+            cause = "it is too thin, or its triangles too far from each other, for any view to show it"
+            raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
     return tracer, placement
 
 

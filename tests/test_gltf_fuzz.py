@@ -174,7 +174,10 @@ def attack(**files: bytes) -> str:
             (folder / path).write_bytes(data)
         (model,) = (folder / path for path in content if path.endswith((".gltf", ".glb")))
         _opened.clear()
-        started, message = sum(os.times()[:4]), ""  # CPU, children's too: the machine may have other things to do
+        started, message = (
+            sum(os.times()[:4]),
+            "",
+        )  # CPU, children's too: the machine may have other things to do
         try:
             with bounded_memory():
                 use(model, output)
