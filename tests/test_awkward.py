@@ -107,7 +107,7 @@ FAN = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0.5,
 SHAPES = {
     "micrometres": (POINTS * 1e-6, FACES),
     "megametres": (POINTS * 1e6, FACES),
-    "far from the origin": (POINTS + [2e4, 0, 2e4], FACES),
+    "far from the origin": (POINTS + np.array([2e4, 0, 2e4]), FACES),
     "plane": (FLAT, TWO),
     "wall": (BOX * [10, 4, 0.05], SIDES),
     "fence": fence(),
