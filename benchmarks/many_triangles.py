@@ -35,8 +35,8 @@ STAGES = {
     "surface": ("meshstyle.pipeline", "build_surface"),
     "cameras": ("meshstyle.pipeline", "look_around"),
     "charts": ("meshstyle.solver.texture_solver", "chart_of_triangle"),
-    "views": ("meshstyle.solver.texture_solver", "build_rung"),
-    "solve": ("meshstyle.solver.texture_solver", "descend"),
+    "views": ("meshstyle.solver.ladder", "build_rung"),
+    "solve": ("meshstyle.solver.ladder", "descend"),
     "bake": ("meshstyle.pipeline", "finish"),
 }
 

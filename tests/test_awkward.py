@@ -16,7 +16,7 @@ import trimesh
 from gltf_samples import Maker
 
 import meshstyle.pipeline
-import meshstyle.solver.texture_solver
+import meshstyle.solver.ladder
 from meshstyle import Result, Settings, stylize
 from meshstyle.asset import load_asset
 from meshstyle.errors import AssetError
@@ -43,7 +43,7 @@ class Negative(Objective):
         return StyleTarget({})
 
     def content_target(self, original: torch.Tensor, mask: torch.Tensor) -> ContentTarget:
-        return ContentTarget(1 - original.detach(), mask, {}, None)
+        return ContentTarget(1 - original.detach(), mask, {}, {}, {}, {})
 
     def __call__(self, picture: torch.Tensor, _: StyleTarget, target: ContentTarget) -> LossTerms:
         loss = ((picture - target.original).square() * target.mask).sum()
@@ -52,7 +52,7 @@ class Negative(Objective):
 
 @pytest.fixture(autouse=True)
 def negative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meshstyle.solver.texture_solver, "Objective", Negative)
+    monkeypatch.setattr(meshstyle.solver.ladder, "Objective", Negative)
     monkeypatch.setattr(meshstyle.pipeline, "load_weights", lambda _: None)
     monkeypatch.setattr(meshstyle.pipeline, "VGG19", lambda *_: VGG19.__new__(VGG19))
     monkeypatch.setattr(meshstyle.pipeline, "load_painting", lambda _: torch.full((1, 3, 64, 64), 0.5))
