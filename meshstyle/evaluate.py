@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from .asset import load_asset
 from .asset.contract import Asset
-from .errors import AssetError
+from .errors import AssetError, UsageError
 from .progress import Progress, ProgressCallback, ignore
+from .settings import Settings
 from .shipped import find_style
 from .solver.losses import correlation, luminance_blocks
 from .solver.objective import LossWeights, Objective, fit_short_side
 from .solver.paintings import load_painting
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
+from .surface.plan import chosen_materials
 from .views.cameras import camera_towards_centre, fibonacci_sphere
 from .views.render import Image, Renderer
 from .views.reprojection import Shown, disagreement
@@ -43,7 +45,8 @@ class Evaluation:
         style_loss: mean relative squared error of the masked Gram matrices, relu1_1 … relu4_1.
         content_loss: relative squared error of relu4_2 against the original model's views.
         structure: mean correlation of luminance over 8-pixel blocks with the original's views.
-        coverage: share of the visible surface whose paint differs from the original's colours.
+        coverage: share of the visible surface whose paint differs from the original's colours; materials that
+            `only` and `skip` left out, by the painted model's own record, do not count.
         consistency_rmse: colour difference of one surface point between turntable frames, sRGB 0..1.
         consistency_rmse_floor: the same of the original model: what sampling alone costs.
         sharpness: root mean square of the luminance's Laplacian inside the silhouette.
@@ -78,13 +81,14 @@ def evaluate(
     objective = Objective(network, LossWeights(content=1.0, style=1.0, structure=0.0))
     target = objective.style_target(fit_short_side(painting, SIZE))
     background = fit_short_side(painting, SIZE).mean((0, 2, 3)).numpy()
+    meant = _meant(ours.asset, theirs)
     rows = []
     for number, direction in enumerate(fibonacci_sphere(VIEWS)):
         progress(Progress("evaluate", number, VIEWS))
         camera = camera_towards_centre(direction, SIZE)
         pair = [renderer.render(camera, RAYS, frame=(SIZE, SIZE)) for renderer in (ours, theirs)]
         if pair[0] is not None and pair[1] is not None:
-            rows.append(_judge(pair[0], pair[1], background, objective, target))
+            rows.append(_judge(pair[0], pair[1], background, objective, target, meant))
     if not rows:
         raise AssetError(stylized, "no view shows any of it", "Check that the model has visible triangles.")
     # A view so small that no block lies inside the silhouette says nothing about structure.
@@ -117,10 +121,30 @@ def _check_same_shape(ours: Renderer, theirs: Renderer, path: Path) -> None:
         raise AssetError(path, cause, "Give the model it was painted from with --original.")
 
 
+def _meant(painted: Asset, theirs: Renderer) -> Bool[np.ndarray, "F"]:
+    """The original's triangles that were to be painted; all where the painted model does not say."""
+    record = painted.record or {}
+    given = record.get("settings")
+    patterns = (
+        {name: given[name] for name in ("only", "skip") if name in given} if isinstance(given, dict) else {}
+    )
+    try:
+        chosen = chosen_materials(theirs.asset, Settings.from_mapping(patterns))
+    except UsageError:  # not the record of this model, or not ours at all
+        chosen = frozenset(range(len(theirs.asset.materials)))
+    parts = np.array([part.material in chosen for part in theirs.asset.parts], bool)
+    return parts[theirs.scene.part]
+
+
 def _judge(
-    ours: Image, theirs: Image, background: np.ndarray, objective: Objective, target: Any
+    ours: Image,
+    theirs: Image,
+    background: np.ndarray,
+    objective: Objective,
+    target: Any,
+    meant: Bool[np.ndarray, "F"],
 ) -> dict[str, float]:
-    """One pair of views: painted and original."""
+    """One pair of views: painted and original. `meant`: the original's triangles that were to be painted."""
     a, b = (_tensor(image.over(background)) for image in (ours, theirs))
     mask = torch.from_numpy(ours.mask)[None, None]
     content = objective.content_target(b, torch.from_numpy(theirs.mask)[None, None])
@@ -129,8 +153,10 @@ def _judge(
         before = objective(b, target, content)
         (la, inside), (lb, _) = (luminance_blocks(x, mask, STRUCTURE_BLOCK) for x in (a, b))
         structure = float(correlation(la, lb, inside)) if float(inside.sum()) > 1 else math.nan
-    same = len(ours.ray_colours) == len(theirs.ray_colours)
-    changed = (np.abs(ours.ray_colours - theirs.ray_colours) > PAINTED).any(1) if same else np.ones(0, bool)
+    counts = meant[theirs.hits.triangle]
+    changed = counts  # where a cut-out lets other rays through, so that they cannot be compared one by one
+    if len(ours.ray_colours) == len(theirs.ray_colours):
+        changed = (np.abs(ours.ray_colours - theirs.ray_colours) > PAINTED).any(1) & counts
     return {
         "style": terms.style,
         "style_original": before.style,
@@ -138,7 +164,7 @@ def _judge(
         "structure": structure,
         "sharpness": sharpness(a, mask),
         "painted_rays": float(changed.sum()),
-        "rays": float(len(changed)),
+        "rays": float(counts.sum()),
     }
 
 

@@ -26,6 +26,7 @@ from .shipped import find_style
 from .solver.descent import Terms
 from .solver.ladder import Ladder, Solution
 from .solver.paintings import load_painting
+from .solver.rung import RAYS
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
@@ -33,6 +34,7 @@ from .solver.weights import load_weights
 from .surface.build import build_surface
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
+from .views.cameras import camera_towards_centre
 from .views.placement import Placement, place_cameras
 from .views.tracing import Tracer
 
@@ -182,6 +184,11 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
     if placement.visible == 0:
         cause = "none of its painted surface can be seen from outside"
         raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
+    for scale in settings.scales:
+        cameras = (camera_towards_centre(direction, scale.size) for direction in placement.directions)
+        if all(tracer.view(camera, RAYS) is None for camera in cameras):
+            cause = "it is too thin, or its triangles too far from each other, for any view to show it"
+            raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
     return tracer, placement
 
 

@@ -35,7 +35,8 @@ def choose_output(model: Path, output: str | Path | None) -> Path:
     None means `default_output`; a folder, or a name that ends like one, takes the file under its usual name.
     Models of unknown kinds are left to their reader to refuse.
 
-    Raises UsageError for a name whose suffix is no kind this model can become, and for the model itself.
+    Raises UsageError for a name whose suffix is no kind this model can become, and for the model itself; OutputError
+    for a name that no file can have.
     """
     target = _place(output, default_output(model))
     kinds = CAN_BECOME.get(model.suffix.lower())
@@ -67,13 +68,23 @@ def _place(output: str | Path | None, usual: Path) -> Path:
     """The output, in a folder under its usual name."""
     if output is None:
         return usual
+    if not str(output):
+        raise UsageError("-o", "the name is empty", "Give a name, or leave -o out.")
     target = Path(output)
-    return target / usual.name if target.is_dir() or str(output).endswith(_SEPARATORS) else target
+    return target / usual.name if _is_folder(target) or str(output).endswith(_SEPARATORS) else target
 
 
 def _refuse_same(target: Path, source: Path) -> None:
     if _is_same(target, source):
         raise UsageError(target, "the output is the input", "Give another name with -o.")
+
+
+def _is_folder(target: Path) -> bool:
+    try:
+        return target.is_dir()
+    except OSError as error:  # too long a name, say
+        cause = f"it cannot be written to ({error.strerror or error})"
+        raise OutputError(target, cause, "Give another name with -o.") from error
 
 
 def _is_same(target: Path, model: Path) -> bool:

@@ -84,7 +84,7 @@ def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
     text = _read_text(path)
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, very deep nesting
         raise InputError(
             path,
             f"it is not valid TOML ({error})",
@@ -97,14 +97,16 @@ def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
 
 
 def _read_text(path: Path) -> str:
+    remedy = "Give the path of a settings file (TOML)."
     try:
+        if path.exists() and not path.is_file():  # a device or pipe may never end
+            raise InputError(path, "it is not an ordinary file", remedy)
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        cause = (
-            "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error)
-        )
-        raise InputError(path, cause, "Give the path of a settings file (TOML).") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        missing = isinstance(error, FileNotFoundError)
+        cause = "there is no such file" if missing else getattr(error, "strerror", None) or str(error)
+        raise InputError(path, cause, remedy) from error
     if len(data) > MAX_BYTES:
         raise InputError(path, "it is too large for a settings file", "Give a TOML file with settings.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -72,7 +73,14 @@ def test_unknown_setting_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("content", "cause"), [(None, "there is no such file"), ("= 3", "it is not valid TOML")]
+    ("content", "cause"),
+    [
+        (None, "there is no such file"),
+        ("= 3", "it is not valid TOML"),
+        ("seed = " + "9" * 5000, "it is not valid TOML"),
+        ("only = " + "[" * 9000 + "]" * 9000, "it is not valid TOML"),
+    ],
+    ids=["none", "broken", "digits", "deep"],
 )
 def test_files_that_are_no_settings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, cause: str
@@ -83,6 +91,13 @@ def test_files_that_are_no_settings(
     code, line = failure(capsys, "stylize", "a.obj", "-s", "b", "--config", str(config))
     assert code == 3
     assert line.startswith(f"{config}: {cause}")
+
+
+def test_settings_from_a_pipe_are_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "run.toml")
+    code, line = failure(capsys, "stylize", "a.obj", "-s", "b", "--config", str(tmp_path / "run.toml"))
+    assert code == 3
+    assert "not an ordinary file" in line
 
 
 def test_errors_are_json_too_where_json_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

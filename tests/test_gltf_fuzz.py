@@ -174,14 +174,17 @@ def attack(**files: bytes) -> str:
             (folder / path).write_bytes(data)
         (model,) = (folder / path for path in content if path.endswith((".gltf", ".glb")))
         _opened.clear()
-        started, message = time.monotonic(), ""
+        started, message = (
+            sum(os.times()[:4]),
+            "",
+        )  # CPU, children's too: the machine may have other things to do
         try:
             with bounded_memory():
                 use(model, output)
         except MeshStyleError as error:
             message = str(error)
         touched = list(_opened)
-        assert time.monotonic() - started < SECONDS
+        assert sum(os.times()[:4]) - started < SECONDS
         assert "\n" not in message
         assert len(message) < 1000
         assert not any("forbidden" in path for path, _ in touched)

@@ -190,3 +190,12 @@ def test_unreadable_paths(tmp_path: Path) -> None:
         with pytest.raises(PictureError) as error:
             read_picture(path)
         assert "\n" not in str(error.value)
+
+
+def test_damaged_tiffs_write_nothing_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
+    """libtiff would say it on standard error as well, past Python."""
+    whole = saved(Image.new("RGB", (64, 64), (9, 80, 200)), "TIFF", compression="tiff_adobe_deflate")
+    at = whole.index(b"\x78\x9c")  # where zlib's data begins
+    with pytest.raises(PictureError, match="damaged"):
+        decode_picture(whole[:at] + b"\xff" * 20 + whole[at + 20 :], "x.tiff")
+    assert capfd.readouterr().err == ""

@@ -65,6 +65,13 @@ def test_the_model_itself_is_refused_by_any_name(tmp_path: Path) -> None:
             choose_output(model, name)
 
 
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        choose_output(tmp_path / "a.glb", "")
+    with pytest.raises(OutputError, match="cannot be written"):
+        choose_output(tmp_path / "a.glb", tmp_path / ("x" * 300 + ".glb"))
+
+
 def test_trying_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "deep" / "a.glb")
     check_writable(tmp_path / "a.glb")

@@ -208,6 +208,7 @@ def _blend(
         geometry.fields.fail(f"names joint {used.max()} of a skin of {len(matrices)}")
     safe = np.where(weights > 0, joints, 0)
     blended = np.zeros((*joints.shape[:2], 4, 4))
-    for k in range(joints.shape[2]):
-        blended += weights[..., k, None, None] * matrices[safe[..., k]]
+    with np.errstate(over="ignore", invalid="ignore"):  # positions that are not finite are refused later
+        for k in range(joints.shape[2]):
+            blended += weights[..., k, None, None] * matrices[safe[..., k]]
     return blended

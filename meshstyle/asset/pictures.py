@@ -13,9 +13,10 @@ Sizes are checked on the header, before anything is decoded. Pillow's own limits
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,7 +159,8 @@ def _open(data: bytes, subject: str | Path) -> Iterator[Image.Image]:
             formats = [name for name in _FORMATS if name in Image.OPEN]
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 check_size(*image.size, subject)
-                yield image
+                with _mute() if image.format == "TIFF" else nullcontext():
+                    yield image
         except PictureError:
             raise
         except Image.UnidentifiedImageError as error:
@@ -176,6 +178,23 @@ def _open(data: bytes, subject: str | Path) -> Iterator[Image.Image]:
                 f"the picture is damaged or cut off ({reason})",
                 "Export or download the picture again.",
             ) from error
+
+
+@contextmanager
+def _mute() -> Iterator[None]:
+    """libtiff writes its own lines to standard error, past Python; what matters is in the exception as well."""
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no standard error
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def check_size(width: int, height: int, subject: str | Path) -> None:

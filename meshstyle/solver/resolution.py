@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
-from ..views.sampling import nearest_covered, triangle_uv_area
+from ..surface.normals import weld
+from ..views.sampling import nearest_covered
 from ..views.tracing import Hits, Tracer
 
 DENSITY = 1.0  # texels per ray at the median footprint
@@ -23,7 +24,6 @@ Texture = Float[torch.Tensor, "3 H W"]
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
     """Per atlas, the size at which the median ray's footprint is one texel; never above the atlas' own."""
     surface = tracer.surface
-    density = np.sqrt(triangle_uv_area(surface.uv) / np.maximum(tracer.area, 1e-300))
     triangle = np.concatenate([hit.triangle for hit in hits])
     width = np.concatenate([hit.distance * hit.camera.pitch / hit.side for hit in hits])
     sizes = []
@@ -32,7 +32,7 @@ def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]
         rays = surface.atlas[triangle] == number
         share = 1.0
         if rays.any():
-            footprint = np.median(width[rays] * density[triangle[rays]]) * np.sqrt(height * columns)
+            footprint = np.median(width[rays] * tracer.uv_density[triangle[rays]]) * np.sqrt(height * columns)
             share = min(1.0, DENSITY / max(float(footprint), 1e-6))
         sizes.append((_round_size(height, share), _round_size(columns, share)))
     return sizes
@@ -75,7 +75,7 @@ def chart_of_triangle(uv: np.ndarray, atlas: np.ndarray) -> np.ndarray:
     if not count:
         return np.zeros(0, np.int64)
     keys = np.concatenate([np.nan_to_num(uv), np.broadcast_to(atlas[:, None, None], (count, 3, 1))], -1)
-    _, corner = np.unique(np.round(keys.reshape(-1, 3), 7), axis=0, return_inverse=True)
+    corner = weld(np.round(keys, 7))
     nodes = int(corner.max()) + 1
     links = scipy.sparse.coo_matrix(
         (np.ones(3 * count, bool), (np.repeat(np.arange(count), 3), corner.reshape(-1) + count)),

@@ -21,6 +21,10 @@ GRAZING = 0.3
 SMOOTHINGS = 6
 CUTS = 4  # rounds of cutting by depth before a chart is taken apart
 TOLERATED = 0.002  # share of a chart's texels that may lie under another of its triangles
+SMALL = 4e-5
+LARGER = 50
+"""Charts with less than SMALL of the surface (16 texels of a 1024² atlas) join a neighbour LARGER times their size,
+however they face: the noise of scans would make thousands of them, each with a gutter larger than itself."""
 
 
 def box_atlas(
@@ -35,7 +39,7 @@ def box_atlas(
     """
     normal, area = face_normals(corners)
     first, second = _neighbours(corners, group)
-    axis = _facing(normal, area, first, second)
+    axis = _merged(_facing(normal, area, first, second), area, first, second)
     flat, depth = _projected(corners, axis)
     cut = axis.copy()  # triangles with the same number here, and connected, share a chart
     for _ in range(CUTS):
@@ -90,6 +94,28 @@ def _facing(
     for _ in range(SMOOTHINGS):
         votes = link @ np.eye(6)[axis]
         axis = (score + 0.4 * votes).argmax(axis=1)
+    return axis
+
+
+def _merged(
+    axis: Int64[np.ndarray, "F"],
+    area: Float64[np.ndarray, "F"],
+    first: Int64[np.ndarray, "E"],
+    second: Int64[np.ndarray, "E"],
+) -> Int64[np.ndarray, "F"]:
+    """Small charts turned to the side that their large neighbours, counted by area, are projected onto."""
+    for _ in range(SMOOTHINGS):
+        chart = _components(axis, first, second)
+        size = np.bincount(chart, area)
+        small = size < SMALL * area.sum()
+        one, other = np.concatenate([first, second]), np.concatenate([second, first])
+        border = np.flatnonzero(small[chart[one]] & (size[chart[other]] > LARGER * size[chart[one]]))
+        if not len(border):
+            break
+        one, other = one[border], other[border]
+        votes = np.bincount(6 * chart[one] + axis[other], size[chart[other]], minlength=6 * len(size))
+        votes = votes.reshape(-1, 6)
+        axis = np.where(votes.any(axis=1)[chart], votes.argmax(axis=1)[chart], axis)
     return axis
 
 

@@ -52,9 +52,9 @@ class Camera:
 
     def project(self, points: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 2"]:
         """Normalised space to (row, column) in pixels from the optical axis; points behind are NaN."""
-        x, y, z = ((points - self.eye) @ self.axes.T).T
-        z = np.where(z > 1e-6, z, np.nan)
-        return np.stack([-y / z / self.pitch, x / z / self.pitch], -1)
+        x, y, z = self.axes @ points.T - (self.axes @ self.eye)[:, None]
+        z = np.where(z > 1e-6, z, np.nan) * self.pitch
+        return np.stack([-y / z, x / z]).T
 
     def directions(self, rows: Float64[np.ndarray, "N"], columns: Float64[np.ndarray, "N"]) -> np.ndarray:
         """Unit ray directions (N, 3) through image points given in pixels from the optical axis."""

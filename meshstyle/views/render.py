@@ -19,7 +19,6 @@ from ..surface.contract import Atlas, AtlasPlan, Surface
 from ..surface.normals import face_normals, repaired, smooth_normals
 from ..surface.spans import wrap_index
 from .cameras import Camera
-from .sampling import triangle_uv_area
 from .tracing import Hits, Tracer
 from .view import AMBIENT, HEADLIGHT
 
@@ -57,7 +56,6 @@ class Renderer:
         self.tracer = Tracer(self.scene)
         self._colours = _per_triangle(asset, "colours", 4)
         self._pyramids = [mip_levels(atlas_pixels(asset, i)) for i in _images(asset)]
-        self._density = np.sqrt(triangle_uv_area(self.scene.uv) / np.maximum(self.tracer.area, 1e-300))
         self._materials = np.array([part.material for part in asset.parts], np.int64)
 
     def render(
@@ -130,7 +128,7 @@ class Renderer:
         width = hits.distance[rays] * hits.camera.pitch / hits.side
         stretch = np.sqrt(np.minimum(1 / np.maximum(hits.facing[rays], 1e-3), _MOST_ANISOTROPY))
         height, columns = pyramid[0].shape[:2]
-        texels = width * stretch * self._density[triangle] * np.sqrt(height * columns)
+        texels = width * stretch * self.tracer.uv_density[triangle] * np.sqrt(height * columns)
         level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
         base = np.minimum(level.astype(int), len(pyramid) - 1)
         blend = (level - base).astype(np.float32)[:, None]

@@ -174,8 +174,7 @@ def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, n
     triangle, bary = hits.triangle[rays], hits.barycentric[rays].astype(np.float64)
     uv = np.einsum("nk,nkc->nc", bary, surface.uv[triangle])
     width = hits.distance[rays] * hits.camera.pitch / hits.side / np.sqrt(np.maximum(hits.facing[rays], 0.05))
-    density = np.sqrt(triangle_uv_area(surface.uv) / np.maximum(tracer.area, 1e-300))[triangle]
-    return uv, np.log2(np.clip(width * density, 1e-9, 1.0))
+    return uv, np.log2(np.clip(width * tracer.uv_density[triangle], 1e-9, 1.0))
 
 
 def _taps(
@@ -215,12 +214,6 @@ def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tup
     index = np.stack([flat[line + column] for line in lines for column in columns], -1)
     weight = np.stack([wy * wx for wy in (1 - fy, fy) for wx in (1 - fx, fx)], -1)
     return index, weight
-
-
-def triangle_uv_area(uv: Float64[np.ndarray, "F 3 2"]) -> Float64[np.ndarray, "F"]:
-    """Area of each triangle in UV space; 0 where it has no UVs."""
-    a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    return np.nan_to_num(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2)
 
 
 def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> torch.Tensor:

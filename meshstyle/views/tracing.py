@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from ..surface.contract import Surface
 from ..surface.spans import wrap_index
+from ..surface.texels import texel_area
 from .cameras import Camera, Frame
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
@@ -60,6 +62,11 @@ class Tracer:
         length = np.linalg.norm(cross, axis=1)
         self.area = length / 2  # (F,) in squared bounding radii
         self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
+
+    @cached_property
+    def uv_density(self) -> Float64[np.ndarray, "F"]:
+        """Atlas sides per bounding radius: the root of a triangle's area in UVs (0: it has none) over that in space."""
+        return np.sqrt(np.nan_to_num(texel_area(self.surface.uv, (1, 1))) / np.maximum(self.area, 1e-300))
 
     def first_hits(
         self, origins: Float64[np.ndarray, "N 3"], directions: Float64[np.ndarray, "N 3"]
@@ -151,8 +158,8 @@ class Tracer:
         points = camera.project(self.corners.reshape(-1, 3))
         if not np.isfinite(points).any():
             return None
-        low = np.floor(np.nanmin(points, 0)).astype(int) - _MARGIN
-        high = np.ceil(np.nanmax(points, 0)).astype(int) + _MARGIN
+        low = np.floor(np.fmin.reduce(points, axis=0)).astype(int) - _MARGIN
+        high = np.ceil(np.fmax.reduce(points, axis=0)).astype(int) + _MARGIN
         shape = -(-(high - low) // 8) * 8
         low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
         return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))
