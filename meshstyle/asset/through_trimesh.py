@@ -57,6 +57,11 @@ class TrimeshAsset:
         if re.search(rb"^comment\s+TextureFile", data[:4096], re.MULTILINE | re.IGNORECASE):
             self.warnings = ("The picture that the PLY file refers to was left aside.",)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files it was read from, which are never overwritten."""
+        return (self.path,)
+
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """There is none."""
         raise IndexError(index)
