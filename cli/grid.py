@@ -63,9 +63,10 @@ def grid(
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
-    """Paint MODEL in several styles and strengths, a run each, and write one picture of all.
+    """Paint MODEL in several styles and strengths, on one sheet.
 
-    Runs are drafts unless --preset says otherwise. No model is written. Ctrl-C writes the cells that are done.
+    Every cell is a run of its own: drafts, unless --preset says otherwise. No model is written. Ctrl-C writes the
+    cells that are done.
     """
     display = make_display(reporting)
     target = model.with_name(f"{model.stem}.grid.png") if output is None else output

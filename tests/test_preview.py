@@ -72,7 +72,6 @@ def test_looking_takes_its_share_of_time_and_no_more(tmp_path: Path, monkeypatch
         clock.now += 2.0
 
     monkeypatch.setattr(preview, "_look", look)
-    preview.show(None)  # type: ignore[arg-type]
     monkeypatch.setattr(preview, "_scene", "there is one")
     watch = preview.watching(ignore)
     began = clock.now
@@ -177,6 +176,19 @@ def test_the_input_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureF
     line = ["stylize", str(FOX), "-s", str(style), "-o", str(tmp_path / "o.glb"), "--preview", str(style)]
     assert main(line) == BAD_INPUT
     assert style.read_bytes() == before
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_texture_of_the_model_is_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spot = Path(__file__).parents[1] / "assets" / "models" / "spot"
+    for path in spot.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    texture = tmp_path / "spot_texture.png"
+    line = ["stylize", str(tmp_path / "spot.obj"), "-s", "scream", "-o", str(tmp_path / "o.glb"), "-q"]
+    assert main([*line, "--views", "4", "--preview", str(texture)]) == BAD_INPUT
+    assert texture.read_bytes() == (spot / "spot_texture.png").read_bytes()
     assert "never overwritten" in capsys.readouterr().err
 
 

@@ -107,6 +107,14 @@ class Paint:
 
 
 @runtime_checkable
+class FromFiles(Protocol):
+    """An asset that tells which files it was read from: they are never overwritten."""
+
+    @property
+    def sources(self) -> tuple[Path, ...]: ...
+
+
+@runtime_checkable
 class Asset(Protocol):
     """A model file that was read, and can be written back with nothing but its paint changed."""
 

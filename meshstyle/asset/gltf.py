@@ -66,6 +66,11 @@ class GltfAsset:
         self.record = self._read_record()
         self._accessors.forget()
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files it was read from, which are never overwritten."""
+        return self.document.sources
+
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
         data, subject = self._image_bytes(index)

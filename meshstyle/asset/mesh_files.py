@@ -49,6 +49,11 @@ class MeshAsset:
         self.files = (path, *finder.files)
         self.warnings: tuple[str, ...] = (*finder.notes, *notes)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files it was read from, which are never overwritten."""
+        return self.files
+
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode the texture. Raises PictureError."""
         return self._images[index].decode()

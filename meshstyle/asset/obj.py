@@ -44,6 +44,11 @@ class ObjAsset:
         records = [library.record for library in self.model.libraries if library.record]
         self.record: Mapping[str, Any] | None = records[-1] if records else None
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files it was read from, which are never overwritten."""
+        return self.model.files
+
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
         return self.model.images[index].decode()

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..asset.atomic import refuse_protected, write_all
+from ..asset.contract import FromFiles
 from ..asset.pictures import encode_png
 from ..errors import MeshStyleError, OutputError, UsageError
 from ..places import check_writable
@@ -59,7 +60,7 @@ class NoPreview:
         return progress
 
     def show(self, scene: Scene) -> None:
-        """From here on there is something to look at."""
+        """From here on there is something to look at. Raises OutputError where that would be written over."""
 
     def finish(self, painted: Painted, result: Result) -> Result:
         """The last look. Returns the result, with what went wrong among its warnings."""
@@ -117,6 +118,8 @@ class LivePreview(NoPreview):
         return watch
 
     def show(self, scene: Scene) -> None:
+        if isinstance(scene.asset, FromFiles):
+            refuse_protected(self._output, scene.asset.sources)
         self._scene = scene
 
     def finish(self, painted: Painted, result: Result) -> Result:

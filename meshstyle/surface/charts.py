@@ -115,7 +115,7 @@ def _merged(
         one, other = one[border], other[border]
         votes = np.bincount(6 * chart[one] + axis[other], size[chart[other]], minlength=6 * len(size))
         votes = votes.reshape(-1, 6)
-        axis = np.where(votes.any(axis=1)[chart], votes.argmax(axis=1)[chart], axis)
+        axis = np.where((votes.max(axis=1) > 0)[chart], votes.argmax(axis=1)[chart], axis)
     return axis
 
 
