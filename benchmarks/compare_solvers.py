@@ -197,16 +197,13 @@ def seam_visibility(path: Path) -> float:
         image, hits = renderer.render(camera, 3, lit=False), renderer.tracer.view(camera, 1)
         if image is None or hits is None or image.hits.shape != hits.shape:
             continue
-        chart, depth = np.full(hits.shape, -1), np.full(hits.shape, np.inf)
+        chart, depth = np.full(hits.shape, -1), np.zeros(hits.shape)
         chart.reshape(-1)[hits.pixel] = charts[hits.triangle]
         depth.reshape(-1)[hits.pixel] = hits.distance
         for axis in (0, 1):
             one, other = (slice(None),) * axis + (slice(-1),), (slice(None),) * axis + (slice(1, None),)
             near = (chart[one] >= 0) & (chart[other] >= 0)
-            near &= (
-                np.abs(depth[one] - depth[other], where=near, out=np.full(near.shape, np.inf))
-                < _STEP_IN_DEPTH
-            )
+            near &= np.abs(depth[one] - depth[other]) < _STEP_IN_DEPTH
             near &= (image.mask[one] == 1) & (image.mask[other] == 1)
             step = np.abs(image.colour[one] - image.colour[other]).mean(-1)
             across.append(step[near & (chart[one] != chart[other])])
