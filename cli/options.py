@@ -104,7 +104,7 @@ MODEL_SETTINGS: Texts = {
     "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
     "strength": ("X", "0 leaves the model as it was, 1 is the full style.", ""),
-    "init": ("|".join(INITS), "Where the paint begins.", ""),
+    "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),
     "texture_size": (
         "TEXELS",
         "Longer side of the painted image.",

@@ -35,7 +35,8 @@ class CommonSettings:
         structure_weight: σ, on 1 − correlation of the luminance with the original's.
         tv_weight: τ, on the total variation.
         optimizer: `adam` or `lbfgs`; None takes what suits the job.
-        init: where the paint begins: the original's colours in the painting's palette, its own, or noise.
+        init: where the paint begins: the original's colours in the painting's palette, its own, noise, or a
+            picture's path (for a model: laid over each atlas, as a texture is).
         seed: same seed, machine and thread count give the same bytes.
         device: `auto` takes a GPU where torch finds one.
         threads: CPU threads; None leaves it to torch.

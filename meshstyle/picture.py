@@ -14,7 +14,6 @@ import torch
 from .asset.atomic import refuse_protected, write_all
 from .asset.picture_files import encode_picture
 from .asset.pictures import read_picture
-from .common_settings import INITS
 from .errors import PictureError, UsageError
 from .machine import choose_device, limited_threads
 from .picture_settings import PictureSettings
@@ -27,6 +26,7 @@ from .solver.layers import CELL
 from .solver.objective import resize
 from .solver.paintings import load_painting
 from .solver.picture_solver import Painted, Photo, PictureSolver, long_side
+from .solver.starts import starting_file
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 
@@ -198,7 +198,7 @@ def _read(
     pictures = tuple(find_style(name) for name in names)
     paintings = tuple(load_painting(picture) for picture in pictures)
     photo = _photo(pixels, path, mask)
-    begin = None if settings.init in INITS else _existing(settings.init)
+    begin = starting_file(settings.init)
     start = None if begin is None else load_painting(begin)
     if start is not None and begin is not None:
         _check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
@@ -228,14 +228,6 @@ def _mask(path: Path, size: tuple[int, int]) -> torch.Tensor:
     share = luminance(pixels[:, :3]) * pixels[:, 3:]
     # 255 levels of luminance, whose weights sum to 1 only nearly: white must be exactly 1.
     return resize((share * 255).round() / 255, size)
-
-
-def _existing(init: str) -> Path:
-    path = Path(init)
-    if not path.is_file():
-        cause = f"{init!r} is neither a choice nor a picture file"
-        raise UsageError("init", cause, f"Choose one of: {', '.join(INITS)}, or give a picture's path.")
-    return path
 
 
 def _check_same_shape(shape: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:

@@ -27,6 +27,7 @@ from .solver.descent import Terms
 from .solver.ladder import Ladder, Solution
 from .solver.paintings import load_painting
 from .solver.rung import RAYS
+from .solver.starts import starting_picture
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
@@ -97,6 +98,7 @@ def stylize(
     model, output, picture = _places(Path(model), output, style)
     device = choose_device(settings.device)
     painting = load_painting(picture).to(device)
+    starting_picture(settings.init)
     network = VGG19(load_weights(settings.weights), device)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
@@ -140,7 +142,9 @@ def paint(
         atlases, parts, images = unpainted(surface)
         nothing = Solution((), (), (), None, len(scene.placement.directions), False)
         return Painted(atlases, images, parts, (0.0,) * len(images), nothing)
-    solver: Ladder = _SOLVERS[settings.solver](scene.tracer, scene.placement, painting, network, settings)
+    start = starting_picture(settings.init)
+    kind: type[Ladder] = _SOLVERS[settings.solver]
+    solver = kind(scene.tracer, scene.placement, painting, network, settings, start)
     solution = solver.solve(progress)
     progress(Progress("bake"))
     baked = finish(surface, *_at_full_size(solution, surface), settings.strength)
@@ -159,6 +163,7 @@ def plan(
     model, output, picture = _places(Path(model), output, style)
     choose_device(settings.device)
     load_painting(picture)
+    starting_picture(settings.init)
     asset = load_asset(model)
     return Plan(model, str(style), output, settings, plan_atlases(asset, settings), asset.warnings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .common_settings import INITS, CommonSettings, Scale, check_choice, check_range
+from .common_settings import CommonSettings, Scale, check_choice, check_range
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ class Settings(CommonSettings):
         super().__post_init__()
         check_choice("preset", self.preset, tuple(PRESETS))
         check_choice("solver", self.solver, SOLVERS)
-        check_choice("init", self.init, INITS)
         check_choice("uv", self.uv, UV_CHOICES)
         check_choice("atlas", self.atlas, ATLAS_CHOICES)
         check_choice("image_format", self.image_format, IMAGE_FORMATS)

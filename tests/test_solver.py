@@ -8,6 +8,7 @@ import torch
 from test_views import make_surface, quad
 
 from meshstyle.asset.contract import Wrap
+from meshstyle.errors import UsageError
 from meshstyle.progress import Progress
 from meshstyle.settings import Scale, Settings
 from meshstyle.solver.adam import Adam
@@ -16,6 +17,7 @@ from meshstyle.solver.descent import shuffled_round
 from meshstyle.solver.objective import LossWeights, Objective, fit_short_side, layer_shape
 from meshstyle.solver.resolution import chart_of_triangle, resize_covered, shrink_coverage, solving_sizes
 from meshstyle.solver.smoothness import Smoothness
+from meshstyle.solver.starts import starting_picture
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
@@ -235,3 +237,24 @@ def test_a_round_takes_every_view_once_even_cameras_first() -> None:
         assert sorted(order) == list(range(12))
         assert set(order[-7:]) == set(range(7))
     assert rounds[0] != rounds[1]
+
+
+def test_a_given_picture_is_laid_over_the_atlas(network: VGG19, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a step the texture is the picture: left half red, right half blue, as texels lie."""
+    monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(48, 0),)))
+    scene = Quads(network)
+    picture = torch.zeros(1, 3, 40, 40)
+    picture[:, 0, :, :20] = 1
+    picture[:, 2, :, 20:] = 1
+    solver = TextureSolver(scene.tracer, scene.placement, scene.painting, network, Settings(), picture)
+    texture = solver.solve(lambda _: None).textures[0]
+    width = texture.shape[2]
+    assert torch.allclose(texture[0, :, : width // 2 - 2], torch.tensor(1.0), atol=1e-3)
+    assert torch.allclose(texture[2, :, width // 2 + 2 :], torch.tensor(1.0), atol=1e-3)
+    assert float(texture[1].abs().max()) < 1e-3
+
+
+def test_a_start_that_is_no_file_is_named() -> None:
+    assert starting_picture("noise") is None
+    with pytest.raises(UsageError, match=r"'dots' is neither a choice nor a picture file"):
+        starting_picture("dots")

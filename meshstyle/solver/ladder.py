@@ -18,7 +18,7 @@ from ..views.placement import Placement
 from ..views.sampling import Texels
 from ..views.tracing import Tracer
 from .descent import Clock, Problem, Terms, descend
-from .objective import LossWeights, Objective
+from .objective import LossWeights, Objective, resize
 from .resolution import Texture, resize_covered
 from .rung import Rung, build_rung
 from .starts import starting_colours
@@ -101,15 +101,22 @@ class Ladder(ABC, Generic[P, S]):
     wants_geometry = False
 
     def __init__(
-        self, tracer: Tracer, placement: Placement, painting: torch.Tensor, network: VGG19, settings: Settings
+        self,
+        tracer: Tracer,
+        placement: Placement,
+        painting: torch.Tensor,
+        network: VGG19,
+        settings: Settings,
+        start: torch.Tensor | None = None,
     ) -> None:
-        """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+        """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         weights = LossWeights(
             settings.content_weight, settings.style_weight, settings.structure_weight, settings.strength
         )
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
         self.objective = Objective(network, weights, content_layers=("relu4_1",))
+        self._given = start
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
 
@@ -150,8 +157,15 @@ class Ladder(ABC, Generic[P, S]):
         """(T, 3): the last scale's, or the start that was asked for."""
         if before is not None:
             return rung.refit(before.paint, before.texels)
-        full = starting_colours(self.settings.init, rung.original, rung.use(), self.painting, self._generator)
-        return torch.lerp(rung.original, full, self.settings.strength)
+        return torch.lerp(rung.original, self._start(rung), self.settings.strength)
+
+    def _start(self, rung: Rung) -> torch.Tensor:
+        if self._given is None:
+            choice, generator = self.settings.init, self._generator
+            return starting_colours(choice, rung.original, rung.use(), self.painting, generator)
+        sizes = [layout.covered.shape for layout in rung.texels.layouts]
+        given = [resize(self._given.cpu(), size)[0] for size in sizes]
+        return rung.texels.gather(given).to(rung.original.device)
 
     @abstractmethod
     def problem(self, rung: Rung, before: S | None) -> P:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 
+from ..common_settings import INITS
+from ..errors import UsageError
 from .colours import match_colours
 from .objective import fit_short_side
+from .paintings import load_painting
 
 NOISE = 0.06  # of a colour-matched start, sRGB: lets flat areas find a stroke
 _PALETTE_SIDE = 128  # pixels of the painting's short side that stand for its palette
+
+
+def starting_file(init: str) -> Path | None:
+    """The picture that `--init` names; None for its other choices. Raises UsageError where there is none."""
+    if init in INITS:
+        return None
+    path = Path(init)
+    if not path.is_file():
+        cause = f"{init!r} is neither a choice nor a picture file"
+        raise UsageError("init", cause, f"Choose one of: {', '.join(INITS)}, or give a picture's path.")
+    return path
+
+
+def starting_picture(init: str) -> Float[torch.Tensor, "1 3 H W"] | None:
+    """And what it shows, sRGB 0..1. Raises PictureError too."""
+    path = starting_file(init)
+    return None if path is None else load_painting(path)
 
 
 def starting_colours(
