@@ -305,7 +305,7 @@ def test_the_program_says_that_it_was_interrupted(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("meshstyle.solver.picture_solver.descend", stop)
+    monkeypatch.setattr("meshstyle.solver.descent.descend", stop)
     assert main(["image", "photo.png", "-s", "style.png", "-o", "out.png", *TINY]) == 130
     assert "interrupted: this is the best result so far" in capsys.readouterr().err
     assert (folder / "out.png").is_file()

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from ..common_settings import Scale
 from ..picture_settings import PictureSettings
 from ..progress import Progress, ProgressCallback
-from .descent import Clock, Slope, Terms, descend
+from .descent import Slope, Terms, Way, climb
 from .keep_colours import prepare, with_luminance_of
 from .layers import CELL
 from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
@@ -151,23 +151,22 @@ class PictureSolver:
             start: where the paint begins, where it is a picture.
             save: is given intermediate pictures, as `save_every` says.
         """
-        problem: PictureProblem | None = None
-        terms: Terms | None = None
-        interrupted = False
+        before = start
         watch = _Watch(progress, self.settings.save_every, save)
+
+        def begin(scale: Scale) -> PictureProblem:
+            watch.problem = self._problem(scale, before)
+            return watch.problem
+
+        def settle(problem: PictureProblem, last: bool) -> None:
+            nonlocal before
+            before = problem.picture()
+
         scales = [scale for scale in self.settings.scales if self._fits(scale)]
-        clock = Clock(scales, watch)
-        for scale in scales:
-            try:
-                problem = watch.problem = self._problem(scale, problem.picture() if problem else start)
-                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
-            except KeyboardInterrupt:
-                if problem is None:
-                    raise
-                interrupted = True
-                break
-        assert problem is not None
-        return self._finish(problem.picture(), terms, interrupted)
+        way = Way(scales, self.settings.optimizer_used, self._shuffle, watch)
+        terms, interrupted = climb(way, begin, settle)
+        assert before is not None
+        return self._finish(before, terms, interrupted)
 
     def _fits(self, scale: Scale) -> bool:
         return scale.size == self.settings.size_used or min(self._shape(scale.size)) >= _LEAST_SIDE
