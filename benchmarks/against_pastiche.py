@@ -37,7 +37,7 @@ from meshstyle.picture_settings import PictureSettings
 from meshstyle.shipped import find_style
 from meshstyle.solver.objective import LossWeights, Objective, resize
 from meshstyle.solver.paintings import load_painting
-from meshstyle.solver.picture_solver import long_side
+from meshstyle.solver.photo import long_side
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
 
