@@ -166,7 +166,7 @@ class Scorers:
             warnings.simplefilter("ignore")  # of the Pillow and torch functions that it calls
             artist = PasticheArtist(
                 str(self._photo),
-                [str(self._style)],  # type: ignore[arg-type]  # its own program passes a list as well
+                [str(self._style)],  # as its own program does
                 init=path,
                 pooling="avg",
                 device="cpu",
