@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .asset.atomic import refuse_protected, write_all
@@ -21,16 +20,14 @@ from .places import check_writable, choose_picture_output
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .shipped import find_style
-from .solver.keep_colours import luminance
 from .solver.layers import CELL
-from .solver.objective import resize
 from .solver.paintings import load_painting
-from .solver.picture_solver import Painted, Photo, PictureSolver, long_side
+from .solver.photo import Photo, check_same_shape, long_side, photo_of
+from .solver.picture_solver import Painted, PictureSolver
 from .solver.starts import starting_file
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 
-_SHAPES_DIFFER = 0.02  # of an aspect ratio: more is another picture
 _ENLARGED = 1.5  # how much a picture is enlarged before that is worth a note
 
 Styles = str | Path | Sequence[str | Path]
@@ -140,14 +137,12 @@ def stylize_image(
     check_writable(job.plan.output)
     saved: list[Path] = []
 
-    def save(step: int, colours: torch.Tensor) -> None:
-        path = _intermediate(job.plan.output, step)
-        alpha = torch.ones_like(colours[:1])
-        saved.extend(_write(path, torch.cat([colours, alpha]), job))
+    def save(step: int, picture: torch.Tensor) -> None:
+        saved.extend(_write(_intermediate(job.plan.output, step), picture, job))
 
     with limited_threads(settings.threads):
         solver = PictureSolver(
-            _on(job.photo, device), [painting.to(device) for painting in job.paintings], network, settings
+            job.photo.to(device), [painting.to(device) for painting in job.paintings], network, settings
         )
         start = None if job.start is None else job.start.to(device)
         painted = solver.solve(progress, start, save)
@@ -197,44 +192,16 @@ def _read(
         raise PictureError(path, cause, "Cut it to a wider picture, or give a larger --size.")
     pictures = tuple(find_style(name) for name in names)
     paintings = tuple(load_painting(picture) for picture in pictures)
-    photo = _photo(pixels, path, mask)
+    photo = photo_of(pixels, path, mask)
     begin = starting_file(settings.init)
     start = None if begin is None else load_painting(begin)
     if start is not None and begin is not None:
-        _check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
+        check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
     warnings = tuple(_warnings(photo, paintings, names, target, settings))
     plan = PicturePlan(path, names, target, size, settings, warnings)
     sources = (path, *pictures, *(Path(extra) for extra in (mask, begin) if extra is not None))
     refuse_protected(target, sources)
-    return _Job(plan, photo, pictures, paintings, start, sources)
-
-
-def _photo(pixels: np.ndarray, path: Path, mask: str | Path | None) -> Photo:
-    whole = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    alpha = whole[:, 3:].contiguous()
-    if not bool(alpha.any()):
-        raise PictureError(path, "it is transparent throughout", "Give a picture that shows something.")
-    share = torch.ones_like(alpha) if mask is None else _mask(Path(mask), pixels.shape[:2])
-    if mask is not None and not bool((share * alpha).any()):
-        cause = "it leaves nothing to paint: it is black wherever the photo shows something"
-        raise PictureError(mask, cause, "Paint white what should be painted.")
-    return Photo(whole[:, :3].contiguous(), alpha, share)
-
-
-def _mask(path: Path, size: tuple[int, int]) -> torch.Tensor:
-    """Luminance times alpha, (1, 1, H, W) 0..1, at the photo's size."""
-    pixels = torch.from_numpy(read_picture(path).astype(np.float32) / 255).permute(2, 0, 1)[None]
-    _check_same_shape(tuple(pixels.shape[-2:]), size, path)
-    share = luminance(pixels[:, :3]) * pixels[:, 3:]
-    # 255 levels of luminance, whose weights sum to 1 only nearly: white must be exactly 1.
-    return resize((share * 255).round() / 255, size)
-
-
-def _check_same_shape(shape: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
-    ours, theirs = shape[0] / shape[1], wanted[0] / wanted[1]
-    if abs(ours / theirs - 1) > _SHAPES_DIFFER and abs(shape[0] - shape[1] * theirs) > 1:
-        cause = f"{shape[1]}×{shape[0]} is another shape than the photo's {wanted[1]}×{wanted[0]} pixels"
-        raise PictureError(path, cause, "Give a picture of the photo's proportions.")
+    return _Job(plan, photo.at(size), pictures, paintings, start, sources)
 
 
 def _warnings(
@@ -258,10 +225,6 @@ def _warnings(
                 f"{name} is enlarged from {longer} to {wanted:.0f} pixels: strokes will be soft; give a larger picture"
             )
     return found
-
-
-def _on(photo: Photo, device: torch.device) -> Photo:
-    return Photo(photo.colours.to(device), photo.alpha.to(device), photo.mask.to(device))
 
 
 def _intermediate(output: Path, step: int) -> Path:

@@ -178,6 +178,24 @@ def test_intermediate_pictures(folder: Path, capsys: pytest.CaptureFixture[str])
     assert not np.array_equal(read("out.0002.png"), read("out.0004.png"))
 
 
+def test_intermediate_pictures_are_finished_ones(folder: Path) -> None:
+    """The last of them is the result, though paint is grey while luminance alone is painted."""
+    arguments = [
+        "photo.png",
+        "-s",
+        "style.png",
+        "-o",
+        "out.png",
+        "--save-every",
+        "1",
+        "--keep-colors",
+        "luminance",
+    ]
+    assert image(*arguments, *TINY) == 0
+    assert (folder / "out.0001.png").read_bytes() != (folder / "photo.png").read_bytes()
+    np.testing.assert_array_equal(read("out.0001.png"), read("out.png"))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -305,7 +323,7 @@ def test_the_program_says_that_it_was_interrupted(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("meshstyle.solver.picture_solver.descend", stop)
+    monkeypatch.setattr("meshstyle.solver.descent.descend", stop)
     assert main(["image", "photo.png", "-s", "style.png", "-o", "out.png", *TINY]) == 130
     assert "interrupted: this is the best result so far" in capsys.readouterr().err
     assert (folder / "out.png").is_file()

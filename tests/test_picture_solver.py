@@ -14,7 +14,8 @@ from meshstyle.progress import Progress, ignore
 from meshstyle.solver.keep_colours import luminance, match_luminance, match_painting, with_luminance_of
 from meshstyle.solver.layers import LAYER_NAMES, layer_weights, reach
 from meshstyle.solver.objective import LossWeights, Objective, resize
-from meshstyle.solver.picture_solver import Photo, PictureSolver, long_side, mixed_style
+from meshstyle.solver.photo import Photo, long_side
+from meshstyle.solver.picture_solver import PictureSolver, mixed_style
 from meshstyle.solver.starts import mixed_palette, palette
 from meshstyle.solver.tiles import TiledObjective, cut
 from meshstyle.solver.vgg import VGG19

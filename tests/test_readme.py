@@ -11,6 +11,7 @@ import pytest
 from meshstyle.cli.main import main
 
 from meshstyle import settings
+from meshstyle.picture_settings import PICTURE_PRESETS, PicturePreset, PictureSettings
 from meshstyle.runfile import read_run_file
 from meshstyle.settings import Preset, Scale, Settings
 
@@ -49,6 +50,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in settings.PRESETS:
         monkeypatch.setitem(settings.PRESETS, name, Preset(scales=(Scale(32, 1),), views=4))
+        monkeypatch.setitem(PICTURE_PRESETS, name, PicturePreset(size=32, steps=(1,)))
     monkeypatch.setattr("meshstyle.surface.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
     monkeypatch.setattr("meshstyle.surface.plan.FRESH_SIZE", 64)
     for name, few in {"VIEWS": 2, "SIZE": 64, "ORBIT_FRAMES": 4}.items():
@@ -61,10 +63,10 @@ def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
     assert len(ours) >= 5
     for arguments in ours:
-        code = main([*arguments, *(["-q"] if arguments[0] in ("stylize", "grid") else [])])
+        code = main([*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid") else [])])
         assert code == 0, (arguments, capsys.readouterr().err)
     made = {path.name for path in (checkout / "out").iterdir()}
-    assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png"}
+    assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png", "chelsea.png"}
 
 
 def test_the_example_runs(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,18 +84,38 @@ def test_the_settings_file_is_one(tmp_path: Path) -> None:
     assert run.settings() == Settings(preset="draft", texture_size=512)
 
 
-def test_every_setting_is_in_the_table_with_its_default() -> None:
-    for setting in fields(Settings):
+def section(title: str) -> str:
+    """The text under a heading of the second level."""
+    return README[README.index(f"\n## {title}\n") :][1:].partition("\n## ")[0]
+
+
+COMMANDS = {"stylize": ("Commands", Settings), "image": ("Flat pictures", PictureSettings)}
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_setting_is_in_the_table_with_its_default(command: str) -> None:
+    title, kind = COMMANDS[command]
+    for setting in fields(kind):
         option = setting.name.replace("_", "-")
-        row = re.search(rf"^\| `--{option}` \| ([^|]*) \|", README, re.MULTILINE)
+        row = re.search(rf"^\| `--{option}` \| ([^|]*) \|", section(title), re.MULTILINE)
         assert row, option
-        default = setting.default
+        default = getattr(kind(), setting.name)
         if default not in (None, ()):
-            assert row.group(1) == (f"{default:g}" if isinstance(default, float) else str(default))
+            assert row.group(1) == shown(default)
 
 
-def test_every_option_is_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stylize", "--help"]) == 0
+def shown(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+AS_ABOVE = {"--output", "--dry-run", "--no-partial", "--json", "--quiet", "--verbose", "--debug"}
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_option_is_in_the_table(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
-    listed = set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", README, re.MULTILINE))
-    assert options == listed
+    listed = set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", section(COMMANDS[command][0]), re.MULTILINE))
+    assert options == listed | (AS_ABOVE if command == "image" else set())

@@ -35,6 +35,8 @@ def test_every_shipped_file_is_in_the_list_of_licences() -> None:
     for model in models():
         assert model.path.is_file()
         assert f"`{model.path.parent.name}/`" in text
+    for photo in (ROOT / "photos").iterdir():
+        assert f"`{photo.name}`" in text
     catalogued = {style.path.name for style in styles()}
     assert {path.name for path in (ROOT / "paintings").iterdir()} == catalogued
     assert {path.name for path in (ROOT / "models").iterdir()} == {

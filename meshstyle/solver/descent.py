@@ -8,9 +8,9 @@ other, so that memory is that of one part.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -79,6 +79,51 @@ class Clock:
         if terms is not None:
             record = replace(record, style=terms.style, content=terms.content, structure=terms.structure)
         self._progress(record)
+
+
+P = TypeVar("P", bound=Problem)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to go down all scales: the choices that hold for the whole of it."""
+
+    scales: Sequence[Scale]
+    optimizer: str
+    shuffle: np.random.Generator
+    progress: ProgressCallback
+
+
+def climb(
+    way: Way, begin: Callable[[Scale], P], settle: Callable[[P, bool], None]
+) -> tuple[Terms | None, bool]:
+    """Coarse to fine, each scale solved in turn; KeyboardInterrupt ends it early, once there is anything.
+
+    Args:
+        begin: makes a scale's problem, from what the one before came to.
+        settle: is given a scale's problem when it is solved or left, and whether it is the last.
+
+    Returns: the terms at the end, None without a step; and whether it was interrupted.
+    """
+    clock = Clock(way.scales, way.progress)
+    terms: Terms | None = None
+    for number, scale in enumerate(way.scales, 1):
+        try:
+            problem = begin(scale)
+        except KeyboardInterrupt:
+            if number == 1:
+                raise
+            return terms, True
+        interrupted = False
+        try:
+            terms = descend(problem, scale, way.optimizer, way.shuffle, clock) or terms
+        except KeyboardInterrupt:
+            interrupted = True
+        settle(problem, interrupted or number == len(way.scales))
+        del problem  # the next scale's needs the room
+        if interrupted:
+            return terms, True
+    return terms, False
 
 
 def descend(

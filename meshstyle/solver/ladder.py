@@ -17,7 +17,7 @@ from ..settings import Scale, Settings
 from ..views.placement import Placement
 from ..views.sampling import Texels
 from ..views.tracing import Tracer
-from .descent import Clock, Problem, Terms, descend
+from .descent import Problem, Terms, Way, climb
 from .objective import LossWeights, Objective, resize
 from .resolution import Texture, resize_covered
 from .rung import Rung, build_rung
@@ -122,34 +122,27 @@ class Ladder(ABC, Generic[P, S]):
 
     def solve(self, progress: ProgressCallback) -> Solution:
         """Run all scales. KeyboardInterrupt ends it early with the best so far, once there is any."""
+        rung: Rung | None = None
         solved: S | None = None
-        terms: Terms | None = None
         agreement: ViewsReport | None = None
-        scales = self.settings.scales
         watched = _Watched(progress)
-        clock = Clock(scales, watched)
-        interrupted = False
-        for number, scale in enumerate(scales, 1):
+
+        def begin(scale: Scale) -> P:
+            nonlocal rung
             progress(Progress("trace"))
-            try:
-                rung = self._rung(scale)
-                problem = self.problem(rung, solved)
-            except KeyboardInterrupt:
-                if solved is None:
-                    raise
-                interrupted = True
-                break
+            rung = self._rung(scale)
+            problem = self.problem(rung, solved)
             watched.look = partial(self._images, rung, problem)
-            try:
-                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
-            except KeyboardInterrupt:
-                interrupted = True
-            last = interrupted or number == len(scales)
+            return problem
+
+        def settle(problem: P, last: bool) -> None:
+            nonlocal rung, solved, agreement
+            assert rung is not None
             solved, agreement = self.settle(rung, problem, last)
-            watched.look = None
-            del rung, problem  # the next scale's views need the room
-            if interrupted:
-                break
+            rung = watched.look = None  # the next scale's views need the room
+
+        way = Way(self.settings.scales, self.settings.optimizer_used, self._shuffle, watched)
+        terms, interrupted = climb(way, begin, settle)
         assert solved is not None
         return self._solution(solved, terms, interrupted, agreement)
 

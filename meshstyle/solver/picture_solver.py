@@ -16,57 +16,19 @@ from jaxtyping import Float, Int64
 from ..common_settings import Scale
 from ..picture_settings import PictureSettings
 from ..progress import Progress, ProgressCallback
-from .descent import Clock, Slope, Terms, descend
+from .descent import Slope, Terms, Way, climb
 from .keep_colours import prepare, with_luminance_of
 from .layers import CELL
 from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
+from .photo import Mask, Photo, long_side, shape_of
 from .smoothness import Smoothness, neighbouring
 from .starts import colours_in, mixed_palette
 from .tiles import TiledObjective
 from .vgg import VGG19
 
-Mask = Float[torch.Tensor, "1 1 H W"]
-Save = Callable[[int, torch.Tensor], None]  # steps done, the picture (3, H, W) at its present size
+Save = Callable[[int, Float[torch.Tensor, "4 H W"]], None]  # steps done; sRGB and alpha at the present size
 
 _LEAST_SIDE = 2 * CELL  # pixels of the short side: coarser rungs are left out
-
-
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """What is painted.
-
-    Attributes:
-        colours: (1, 3, H, W) sRGB 0..1, straight.
-        alpha: (1, 1, H, W) 0..1. What is transparent is not painted and counts nowhere.
-        mask: (1, 1, H, W) 0..1, where and how much to paint.
-    """
-
-    colours: Picture
-    alpha: Mask
-    mask: Mask
-
-    def at(self, shape: tuple[int, int]) -> Photo:
-        """At another size (height, width); colours weighted by alpha, so that nothing hidden bleeds out."""
-        if tuple(self.colours.shape[-2:]) == shape:
-            return self
-        alpha, mask = resize(self.alpha, shape), resize(self.mask, shape)
-        if bool((self.alpha == 1).all()):
-            return Photo(resize(self.colours, shape), alpha, mask)
-        premultiplied = resize(self.colours * self.alpha, shape)
-        hidden = resize(self.colours, shape)
-        straight = torch.where(alpha > 0, premultiplied / alpha.clamp_min(1e-6), hidden).clamp(0, 1)
-        return Photo(straight, alpha, mask)
-
-    @property
-    def weight(self) -> Mask:
-        """How much each pixel counts."""
-        return self.mask * self.alpha
-
-    def over_mean(self) -> Picture:
-        """The colours, with the visible ones' mean where nothing is visible."""
-        share = self.alpha / self.alpha.sum().clamp_min(1e-12)
-        mean = (self.colours * share).sum((2, 3), keepdim=True)
-        return torch.where(self.alpha > 0, self.colours, mean)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,29 +113,36 @@ class PictureSolver:
             start: where the paint begins, where it is a picture.
             save: is given intermediate pictures, as `save_every` says.
         """
-        problem: PictureProblem | None = None
-        terms: Terms | None = None
-        interrupted = False
-        watch = _Watch(progress, self.settings.save_every, save)
+        before = start
+        latest: PictureProblem | None = None
+
+        def begin(scale: Scale) -> PictureProblem:
+            nonlocal latest
+            latest = self._problem(scale, before)
+            return latest
+
+        def settle(problem: PictureProblem, last: bool) -> None:
+            nonlocal before
+            before = problem.picture()
+
+        def intermediate(step: int) -> None:
+            if save is not None and latest is not None:
+                picture = latest.picture()
+                save(step, self._shown(picture, shape_of(picture))[0])
+
         scales = [scale for scale in self.settings.scales if self._fits(scale)]
-        clock = Clock(scales, watch)
-        for scale in scales:
-            try:
-                problem = watch.problem = self._problem(scale, problem.picture() if problem else start)
-                terms = descend(problem, scale, self.settings.optimizer_used, self._shuffle, clock) or terms
-            except KeyboardInterrupt:
-                if problem is None:
-                    raise
-                interrupted = True
-                break
-        assert problem is not None
-        return self._finish(problem.picture(), terms, interrupted)
+        watch = _Watch(progress, self.settings.save_every, intermediate)
+        way = Way(scales, self.settings.optimizer_used, self._shuffle, watch)
+        terms, interrupted = climb(way, begin, settle)
+        assert before is not None
+        found = self._shown(before, self._shape(self.settings.size_used))
+        return Painted(found[:, :3], found[:, 3:], terms, interrupted)
 
     def _fits(self, scale: Scale) -> bool:
         return scale.size == self.settings.size_used or min(self._shape(scale.size)) >= _LEAST_SIDE
 
     def _shape(self, size: int) -> tuple[int, int]:
-        return long_side(self.photo.colours.shape[-2:], size)
+        return long_side(shape_of(self.photo.colours), size)
 
     def _problem(self, scale: Scale, before: Picture | None) -> PictureProblem:
         shape = self._shape(scale.size)
@@ -205,27 +174,25 @@ class PictureSolver:
         begin = colours_in(kind, original, photo.weight.flatten(), palette, self._generator)
         return begin.T.reshape(photo.colours.shape)
 
-    def _finish(self, picture: Picture, terms: Terms | None, interrupted: bool) -> Painted:
-        """The paint at the size that was asked for, over the photo where the mask says so."""
-        shape = self._shape(self.settings.size_used)
+    def _shown(self, picture: Picture, shape: tuple[int, int]) -> Float[torch.Tensor, "1 4 h w"]:
+        """The paint at a size, over the photo where the mask says so; and alpha."""
         photo, paint = self.photo.at(shape), resize(picture, shape)
         if self.settings.keep_colors == "luminance":
             paint = with_luminance_of(photo.colours, paint)
         share = torch.where(photo.alpha > 0, photo.mask, 0)
         colours = torch.where(share == 1, paint, photo.colours + share * (paint - photo.colours))
-        return Painted(colours.cpu(), photo.alpha.cpu(), terms, interrupted)
+        return torch.cat([colours, photo.alpha], 1).cpu()
 
 
 class _Watch:
     """A progress callback that saves intermediate pictures on the way."""
 
-    def __init__(self, progress: ProgressCallback, every: int | None, save: Save | None) -> None:
+    def __init__(self, progress: ProgressCallback, every: int | None, save: Callable[[int], None]) -> None:
         self._progress, self._every, self._save = progress, every, save
-        self.problem: PictureProblem | None = None
 
     def __call__(self, record: Progress) -> None:
-        if self._every and self._save and self.problem and record.step % self._every == 0:
-            self._save(record.step, self.problem.picture()[0].cpu())
+        if self._every and record.step % self._every == 0:
+            self._save(record.step)
         self._progress(record)
 
 
@@ -235,14 +202,8 @@ def mixed_style(
     """The weighted mean of the paintings' Gram matrices, their longer sides at `size` pixels."""
     total: dict[str, torch.Tensor] = {}
     for painting, share in zip(paintings, shares, strict=True):
-        height, width = long_side(painting.shape[-2:], size)
+        height, width = long_side(shape_of(painting), size)
         fitted = resize(painting, (max(CELL, height), max(CELL, width)))
         for name, gram in objective.style_target(fitted).grams.items():
             total[name] = total.get(name, 0) + share * gram
     return StyleTarget(total)
-
-
-def long_side(shape: Sequence[int], size: int) -> tuple[int, int]:
-    """A shape (height, width) with a longer side of `size` pixels."""
-    height, width = (max(1, round(side * size / max(shape))) for side in shape)
-    return height, width
