@@ -115,6 +115,14 @@ def test_a_run_is_followed_to_its_end(suffix: str, tmp_path: Path) -> None:
     assert f"<td>{result.style_loss:.4g}</td>".encode() in final
 
 
+def test_a_picture_of_a_run_that_paints_nothing(tmp_path: Path) -> None:
+    preview = tmp_path / "look.png"
+    meshstyle.stylize(FOX, "scream", tmp_path / "o.glb", preview=preview, strength=0.0, **SMALL)
+    before, after = np.split(np.asarray(Image.open(preview)), 2)
+    assert np.array_equal(before, after)
+    assert before.std() > 10
+
+
 @pytest.mark.usefixtures("eager")
 def test_trouble_with_the_preview_is_only_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:

@@ -168,19 +168,24 @@ class LivePreview(NoPreview):
 
     def _views(self, images: list[np.ndarray]) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The paint from all sides, with what shows through of the original at that strength."""
-        assert self._scene is not None
-        if self._looks is None:
-            sides = np.stack([direction(turn) for turn in _TURNS])
-            began = self._clock()
-            self._looks = Looks(self._scene.asset, self._scene.surface, sides, SIZE, RAYS)
-            self._before = self._looks.original()
-            self._once = self._clock() - began
+        looks = self._set_up()
         share = paint_share(self._strength)
-        views = self._looks.painted(images)
+        views = looks.painted(images)
         if share == 1:
             return views
         pairs = zip(self._before, views, strict=True)
         return [np.rint(a + share * (b.astype(float) - a)).astype(np.uint8) for a, b in pairs]
+
+    def _set_up(self) -> Looks:
+        """Once: trace the views and draw the original."""
+        assert self._scene is not None
+        if self._looks is None:
+            began = self._clock()
+            sides = np.stack([direction(turn) for turn in _TURNS])
+            self._looks = Looks(self._scene.asset, self._scene.surface, sides, SIZE, RAYS)
+            self._before = self._looks.original()
+            self._once = self._clock() - began
+        return self._looks
 
     def _last_look(self, painted: Painted, result: Result) -> None:
         if not self._is_picture:
@@ -202,11 +207,13 @@ class LivePreview(NoPreview):
                 known,
                 self._curves(),
             )
-        elif painted.atlases:
+        elif self._settings.strength == 0:
+            self._set_up()
+            self._write_picture(self._before)
+        else:
             self._strength = 1.0  # the images are finished
-            self._write_picture(
-                self._views([image[..., :3].astype(np.float32) / 255 for image in painted.images])
-            )
+            images = [image[..., :3].astype(np.float32) / 255 for image in painted.images]
+            self._write_picture(self._views(images))
 
     def _curves(self) -> str:
         """Of the objective and its terms."""
