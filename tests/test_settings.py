@@ -155,5 +155,5 @@ def test_files_that_are_no_settings(tmp_path: Path, data: bytes, cause: str) -> 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: there is no such file"):
         read_run_file(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="ordinary file"):
         read_run_file(tmp_path)
