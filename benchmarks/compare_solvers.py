@@ -176,7 +176,7 @@ def paint_picture(model: Path, style: str, output: Path, watch: Watch) -> None:
     for number, atlas in enumerate(surface.atlases):
         photo, out = (output.with_suffix(f".{number}.{kind}.png") for kind in ("photo", "painted"))
         Image.fromarray((atlas.start * 255 + 0.5).astype(np.uint8)).save(photo)
-        stylize_image(photo, style, out, size=max(atlas.owner.shape), progress=watch)
+        stylize_image(photo, style, out, progress=watch)
         painted = np.asarray(Image.open(out).convert("RGB").resize(atlas.owner.shape[::-1]))
         images.append(painted.astype(np.float32) / 255)
         if atlas.alpha is not None:
