@@ -124,7 +124,9 @@ def test_plain_model_is_consistent_and_fine_detail_is_not() -> None:
     assert consistency(Renderer(make(Material("m", image=0), pixels))) > 0.02
 
 
-def test_a_model_judged_against_itself() -> None:
+def test_a_model_judged_against_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshstyle.evaluate.VIEWS", 4)
+    monkeypatch.setattr("meshstyle.evaluate.ORBIT_FRAMES", 8)
     path = DATA / "cubevc" / "cubevc.glb"
     figures = evaluate(path, path, "mondrian")
     assert figures.style_loss == figures.style_loss_original > 0.1

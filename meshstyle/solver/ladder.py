@@ -19,7 +19,7 @@ from ..views.sampling import Texels
 from ..views.tracing import Tracer
 from .descent import Problem, Terms, Way, climb
 from .objective import LossWeights, Objective, resize
-from .resolution import Texture, resize_covered
+from .resolution import resize_covered
 from .rung import Rung, build_rung
 from .starts import starting_colours
 from .vgg import VGG19
@@ -61,7 +61,7 @@ class Solution:
         agreement: of the views, where they were solved for.
     """
 
-    textures: tuple[Texture, ...]
+    textures: tuple[Float[torch.Tensor, "3 _ _"], ...]
     covered: tuple[np.ndarray, ...]
     seen: tuple[np.ndarray, ...]
     terms: Terms | None
