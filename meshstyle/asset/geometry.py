@@ -99,12 +99,21 @@ def read_corners(
 
 
 def place(
-    geometry: Geometry, instances: list[Instances], accessors: Accessors
+    geometry: Geometry, instances: list[Instances], accessors: Accessors, weights: tuple[float, ...] = ()
 ) -> tuple[Float64[np.ndarray, "I F 3 3"], Float64[np.ndarray, "I F 3 3"] | None]:
-    """Corners and unit normals of all instances in world space. Raises AssetError for infinite positions."""
+    """Corners and unit normals of all instances in world space. Raises AssetError for infinite positions.
+
+    `weights`: how much of each morph target is added.
+    """
     positions = read_corners(geometry, "POSITION", (3,), accessors)
     normals = read_corners(geometry, "NORMAL", (3,), accessors)
     assert positions is not None  # a Geometry has positions
+    for weight, target in zip(weights, geometry.fields.children("targets"), strict=False):
+        moved = Geometry(target, geometry.vertices, geometry.vertex_count, True, _references(target, accessors))
+        change = read_corners(moved, "POSITION", (3,), accessors) if weight else None
+        positions = positions if change is None else positions + weight * change
+        change = read_corners(moved, "NORMAL", (3,), accessors) if weight and normals is not None else None
+        normals = normals if change is None else normals + weight * change
     if not np.isfinite(positions).all():
         geometry.fields.fail("has positions that are not finite numbers")
     skinned = any(item.joints is not None for item in instances)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
 
 from ..asset.contract import Asset, Material, Part, Wrap
 from ..surface.colour import to_linear, to_srgb
@@ -129,20 +129,30 @@ class Renderer:
         stretch = np.sqrt(np.minimum(1 / np.maximum(hits.facing[rays], 1e-3), _MOST_ANISOTROPY))
         height, columns = pyramid[0].shape[:2]
         texels = width * stretch * self.tracer.uv_density[triangle] * np.sqrt(height * columns)
-        level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
-        base = np.minimum(level.astype(int), len(pyramid) - 1)
-        blend = (level - base).astype(np.float32)[:, None]
-        result = np.zeros((len(rays), 3), np.float32)
-        for step, share in ((0, 1 - blend), (1, blend)):
-            for depth in np.unique(np.minimum(base + step, len(pyramid) - 1)):
-                use = np.flatnonzero(np.minimum(base + step, len(pyramid) - 1) == depth)
-                result[use] += share[use] * bilinear(pyramid[depth], uv[use], wrap)
-        return result
+        return trilinear(pyramid, uv, texels, wrap)
+
+
+def trilinear(
+    pyramid: list[Float32[np.ndarray, "_ _ C"]],
+    uv: Float64[np.ndarray, "N 2"],
+    texels: Float[np.ndarray, "N"],
+    wrap: tuple[Wrap, Wrap],
+) -> Float32[np.ndarray, "N C"]:
+    """Lookups between the two mip levels whose texels are nearest in size to `texels` of the finest."""
+    level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
+    base = np.minimum(level.astype(int), len(pyramid) - 1)
+    blend = (level - base).astype(np.float32)[:, None]
+    result = np.zeros((len(uv), pyramid[0].shape[2]), np.float32)
+    for step, share in ((0, 1 - blend), (1, blend)):
+        for depth in np.unique(np.minimum(base + step, len(pyramid) - 1)):
+            use = np.flatnonzero(np.minimum(base + step, len(pyramid) - 1) == depth)
+            result[use] += share[use] * bilinear(pyramid[depth], uv[use], wrap)
+    return result
 
 
 def bilinear(
-    image: Float32[np.ndarray, "H W 3"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
-) -> Float32[np.ndarray, "N 3"]:
+    image: Float32[np.ndarray, "H W C"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
+) -> Float32[np.ndarray, "N C"]:
     """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
     height, width = image.shape[:2]
     x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
@@ -155,7 +165,7 @@ def bilinear(
     return above * (1 - fy) + below * fy
 
 
-def mip_levels(image: Float32[np.ndarray, "H W 3"]) -> list[Float32[np.ndarray, "h w 3"]]:
+def mip_levels(image: Float32[np.ndarray, "H W C"]) -> list[Float32[np.ndarray, "_ _ C"]]:
     """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel."""
     levels = [image]
     while max(levels[-1].shape[:2]) > 1:
