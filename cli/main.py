@@ -25,6 +25,7 @@ from .info import info
 from .interrupt import StoppedError
 from .styles import styles
 from .stylize import stylize
+from .turntable import turntable
 
 # What the parser raises. It lies inside typer or in click, depending on typer's version.
 _PARSE_ERROR: Any = typer.BadParameter.__base__
@@ -39,7 +40,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, image, grid, evaluate, info, styles):
+for command in (stylize, image, grid, turntable, evaluate, info, styles):
     app.command()(command)
 
 

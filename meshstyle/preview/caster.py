@@ -10,8 +10,8 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from ..views.render import mip_levels, trilinear
-from ..views.sampling import triangle_uv_area
+from ..surface.colour import to_linear
+from ..views.filtering import mip_levels, trilinear
 from .materials import Lookup
 from .scene import PreviewScene, Shape
 
@@ -91,16 +91,21 @@ class Caster:
         return Meeting(ray, triangle, bary, distance, facing < 0, distance * spread * stretch)
 
     def alpha(self, meeting: Meeting) -> Float32[np.ndarray, "N"]:
-        """How opaque each hit is: 0 for faces seen from a side that is not drawn, and for cut-outs."""
+        """How much of each hit is seen: 0 for cut-outs and for faces seen from a side that is not drawn."""
+        result = self.opacity(meeting)
+        for index, rows in self.by_shape(meeting):
+            if not self.shapes[index].material.base.double_sided:
+                result[rows] *= meeting.front[rows]
+        return result
+
+    def opacity(self, meeting: Meeting) -> Float32[np.ndarray, "N"]:
+        """How much each hit hides of what is behind it, from either side."""
         result = np.ones(len(meeting.ray), np.float32)
         for index, rows in self.by_shape(meeting):
             base = self.shapes[index].material.base
-            some = meeting.only(rows)
             if base.alpha_mode != "OPAQUE":
-                alpha = self.base_colour(index, some)[:, 3]
+                alpha = self.base_colour(index, meeting.only(rows))[:, 3]
                 result[rows] = alpha if base.alpha_mode == "BLEND" else alpha >= base.alpha_cutoff
-            if not base.double_sided:
-                result[rows] *= some.front
         return result
 
     def by_shape(self, meeting: Meeting) -> list[tuple[int, np.ndarray]]:
@@ -110,8 +115,6 @@ class Caster:
 
     def base_colour(self, index: int, meeting: Meeting) -> Float32[np.ndarray, "N 4"]:
         """Linear RGB and alpha, 0..1, of hits on one shape."""
-        from ..surface.colour import to_linear
-
         shape = self.shapes[index]
         factor = np.array(shape.material.base.factor, np.float32)
         result = np.broadcast_to(factor, (len(meeting.ray), 4)).copy()
@@ -153,7 +156,8 @@ class Caster:
         """Texels along a unit of length on each triangle of a shape."""
         key = (index, lookup.mapping)
         if key not in self._density:
-            uv_area = triangle_uv_area(self.shapes[index].uvs[lookup.mapping])
+            edges = np.diff(self.shapes[index].uvs[lookup.mapping], axis=1)  # (F, 2, 2)
+            uv_area = np.abs(np.linalg.det(edges)) / 2
             self._density[key] = np.sqrt(uv_area / np.maximum(self._area[self.shape_of == index], 1e-300))
         height, width = self._pyramid(lookup)[0].shape[:2]
         return self._density[key] * np.sqrt(height * width)

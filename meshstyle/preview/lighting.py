@@ -39,11 +39,11 @@ class Light:
         return direction / np.linalg.norm(direction)
 
 
-KEY = Light((-0.60, 0.75, 0.70), (1.0, 0.98, 0.94), 0.72, 1.6)
+KEY = Light((-0.60, 0.75, 0.70), (1.0, 0.98, 0.94), 0.80, 1.6)
 FILL = Light((0.90, 0.20, 0.60), (0.92, 0.96, 1.0), 0.20, 0.5)
 RIM = Light((0.35, 0.70, -0.90), (1.0, 1.0, 1.0), 0.55, 0.9)
 LIGHTS = (KEY, FILL, RIM)
-SKY, HORIZON, GROUND = (0.50, 0.51, 0.53), (0.40, 0.40, 0.40), (0.20, 0.19, 0.18)
+SKY, HORIZON, GROUND = (0.42, 0.43, 0.45), (0.38, 0.38, 0.38), (0.17, 0.16, 0.15)
 BOX_SHARPNESS = 10.0  # of the soft boxes' edges
 
 

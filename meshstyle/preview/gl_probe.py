@@ -1,0 +1,61 @@
+"""Tries OpenGL, in a process of its own: drivers crash.
+
+    python -m meshstyle.preview.gl_probe egl|osmesa
+
+Draws a white triangle and writes one JSON object: `device`, or `error`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from ..asset.contract import Material
+from ..views.cameras import Camera
+from .materials import PbrMaterial
+from .scene import PreviewScene, Shape
+
+_SIZE = 16
+
+
+def test_scene() -> PreviewScene:
+    """A large white triangle before the camera of `test_camera`."""
+    corners = np.array([[[-9.0, -9.0, 0.0], [9.0, -9.0, 0.0], [0.0, 9.0, 0.0]]])
+    normals = np.broadcast_to([0.0, 0.0, 1.0], (1, 3, 3)).copy()
+    material = PbrMaterial(Material("white"))
+    shape = Shape(material, corners, normals, np.zeros((0, 1, 3, 2)), None)
+    return cast(PreviewScene, SimpleNamespace(shapes=(shape,)))
+
+
+def draw_test(renderer: Any, scene: PreviewScene) -> bool:
+    """Whether a renderer of `_SIZE`² pixels draws the triangle white. Closes it."""
+    camera = Camera(np.array([0.0, 0.0, 3.0]), np.diag([1.0, 1.0, -1.0]), 1 / _SIZE)
+    try:
+        renderer.pose(scene.shapes)
+        picture = renderer.draw(camera)
+    finally:
+        renderer.close()
+    return bool((picture[_SIZE // 2, _SIZE // 2] == 255).all())
+
+
+def probe(platform: str) -> dict[str, str]:
+    """What became of trying."""
+    from .gl_renderer import GlRenderer
+
+    try:
+        scene = test_scene()
+        renderer = GlRenderer(platform, scene, (_SIZE, _SIZE), unlit=True)
+        device = renderer.device
+        if not draw_test(renderer, scene):
+            return {"error": f"{device} draws wrong pictures"}
+    except Exception as error:  # whatever a driver or its bindings come up with
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
+    return {"device": device}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe(sys.argv[1])) + "\n")
