@@ -18,6 +18,7 @@ import typer
 from meshstyle.errors import MeshStyleError, UsageError
 
 from .display import emit, emit_json, say, say_block
+from .doctor import doctor
 from .evaluate import evaluate
 from .grid import grid
 from .image import image
@@ -40,7 +41,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, image, grid, turntable, evaluate, info, styles):
+for command in (stylize, image, grid, turntable, evaluate, info, styles, doctor):
     app.command()(command)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,22 +137,32 @@ def _bayer(height: int, width: int) -> np.ndarray:
 def encode_mp4(film: Film) -> bytes:
     """H.264, yuv420p, BT.709, index first: what browsers play. Odd sides get one more row or column."""
     av = _load_av()
-    height, width = film.frames[0].shape[:2]
-    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+        path = Path(folder) / "film.mp4"  # a real file: the index is put first by reading it again
+        with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+            stream = _add_stream(container, film)
+            for frame in film.frames:
+                container.mux(stream.encode(_yuv(av, frame)))
+            container.mux(stream.encode())
+        return path.read_bytes()
+
+
+def _add_stream(container: Any, film: Film) -> Any:
     rate = Fraction(film.fps).limit_denominator(1000)
-    with av.open(buffer, "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "medium"})
-        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
-        context.color_range = 1  # limited, as players assume
-        for frame in film.frames:
-            even = np.pad(frame[..., :3], ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-    return buffer.getvalue()
+    stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "medium"})
+    height, width = film.frames[0].shape[:2]
+    stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+    context = stream.codec_context
+    context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
+    context.color_range = 1  # limited, as players assume
+    return stream
+
+
+def _yuv(av: Any, frame: UInt8[np.ndarray, "H W C"]) -> Any:
+    height, width = frame.shape[:2]
+    even = np.pad(frame[..., :3], ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+    return picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 
 
 def _load_av() -> Any:

@@ -7,6 +7,7 @@ Draws a white triangle and writes one JSON object: `device`, or `error`.
 
 from __future__ import annotations
 
+import ctypes.util
 import json
 import sys
 from types import SimpleNamespace
@@ -19,7 +20,8 @@ from ..views.cameras import Camera
 from .materials import PbrMaterial
 from .scene import PreviewScene, Shape
 
-_SIZE = 16
+SIZE = 16
+_LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
 def test_scene() -> PreviewScene:
@@ -32,23 +34,26 @@ def test_scene() -> PreviewScene:
 
 
 def draw_test(renderer: Any, scene: PreviewScene) -> bool:
-    """Whether a renderer of `_SIZE`² pixels draws the triangle white. Closes it."""
-    camera = Camera(np.array([0.0, 0.0, 3.0]), np.diag([1.0, 1.0, -1.0]), 1 / _SIZE)
+    """Whether a renderer of `SIZE`² pixels draws the triangle white. Closes it."""
+    camera = Camera(np.array([0.0, 0.0, 3.0]), np.diag([1.0, 1.0, -1.0]), 1 / SIZE)
     try:
         renderer.pose(scene.shapes)
         picture = renderer.draw(camera)
     finally:
         renderer.close()
-    return bool((picture[_SIZE // 2, _SIZE // 2] == 255).all())
+    return bool((picture[SIZE // 2, SIZE // 2] == 255).all())
 
 
 def probe(platform: str) -> dict[str, str]:
     """What became of trying."""
+    library = _LIBRARIES[platform]
+    if ctypes.util.find_library(library) is None:
+        return {"error": f"the library lib{library} is not installed"}
     from .gl_renderer import GlRenderer
 
     try:
         scene = test_scene()
-        renderer = GlRenderer(platform, scene, (_SIZE, _SIZE), unlit=True)
+        renderer = GlRenderer(platform, scene, (SIZE, SIZE), unlit=True)
         device = renderer.device
         if not draw_test(renderer, scene):
             return {"error": f"{device} draws wrong pictures"}
