@@ -38,7 +38,9 @@ Compare = Annotated[
 Wipe = Annotated[bool, typer.Option("--wipe", help="With --compare: slide from one to the other and back.")]
 Sheet = Annotated[
     str | None,
-    typer.Option("--sheet", metavar="RxC", help="A contact sheet of so many views instead.", show_default=False),
+    typer.Option(
+        "--sheet", metavar="RxC", help="A contact sheet of so many views instead.", show_default=False
+    ),
 ]
 Frames = Annotated[
     int | None, typer.Option("--frames", metavar="N", help=f"Default: {FRAMES}.", show_default=False)
@@ -55,7 +57,8 @@ Elevation = Annotated[
     float, typer.Option("--elevation", metavar="DEGREES", help="Of the camera above the horizon.")
 ]
 Background = Annotated[
-    str, typer.Option("--background", metavar="COLOUR", help="A colour (white, #aabbcc), studio or transparent.")
+    str,
+    typer.Option("--background", metavar="COLOUR", help="A colour (white, #aabbcc), studio or transparent."),
 ]
 Shadow = Annotated[
     bool | None,
@@ -66,9 +69,7 @@ Shadow = Annotated[
     ),
 ]
 Unlit = Annotated[bool, typer.Option("--unlit", help="The bare base colour, without light.")]
-RendererName = Annotated[
-    str, typer.Option("--renderer", metavar="auto|egl|osmesa|rays", help="What draws.")
-]
+RendererName = Annotated[str, typer.Option("--renderer", metavar="auto|egl|osmesa|rays", help="What draws.")]
 Animation = Annotated[
     str | None,
     typer.Option("--animation", metavar="NAME", help="Play this clip of the model.", show_default=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -105,15 +105,9 @@ def place(
 
     `weights`: how much of each morph target is added.
     """
-    positions = read_corners(geometry, "POSITION", (3,), accessors)
-    normals = read_corners(geometry, "NORMAL", (3,), accessors)
+    positions = _morphed(geometry, "POSITION", weights, accessors)
+    normals = _morphed(geometry, "NORMAL", weights, accessors)
     assert positions is not None  # a Geometry has positions
-    for weight, target in zip(weights, geometry.fields.children("targets"), strict=False):
-        moved = Geometry(target, geometry.vertices, geometry.vertex_count, True, _references(target, accessors))
-        change = read_corners(moved, "POSITION", (3,), accessors) if weight else None
-        positions = positions if change is None else positions + weight * change
-        change = read_corners(moved, "NORMAL", (3,), accessors) if weight and normals is not None else None
-        normals = normals if change is None else normals + weight * change
     if not np.isfinite(positions).all():
         geometry.fields.fail("has positions that are not finite numbers")
     skinned = any(item.joints is not None for item in instances)
@@ -132,6 +126,21 @@ def place(
             if normals is not None:
                 turned.append(_turn(matrices, normals, corners[-1]))
     return np.concatenate(corners), np.concatenate(turned) if turned else None
+
+
+def _morphed(
+    geometry: Geometry, name: str, weights: tuple[float, ...], accessors: Accessors
+) -> Float64[np.ndarray, "F 3 3"] | None:
+    """An attribute at every corner with its morph targets added (specification, section 3.7.2.2)."""
+    values = read_corners(geometry, name, (3,), accessors)
+    for weight, target in zip(weights, geometry.fields.children("targets"), strict=False):
+        if values is None or not weight:
+            continue
+        moved = replace(geometry, fields=target, attributes=_references(target, accessors))
+        change = read_corners(moved, name, (3,), accessors)
+        if change is not None:
+            values = values + weight * change
+    return values
 
 
 def _together(instances: list[Instances]) -> list[Instances]:

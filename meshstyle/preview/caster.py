@@ -80,7 +80,9 @@ class Caster:
     ) -> Meeting:
         """The next hits of rays from `start` on; rays that miss are left out. `spread`: their angle."""
         at = origins + start[:, None] * directions
-        hit = self._tree.run(at.astype(np.float32), directions.astype(np.float32), query="INTERSECT", output=True)
+        hit = self._tree.run(
+            at.astype(np.float32), directions.astype(np.float32), query="INTERSECT", output=True
+        )
         ray = np.flatnonzero(hit["primID"] >= 0)
         triangle = hit["primID"][ray]
         u, v = hit["u"][ray], hit["v"][ray]
@@ -126,7 +128,9 @@ class Caster:
             result[:, 3] *= texel[:, 3]
         return np.clip(result, 0.0, 1.0)
 
-    def interpolate(self, values: Float64[np.ndarray, "F 3 C"], meeting: Meeting) -> Float64[np.ndarray, "N C"]:
+    def interpolate(
+        self, values: Float64[np.ndarray, "F 3 C"], meeting: Meeting
+    ) -> Float64[np.ndarray, "N C"]:
         """A per-corner attribute of one shape at hits on it."""
         return np.einsum("nk,nkc->nc", meeting.barycentric, values[self.row_of[meeting.triangle]])
 

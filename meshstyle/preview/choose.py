@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +23,7 @@ RENDERERS = ("auto", *PLATFORMS, "rays")
 _PATIENCE = 60.0  # seconds that a driver may take to start
 
 
+@runtime_checkable
 class FrameRenderer(Protocol):
     """What draws pictures.
 
@@ -102,7 +103,9 @@ def choose_renderer(wanted: str) -> tuple[str, tuple[str, ...]]:
     return "rays", ("There is no OpenGL here, so rays draw the pictures: slower, and much the same.",)
 
 
-def make_renderer(name: str, scene: PreviewScene, shape: tuple[int, int], unlit: bool = False) -> FrameRenderer:
+def make_renderer(
+    name: str, scene: PreviewScene, shape: tuple[int, int], unlit: bool = False
+) -> FrameRenderer:
     """A renderer that `choose_renderer` has named, for pictures of `shape` (height, width)."""
     if name == "rays":
         from .ray_renderer import RayRenderer

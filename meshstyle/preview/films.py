@@ -45,10 +45,14 @@ class Film:
 def check_kind(suffix: str, fps: float, has_alpha: bool) -> None:
     """Fail before the work. Raises UsageError, and OutputError where a codec is missing."""
     if suffix == ".gif" and fps > _GIF_MOST_FPS:
-        raise UsageError("--fps", f"a GIF cannot show {fps:g} frames a second", f"Give {_GIF_MOST_FPS} at most.")
+        raise UsageError(
+            "--fps", f"a GIF cannot show {fps:g} frames a second", f"Give {_GIF_MOST_FPS} at most."
+        )
     if suffix == ".mp4":
         if has_alpha:
-            raise UsageError("--background", "MP4 knows no transparency", "Write a .webp or .png, or choose a colour.")
+            raise UsageError(
+                "--background", "MP4 knows no transparency", "Write a .webp or .png, or choose a colour."
+            )
         _load_av()
 
 
@@ -59,7 +63,12 @@ def encode(film: Film, suffix: str, lossless: bool = False) -> bytes:
     if suffix == ".mp4":
         return encode_mp4(film)
     frames = [Image.fromarray(frame) for frame in film.frames]
-    more: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": film.durations(1e-3), "loop": 0}
+    more: dict[str, Any] = {
+        "save_all": True,
+        "append_images": frames[1:],
+        "duration": film.durations(1e-3),
+        "loop": 0,
+    }
     buffer = io.BytesIO()
     if suffix == ".webp":
         quality = 70 if lossless else _WEBP_QUALITY  # lossless: effort
@@ -170,6 +179,8 @@ def _load_av() -> Any:
         import av
     except ImportError as error:
         raise OutputError(
-            "MP4", "the package that writes it is not installed", "pip install 'meshstyle[video]', or write a .webp."
+            "MP4",
+            "the package that writes it is not installed",
+            "pip install 'meshstyle[video]', or write a .webp.",
         ) from error
     return av

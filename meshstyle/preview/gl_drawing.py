@@ -52,7 +52,7 @@ class Textures:
         return self._made[key]
 
 
-class GlMaterial(pyrender.Material):  # type: ignore[misc]  # pyrender has no types
+class GlMaterial(pyrender.Material):
     """A material with its textures."""
 
     def __init__(self, pbr: PbrMaterial, textures: Textures) -> None:
@@ -94,8 +94,8 @@ def make_mesh(shape: Shape, material: GlMaterial, order: np.ndarray | None = Non
     return pyrender.Mesh([primitive])
 
 
-class Drawing(pyrender.Renderer):  # type: ignore[misc]  # pyrender has no types
-    """pyrender's renderer with our shaders and lights: premultiplied sRGB with alpha, blended in the order of triangles."""
+class Drawing(pyrender.Renderer):
+    """pyrender's renderer with our shaders and lights. It draws premultiplied sRGB with alpha."""
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__(width, height)

@@ -92,7 +92,9 @@ class Poser:
             raise UsageError("--animation", f"there is none called {name!r}", f"Choose one of: {known}.")
         self.name, self._asset = name, asset
         self._accessors = Accessors(asset.document)
-        self._channels = _read_channels(clips[name], self._accessors, len(asset.document.root.children("nodes")))
+        self._channels = _read_channels(
+            clips[name], self._accessors, len(asset.document.root.children("nodes"))
+        )
         if not self._channels:
             raise UsageError("--animation", f"{name!r} moves nothing that is known", "Choose another one.")
         self.seconds = max(float(channel.times[-1]) for channel in self._channels)
@@ -113,7 +115,8 @@ class Poser:
             instances = shown.get(source.mesh) or [Instances(np.eye(4)[None])]
             default = tuple(meshes[source.mesh].value.get("weights", ()))
             placed = [
-                place(geometry, [item], self._accessors, weights.get(_key(item), default)) for item in instances
+                place(geometry, [item], self._accessors, weights.get(_key(item), default))
+                for item in instances
             ]
             normals = [normal for _, normal in placed if normal is not None]
             posed.append(
@@ -190,7 +193,9 @@ def _read_channel(node: int, path: str, sampler: Fields, accessors: Accessors) -
     if not (np.isfinite(times).all() and np.isfinite(values).all() and (np.diff(times) > 0).all()):
         sampler.fail("has times or values that are not finite, ascending numbers")
     sets = 3 if interpolation == "CUBICSPLINE" else 1
-    width = {"rotation": 4, "translation": 3, "scale": 3}.get(path, max(values.size // (len(times) * sets), 1))
+    width = {"rotation": 4, "translation": 3, "scale": 3}.get(
+        path, max(values.size // (len(times) * sets), 1)
+    )
     if values.size != len(times) * sets * width:
         sampler.fail(f"has {values.size} values for {len(times)} times")
     return Channel(node, path, interpolation, times, values.reshape(len(times), sets, width))

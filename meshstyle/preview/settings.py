@@ -20,7 +20,7 @@ class TurntableSettings:
     """Settings of a turntable or contact sheet. Raises UsageError on values that make no sense.
 
     Attributes:
-        frames, seconds, fps: any two give the third; 60 frames at 15 a second where none or one is given.
+        frames, seconds, fps: any two give the third; otherwise 15 a second for 4 seconds.
         size: of one model's picture in pixels: "512", or width × height as in "640x360".
         elevation: of the camera above the horizon, degrees.
         background: a colour as CSS has it, "studio" or "transparent".
@@ -88,9 +88,8 @@ class TurntableSettings:
         if self.grid is not None:
             return self.grid[0] * self.grid[1], FPS
         if self.frames is None:
-            fps = self.fps or (FRAMES / self.seconds if self.seconds and not self.fps else FPS)
-            fps = min(fps, 30.0) if self.fps is None else fps
-            frames = max(round((self.seconds or FRAMES / fps) * fps), 1)
+            fps = self.fps or FPS
+            frames = max(round((self.seconds or FRAMES / FPS) * fps), 1)
             _check_number("frames", frames, 1, MAX_FRAMES)
             return frames, fps
         if self.seconds is None:
