@@ -129,10 +129,10 @@ def _paintings() -> str:
 
 
 def _rays() -> str:
-    from .preview.gl_probe import SIZE, draw_test, test_scene
+    from .preview.gl_probe import SIZE, ProbeScene, draw_test
     from .preview.ray_renderer import RayRenderer
 
-    scene = test_scene()
+    scene = ProbeScene()
     if not draw_test(RayRenderer(scene, (SIZE, SIZE), unlit=True), scene):
         raise RuntimeError("it draws wrong pictures")
     return "Embree"

@@ -19,7 +19,6 @@ from ..views.cameras import Camera
 from .scene import PreviewScene, Shape
 
 PLATFORMS = ("egl", "osmesa")
-RENDERERS = ("auto", *PLATFORMS, "rays")
 _PATIENCE = 60.0  # seconds that a driver may take to start
 
 

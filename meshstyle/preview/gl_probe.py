@@ -10,8 +10,7 @@ from __future__ import annotations
 import ctypes.util
 import json
 import sys
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +20,18 @@ from .materials import PbrMaterial
 from .scene import PreviewScene, Shape
 
 SIZE = 16
-_LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
+# What each platform needs: one of each group.
+_LIBRARIES = {"egl": (("EGL",), ("OpenGL", "GL")), "osmesa": (("OSMesa",),)}
 
 
-def test_scene() -> PreviewScene:
-    """A large white triangle before the camera of `test_camera`."""
-    corners = np.array([[[-9.0, -9.0, 0.0], [9.0, -9.0, 0.0], [0.0, 9.0, 0.0]]])
-    normals = np.broadcast_to([0.0, 0.0, 1.0], (1, 3, 3)).copy()
-    material = PbrMaterial(Material("white"))
-    shape = Shape(material, corners, normals, np.zeros((0, 1, 3, 2)), None)
-    return cast(PreviewScene, SimpleNamespace(shapes=(shape,)))
+class ProbeScene(PreviewScene):
+    """A large white triangle before the camera of `draw_test`; it has no file."""
+
+    def __init__(self) -> None:
+        corners = np.array([[[-9.0, -9.0, 0.0], [9.0, -9.0, 0.0], [0.0, 9.0, 0.0]]])
+        normals = np.broadcast_to([0.0, 0.0, 1.0], (1, 3, 3)).copy()
+        material = PbrMaterial(Material("white"))
+        self.shapes = (Shape(material, corners, normals, np.zeros((0, 1, 3, 2)), None),)
 
 
 def draw_test(renderer: Any, scene: PreviewScene) -> bool:
@@ -46,13 +47,13 @@ def draw_test(renderer: Any, scene: PreviewScene) -> bool:
 
 def probe(platform: str) -> dict[str, str]:
     """What became of trying."""
-    library = _LIBRARIES[platform]
-    if ctypes.util.find_library(library) is None:
-        return {"error": f"the library lib{library} is not installed"}
+    for names in _LIBRARIES[platform]:
+        if not any(ctypes.util.find_library(name) for name in names):
+            return {"error": f"the library lib{names[0]} is not installed"}
     from .gl_renderer import GlRenderer
 
     try:
-        scene = test_scene()
+        scene = ProbeScene()
         renderer = GlRenderer(platform, scene, (SIZE, SIZE), unlit=True)
         device = renderer.device
         if not draw_test(renderer, scene):

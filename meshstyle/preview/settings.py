@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from .choose import RENDERERS
-from .sheets import parse_sheet
 
 FRAMES, FPS = 60, 15.0
+RENDERERS = ("auto", "egl", "osmesa", "rays")
 MAX_FRAMES, SIDES, MAX_PIXELS = 3000, (16, 4096), 2**28  # the last one of all frames together: 800 MB
 _FPS_RANGE = (0.1, 240.0)
+_MOST_CELLS = 64  # rows or columns of a sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +108,12 @@ class TurntableSettings:
 def _check_number(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
         raise UsageError(name, f"{value:g} is out of range", f"Give a number from {low:g} to {high:g}.")
+
+
+def parse_sheet(text: str) -> tuple[int, int]:
+    """Rows and columns of `2x4`. Raises UsageError."""
+    match = re.fullmatch(r"(\d{1,3})[x×](\d{1,3})", text.strip().lower())
+    rows, columns = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (1 <= rows <= _MOST_CELLS and 1 <= columns <= _MOST_CELLS):
+        raise UsageError("--sheet", f"{text!r} is not a number of rows and columns", "Give them as in 2x4.")
+    return rows, columns

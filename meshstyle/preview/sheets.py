@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..errors import UsageError
-
 KINDS = (".png", ".webp", ".jpg", ".jpeg")
 WITH_ALPHA = (".png", ".webp")
-_MOST = 64  # rows or columns
-
-
-def parse_sheet(text: str) -> tuple[int, int]:
-    """Rows and columns of `2x4`. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,3})[x×](\d{1,3})", text.strip().lower())
-    rows, columns = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not (1 <= rows <= _MOST and 1 <= columns <= _MOST):
-        raise UsageError("--sheet", f"{text!r} is not a number of rows and columns", "Give them as in 2x4.")
-    return rows, columns
 
 
 def arrange(
