@@ -47,9 +47,6 @@ def draw_test(renderer: Any, scene: PreviewScene) -> bool:
 
 def probe(platform: str) -> dict[str, str]:
     """What became of trying."""
-    for names in _LIBRARIES[platform]:
-        if not any(ctypes.util.find_library(name) for name in names):
-            return {"error": f"the library lib{names[0]} is not installed"}
     from .gl_renderer import GlRenderer
 
     try:
@@ -59,6 +56,9 @@ def probe(platform: str) -> dict[str, str]:
         if not draw_test(renderer, scene):
             return {"error": f"{device} draws wrong pictures"}
     except Exception as error:  # whatever a driver or its bindings come up with
+        for names in _LIBRARIES[platform]:
+            if not any(ctypes.util.find_library(name) for name in names):
+                return {"error": f"the library lib{names[0]} is not installed"}
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
     return {"device": device}
 

@@ -38,7 +38,8 @@ class GlRenderer:
         self._drawing = self._target._renderer = Drawing(width, height)
         self._drawing.unlit = unlit
         self.device = GL.glGetString(GL.GL_RENDERER).decode("utf-8", "replace")
-        self._flags = pyrender.RenderFlags.RGBA
+        # Into a framebuffer of our own, which has alpha and smooth edges: pyrender itself would not on OSMesa.
+        self._flags = pyrender.RenderFlags.RGBA | pyrender.RenderFlags.OFFSCREEN
         self._scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0], ambient_light=[0.0, 0.0, 0.0])
         self._camera = pyrender.IntrinsicsCamera(1.0, 1.0, width / 2, height / 2)
         self._eye = self._scene.add(self._camera)
@@ -67,7 +68,10 @@ class GlRenderer:
         right, up, forward = camera.axes
         self._scene.set_pose(self._eye, _pose(right, up, -forward, camera.eye))
         self._drawing.studio = studio_axes(camera)
-        picture, _ = self._target.render(self._scene, flags=self._flags)
+        platform = self._target._platform
+        platform.make_current()
+        picture, _ = self._drawing.render(self._scene, self._flags)
+        platform.make_uncurrent()
         return picture
 
     def close(self) -> None:
