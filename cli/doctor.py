@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @reports
 def doctor(*, reporting: Reporting) -> None:
-    """Show what this machine has: torch, devices, weights, extras, and what can draw pictures."""
+    """Show what this machine has.
+
+    Torch, devices, weights, extras, and what can draw pictures, each tried.
+    """
     with interruptible(keep_partial=False):
         from meshstyle.doctor import diagnose
 

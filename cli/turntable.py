@@ -99,7 +99,10 @@ def turntable(
     dry_run: DryRun = False,
     reporting: Reporting,
 ) -> None:
-    """Show MODEL from all sides, in a film that loops or on a contact sheet."""
+    """Turn MODEL around, in a film or on a contact sheet.
+
+    Films loop without a seam. pyrender draws them, or rays where there is no OpenGL.
+    """
     given = {
         "frames": frames,
         "seconds": seconds,

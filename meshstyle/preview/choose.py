@@ -62,7 +62,7 @@ def try_platform(platform: str) -> Trial:
     loaded = os.environ.get("PYOPENGL_PLATFORM")
     if "OpenGL.GL" in sys.modules and loaded != platform:
         return Trial(platform, error=f"this process uses OpenGL on {loaded or 'its window system'} already")
-    command = [sys.executable, "-m", "meshstyle.preview.gl_probe", platform]
+    command = [sys.executable, "-P", "-m", "meshstyle.preview.gl_probe", platform]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
