@@ -24,7 +24,7 @@ Film = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="Where to write: .gif, .webp, .png (animated) or .mp4; with --sheet .png, .webp or .jpg. "
+        help="Where to write: .gif, .webp, .png (animated), .mp4 or .html; with --sheet .png, .webp or .jpg. "
         "Default: NAME.turntable.gif, or NAME.sheet.png, beside the model.",
         show_default=False,
     ),
@@ -149,7 +149,7 @@ def _show_plan(planned: TurntablePlan, reporting: Reporting) -> None:
         ("model", str(planned.model)),
         *([("beside it", str(planned.compare))] if planned.compare else []),
         ("output", f"{planned.output}, {planned.size[0]} × {planned.size[1]} pixels"),
-        ("pictures", f"{planned.frames}, {planned.fps:g} a second"),
+        *([("pictures", f"{planned.frames}, {planned.fps:g} a second")] if planned.frames else []),
         ("renderer", planned.renderer),
         *[("note", warning) for warning in planned.warnings],
     ]
@@ -163,6 +163,9 @@ def _show_result(result: TurntableResult, display: Display, reporting: Reporting
         return
     for warning in result.warnings:
         display.note(f"note: {warning}")
+    if not result.frames:
+        display.note(f"wrote {result.output}: a page with a 3D viewer")
+        return
     width, height = result.size
     device = f" ({result.device})" if reporting.verbose else ""
     display.note(

@@ -110,7 +110,7 @@ def _torch() -> str:
 def _torch_choice() -> tuple[int, str]:
     import torch
 
-    from .pipeline import choose_device
+    from .machine import choose_device
 
     return torch.get_num_threads(), str(choose_device("auto"))
 

@@ -167,6 +167,17 @@ def test_contact_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert min(np.abs(cells[i] - cells[j]).mean() for i in range(6) for j in range(i)) > 0.5
 
 
+def test_pages_hold_both_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "page.html"
+    assert main(["turntable", str(ALIEN), "--compare", str(TAXI), "-o", str(out), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["renderer"], answer["output"]) == ("browser", str(out))
+    text = out.read_text()
+    assert "model-before" in text
+    assert "model-after" in text
+    assert main(["turntable", str(FOX), "--animation", "Run", "-o", str(out), "-q"]) == 2
+
+
 def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "a.gif"
     assert main(["turntable", str(ALIEN), "-o", str(out), "--dry-run", "--json", "--renderer", "rays"]) == 0
@@ -191,6 +202,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["-o", "a.gif", "--sheet", "2x2"], 2, "a.gif"),
         (["-o", "a.jpg"], 2, "a.jpg"),
         (["-o", "a.avi"], 2, "a.avi"),
+        (["-o", "a.html", "--sheet", "2x2"], 2, "a.html"),
         (["-o", "a"], 2, "a"),
         (["-o", "a.mp4", "--background", "transparent"], 2, "--background"),
         (["-o", "a.gif", "--wipe"], 2, "--wipe"),

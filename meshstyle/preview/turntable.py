@@ -1,6 +1,6 @@
 """Turntables and contact sheets: a model, or two in step, from all sides.
 
-result = turntable("out/spot.glb", "spot.gif", TurntableSettings(frames=36), compare="spot.obj")
+Example: `turntable("out/spot.glb", "spot.gif", TurntableSettings(frames=36), compare="spot.obj")`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .choose import choose_renderer
 from .settings import TurntableSettings
 from .stage import Model, Stage
 
+PAGE = ".html"
+BROWSER = "browser"  # what draws a page
 _LINE = 2  # half the width of a wipe's line, pixels
 _SEPARATORS = ("/", "\\")
 
@@ -34,8 +36,8 @@ class TurntablePlan:
 
     Attributes:
         size: width and height of a picture of the film, or of the whole sheet.
-        frames, fps: of the film; of a sheet, frames are its pictures.
-        renderer: that would draw.
+        frames, fps: of the film; of a sheet, frames are its pictures; 0 for a page.
+        renderer: that would draw; "browser" for a page.
     """
 
     model: Path
@@ -85,6 +87,8 @@ def turntable(
 ) -> TurntableResult:
     """Draw a model from all sides and write a film (.gif, .webp, .png, .mp4) or contact sheet (.png, .webp, .jpg).
 
+    A name that ends in .html takes a page with a 3D viewer instead, which a browser draws.
+
     Args:
         output: None: `NAME.turntable.gif` or `NAME.sheet.png` beside the model.
         compare: another model, shown in step to the left of this one, or wiped over.
@@ -95,6 +99,11 @@ def turntable(
     settings = settings or TurntableSettings()
     planned = plan_turntable(model, output, settings, compare)
     progress(Progress("read"))
+    if planned.renderer == BROWSER:
+        from .page import write_page  # loads torch
+
+        write_page(planned.model, planned.output, planned.compare)
+        return _of_page(planned, time.perf_counter() - started)
     paths = [planned.model] if planned.compare is None else [planned.compare, planned.model]
     stage = Stage([Model(path, settings.animation) for path in paths], settings)
     films_, drawer = stage.draw(planned.renderer, progress)
@@ -112,6 +121,20 @@ def turntable(
         ms_per_frame=drawer.seconds * 1000 / (planned.frames * len(paths)),
         seconds=time.perf_counter() - started,
         warnings=(*planned.warnings, *drawer.notes, *stage.warnings),
+    )
+
+
+def _of_page(planned: TurntablePlan, seconds: float) -> TurntableResult:
+    return TurntableResult(
+        output=planned.output,
+        size=planned.size,
+        frames=0,
+        fps=0.0,
+        renderer=BROWSER,
+        device="",
+        ms_per_frame=0.0,
+        seconds=seconds,
+        warnings=planned.warnings,
     )
 
 
@@ -137,7 +160,12 @@ def plan_turntable(
         raise UsageError("background", "JPEG knows no transparency", "Write a .png, or choose a colour.")
     Backdrop(settings.background, (1, 1))  # it refuses what is no colour
     check_writable(target)
-    renderer, notes = choose_renderer(settings.renderer)
+    page = target.suffix.lower() == PAGE
+    if page and settings.animation is not None:
+        raise UsageError(
+            "animation", "pages show the model at rest", "Write a film, or leave the option out."
+        )
+    renderer, notes = (BROWSER, ()) if page else choose_renderer(settings.renderer)
     rows, columns = settings.grid or (1, 1)
     beside = 2 if compare is not None and not settings.wipe else 1
     return TurntablePlan(
@@ -145,8 +173,8 @@ def plan_turntable(
         output=target,
         compare=None if compare is None else Path(compare),
         size=(width * beside * columns, height * rows),
-        frames=count,
-        fps=fps,
+        frames=0 if page else count,
+        fps=0.0 if page else fps,
         renderer=renderer,
         warnings=notes,
     )
@@ -159,7 +187,7 @@ def _choose_output(model: Path, output: str | Path | None, settings: TurntableSe
     target = model.with_name(usual) if output is None else Path(output)
     if output is not None and (target.is_dir() or str(output).endswith(_SEPARATORS)):
         target = target / usual
-    kinds = sheets.KINDS if sheet else films.KINDS
+    kinds = sheets.KINDS if sheet else (*films.KINDS, PAGE)
     suffix = target.suffix.lower()
     if suffix not in kinds:
         what = "contact sheet" if sheet else "film"
