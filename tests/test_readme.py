@@ -64,7 +64,9 @@ def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
     assert len(ours) >= 5
     for arguments in ours:
-        code = main([*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable") else [])])
+        code = main(
+            [*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable") else [])]
+        )
         assert code == 0, (arguments, capsys.readouterr().err)
     made = {path.name for path in (checkout / "out").iterdir()}
     assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png", "chelsea.png"}
