@@ -29,6 +29,8 @@ STAGES = {
     "bake": "baking",
     "write": "writing",
     "evaluate": "judging",
+    "render": "drawing",
+    "encode": "encoding",
 }
 PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal to redraw
 

@@ -18,6 +18,7 @@ import typer
 from meshstyle.errors import MeshStyleError, UsageError
 
 from .display import emit, emit_json, say, say_block
+from .doctor import doctor
 from .evaluate import evaluate
 from .grid import grid
 from .image import image
@@ -25,6 +26,7 @@ from .info import info
 from .interrupt import StoppedError
 from .styles import styles
 from .stylize import stylize
+from .turntable import turntable
 
 # What the parser raises. It lies inside typer or in click, depending on typer's version.
 _PARSE_ERROR: Any = typer.BadParameter.__base__
@@ -39,7 +41,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, image, grid, evaluate, info, styles):
+for command in (stylize, image, grid, turntable, evaluate, info, styles, doctor):
     app.command()(command)
 
 

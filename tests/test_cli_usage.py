@@ -159,7 +159,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("stylize", "image", "grid", "evaluate", "info", "styles"):
+    for command in ("stylize", "image", "grid", "turntable", "evaluate", "info", "styles", "doctor"):
         assert f"\n  {command} " in shown
     assert "..." not in shown.partition("Commands:")[2]  # no summary is cut short
 

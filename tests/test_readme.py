@@ -55,6 +55,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("meshstyle.surface.plan.FRESH_SIZE", 64)
     for name, few in {"VIEWS": 2, "SIZE": 64, "ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.evaluate.{name}", few)
+    monkeypatch.setattr("meshstyle.preview.settings.FRAMES", 3)
     return tmp_path
 
 
@@ -63,10 +64,13 @@ def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
     assert len(ours) >= 5
     for arguments in ours:
-        code = main([*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid") else [])])
+        code = main(
+            [*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable") else [])]
+        )
         assert code == 0, (arguments, capsys.readouterr().err)
     made = {path.name for path in (checkout / "out").iterdir()}
     assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png", "chelsea.png"}
+    assert made >= {"spot.webp", "fox.png"}
 
 
 def test_the_example_runs(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,8 @@ from meshstyle.asset.contract import Asset, Material, Paint, Part, Wrap
 from meshstyle.errors import AssetError
 from meshstyle.evaluate import consistency, evaluate, sharpness
 from meshstyle.views.cameras import camera_towards_centre
-from meshstyle.views.render import Renderer, bilinear, mip_levels
+from meshstyle.views.filtering import bilinear, mip_levels
+from meshstyle.views.render import Renderer
 
 DATA = Path(__file__).parent / "data"
 FRONT = np.array([0.0, 0.0, 1.0])

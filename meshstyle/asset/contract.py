@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
 
 class Wrap(Enum):
@@ -63,6 +63,8 @@ class Part:
         normals: unit shading normals in world space as the file has them, or None where it has none.
         uv: what the base colour's lookup reads, or None where the part has none.
         colours: linear RGBA vertex colours, or None.
+        mirrored: instances whose triangles are clockwise seen from outside, as mirroring nodes leave them;
+            None: none are.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Part:
     normals: Float64[np.ndarray, "I F 3 3"] | None = None
     uv: Float64[np.ndarray, "F 3 2"] | None = None
     colours: Float64[np.ndarray, "F 3 4"] | None = None
+    mirrored: Bool[np.ndarray, "I"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

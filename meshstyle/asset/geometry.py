@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -99,11 +99,14 @@ def read_corners(
 
 
 def place(
-    geometry: Geometry, instances: list[Instances], accessors: Accessors
+    geometry: Geometry, instances: list[Instances], accessors: Accessors, weights: tuple[float, ...] = ()
 ) -> tuple[Float64[np.ndarray, "I F 3 3"], Float64[np.ndarray, "I F 3 3"] | None]:
-    """Corners and unit normals of all instances in world space. Raises AssetError for infinite positions."""
-    positions = read_corners(geometry, "POSITION", (3,), accessors)
-    normals = read_corners(geometry, "NORMAL", (3,), accessors)
+    """Corners and unit normals of all instances in world space. Raises AssetError for infinite positions.
+
+    `weights`: how much of each morph target is added.
+    """
+    positions = _morphed(geometry, "POSITION", weights, accessors)
+    normals = _morphed(geometry, "NORMAL", weights, accessors)
     assert positions is not None  # a Geometry has positions
     if not np.isfinite(positions).all():
         geometry.fields.fail("has positions that are not finite numbers")
@@ -123,6 +126,21 @@ def place(
             if normals is not None:
                 turned.append(_turn(matrices, normals, corners[-1]))
     return np.concatenate(corners), np.concatenate(turned) if turned else None
+
+
+def _morphed(
+    geometry: Geometry, name: str, weights: tuple[float, ...], accessors: Accessors
+) -> Float64[np.ndarray, "F 3 3"] | None:
+    """An attribute at every corner with its morph targets added (specification, section 3.7.2.2)."""
+    values = read_corners(geometry, name, (3,), accessors)
+    for weight, target in zip(weights, geometry.fields.children("targets"), strict=False):
+        if values is None or not weight:
+            continue
+        moved = replace(geometry, fields=target, attributes=_references(target, accessors))
+        change = read_corners(moved, name, (3,), accessors)
+        if change is not None:
+            values = values + weight * change
+    return values
 
 
 def _together(instances: list[Instances]) -> list[Instances]:

@@ -20,7 +20,7 @@ from .fields import Fields
 from .geometry import Geometry, place, read_corners, read_geometry
 from .gltf_materials import DEFAULT, BaseColour, read_materials
 from .paths import is_data_uri
-from .scene import Instances, Scene
+from .scene import Instances, Scene, mirrored
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
@@ -177,6 +177,7 @@ class GltfAsset:
             normals=normals,
             uv=self._uv(geometry, colour),
             colours=self._colours(geometry),
+            mirrored=mirrored(instances),
         )
 
     def _uv(self, geometry: Geometry, colour: BaseColour) -> Float64[np.ndarray, "F 3 2"] | None:

@@ -66,7 +66,7 @@ def _read_material(document: GltfDocument, item: Fields, index: int) -> BaseColo
     mode = item.text("alphaMode", "OPAQUE")
     if mode not in ("OPAQUE", "MASK", "BLEND"):
         item.fail(f"has the unknown alphaMode {mode[:20]!r}")
-    image, wrap = (None, (Wrap.REPEAT, Wrap.REPEAT)) if texture is None else _read_texture(document, texture)
+    image, wrap = (None, (Wrap.REPEAT, Wrap.REPEAT)) if texture is None else read_texture(document, texture)
     material = Material(
         name=item.text("name", "") or f"material {index}",
         factor=(_unit(red), _unit(green), _unit(blue), _unit(alpha)),
@@ -76,14 +76,14 @@ def _read_material(document: GltfDocument, item: Fields, index: int) -> BaseColo
         alpha_cutoff=item.number("alphaCutoff", 0.5),
         double_sided=item.flag("doubleSided", False),
     )
-    return BaseColour(material, texture, *_read_mapping(info))
+    return BaseColour(material, texture, *read_mapping(info))
 
 
 def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _read_texture(document: GltfDocument, index: int) -> tuple[int | None, tuple[Wrap, Wrap]]:
+def read_texture(document: GltfDocument, index: int) -> tuple[int | None, tuple[Wrap, Wrap]]:
     """The image of a texture (the plain source where there is one, which all can read) and its wrap modes."""
     root = document.root
     texture, image_count = root.children("textures")[index], len(root.children("images"))
@@ -105,7 +105,7 @@ def _wrap(sampler: Fields, key: str) -> Wrap:
     return _WRAPS[value]
 
 
-def _read_mapping(info: Fields) -> tuple[int, Float64[np.ndarray, "2 3"]]:
+def read_mapping(info: Fields) -> tuple[int, Float64[np.ndarray, "2 3"]]:
     """UV set and transform of a textureInfo.
 
     The extension's text turns UVs counter-clockwise as one sees them, v pointing down; its sample matrix

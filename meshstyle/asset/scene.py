@@ -24,18 +24,23 @@ class Instances:
     Attributes:
         matrices: from mesh to world space; of no effect on skinned vertices.
         joints: what carries a vertex of each joint from mesh to world space; None where there is no skin.
+        node: which node shows it, or None where several or none do.
     """
 
     matrices: Float64[np.ndarray, "N 4 4"]
     joints: Float64[np.ndarray, "J 4 4"] | None = None
+    node: int | None = None
 
 
 class Scene:
     """The node tree of a document. Raises AssetError for loops, second parents and broken references."""
 
-    def __init__(self, document: GltfDocument, accessors: Accessors) -> None:
+    def __init__(
+        self, document: GltfDocument, accessors: Accessors, nodes: list[Fields] | None = None
+    ) -> None:
+        """`nodes`: the document's own in another pose; None: as they are."""
         self._document, self._accessors = document, accessors
-        self._nodes = document.root.children("nodes")
+        self._nodes = document.root.children("nodes") if nodes is None else nodes
         self._skins = document.root.children("skins")
         self._mesh_count = len(document.root.children("meshes"))
         self._children = [node.integers("children", len(self._nodes), "nodes") for node in self._nodes]
@@ -109,12 +114,12 @@ class Scene:
         node, world = self._nodes[index], self._world[index]
         skin = node.index("skin", len(self._skins), "skins")
         if skin is not None:
-            return Instances(world[None], self._joint_matrices(self._skins[skin]))
+            return Instances(world[None], self._joint_matrices(self._skins[skin]), index)
         copies = node.extension("EXT_mesh_gpu_instancing").child("attributes")
         if not copies.value:
-            return Instances(world[None])
+            return Instances(world[None], node=index)
         with np.errstate(over="ignore", invalid="ignore"):
-            return Instances(world @ self._gpu_instances(copies))
+            return Instances(world @ self._gpu_instances(copies), node=index)
 
     def _joint_matrices(self, skin: Fields) -> Float64[np.ndarray, "J 4 4"]:
         joints = skin.integers("joints", len(self._nodes), "nodes")
@@ -145,6 +150,21 @@ class Scene:
         if count > MAX_INSTANCES or any(len(values) not in (1, count) for values in parts.values()):
             attributes.fail("has lists of instances of different or too great length")
         return compose(*(np.broadcast_to(values, (count, values.shape[1])) for values in parts.values()))
+
+
+def mirrored(instances: list[Instances]) -> Bool[np.ndarray, " I"]:
+    """Which appearances are mirrored: front faces turn clockwise there (specification, 3.7.4).
+
+    Skinned ones are where most of their joints are.
+    """
+    found = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for item in instances:
+            if item.joints is None:
+                found.append(np.linalg.det(item.matrices[:, :3, :3]) < 0)
+            else:
+                found.append(np.array([(np.linalg.det(item.joints[:, :3, :3]) < 0).mean() > 0.5]))
+    return np.concatenate(found)
 
 
 def local_matrices(nodes: list[Fields]) -> tuple[Float64[np.ndarray, "N 4 4"], Bool[np.ndarray, " N"]]:

@@ -17,8 +17,8 @@ from ..asset.contract import Asset, Material, Part, Wrap
 from ..surface.colour import to_linear, to_srgb
 from ..surface.contract import Atlas, AtlasPlan, Surface
 from ..surface.normals import face_normals, repaired, smooth_normals
-from ..surface.spans import wrap_index
 from .cameras import Camera
+from .filtering import mip_levels, trilinear
 from .tracing import Hits, Tracer
 from .view import AMBIENT, HEADLIGHT
 
@@ -129,44 +129,7 @@ class Renderer:
         stretch = np.sqrt(np.minimum(1 / np.maximum(hits.facing[rays], 1e-3), _MOST_ANISOTROPY))
         height, columns = pyramid[0].shape[:2]
         texels = width * stretch * self.tracer.uv_density[triangle] * np.sqrt(height * columns)
-        level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
-        base = np.minimum(level.astype(int), len(pyramid) - 1)
-        blend = (level - base).astype(np.float32)[:, None]
-        result = np.zeros((len(rays), 3), np.float32)
-        for step, share in ((0, 1 - blend), (1, blend)):
-            for depth in np.unique(np.minimum(base + step, len(pyramid) - 1)):
-                use = np.flatnonzero(np.minimum(base + step, len(pyramid) - 1) == depth)
-                result[use] += share[use] * bilinear(pyramid[depth], uv[use], wrap)
-        return result
-
-
-def bilinear(
-    image: Float32[np.ndarray, "H W 3"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
-) -> Float32[np.ndarray, "N 3"]:
-    """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
-    height, width = image.shape[:2]
-    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
-    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
-    left, right = (wrap_index(x0 + d, width, wrap[0]) for d in (0, 1))
-    top, bottom = (wrap_index(y0 + d, height, wrap[1]) for d in (0, 1))
-    above = image[top, left] * (1 - fx) + image[top, right] * fx
-    below = image[bottom, left] * (1 - fx) + image[bottom, right] * fx
-    return above * (1 - fy) + below * fy
-
-
-def mip_levels(image: Float32[np.ndarray, "H W 3"]) -> list[Float32[np.ndarray, "h w 3"]]:
-    """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel."""
-    levels = [image]
-    while max(levels[-1].shape[:2]) > 1:
-        height, width = levels[-1].shape[:2]
-        tall, wide = max(height // 2, 1), max(width // 2, 1)
-        rows = (np.arange(tall + 1) * height / tall).astype(int)
-        columns = (np.arange(wide + 1) * width / wide).astype(int)
-        total = np.add.reduceat(np.add.reduceat(levels[-1], rows[:-1], axis=0), columns[:-1], axis=1)
-        area = np.diff(rows)[:, None] * np.diff(columns)[None]
-        levels.append((total / area[..., None]).astype(np.float32))
-    return levels
+        return trilinear(pyramid, uv, texels, wrap)
 
 
 def atlas_pixels(asset: Asset, image: int) -> Float32[np.ndarray, "H W 3"]:

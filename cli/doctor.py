@@ -1,0 +1,49 @@
+"""`meshstyle doctor`: what this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .display import emit, emit_json, table
+from .interrupt import interruptible
+from .options import Reporting, reports
+
+if TYPE_CHECKING:
+    from meshstyle.doctor import Check, Diagnosis
+
+
+@reports
+def doctor(*, reporting: Reporting) -> None:
+    """Show what this machine has.
+
+    Torch, devices, weights, extras, and what can draw pictures, each tried.
+    """
+    with interruptible(keep_partial=False):
+        from meshstyle.doctor import diagnose
+
+        diagnosis = diagnose()
+    if reporting.json:
+        emit_json(diagnosis.to_dict())
+        return
+    emit(table(list(_rows(diagnosis))))
+
+
+def _rows(found: Diagnosis) -> Iterator[tuple[str, str]]:
+    yield "meshstyle", found.meshstyle
+    yield "python", found.python
+    yield "system", f"{found.system}, {found.cores} cores"
+    yield "torch", _shown(found.torch)
+    yield "device", f"{found.device}, {found.threads} threads"
+    yield "weights", _shown(found.weights)
+    yield "paintings", _shown(found.paintings)
+    for name, check in found.renderers.items():
+        chosen = ", the automatic choice" if name == found.renderer else ""
+        yield f"renderer {name}", f"{_shown(check)}{chosen}"
+    for name, check in found.extras.items():
+        hint = "" if check.works else f" (pip install 'meshstyle[{name}]')"
+        yield f"extra {name}", f"{_shown(check)}{hint}"
+
+
+def _shown(check: Check) -> str:
+    return f"{'ok' if check.works else 'no'}: {check.detail}"

@@ -1,0 +1,151 @@
+"""What this machine has: for people who ask why something is slow, different or not possible."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .errors import MeshStyleError
+
+# Modules that each extra brings.
+EXTRAS = {"compressed": ("DracoPy", "meshopt", "opengl_basisu"), "video": ("av",)}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried.
+
+    Attributes:
+        works: whether it does.
+        detail: what it is, or what is wrong with it.
+        seconds: that trying took.
+    """
+
+    works: bool
+    detail: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found.
+
+    Attributes:
+        cores: that this process may use.
+        threads: that torch uses.
+        device: that `--device auto` takes.
+        renderer: that `--renderer auto` takes.
+        renderers: each with a test picture drawn.
+        extras: whether each is installed whole.
+    """
+
+    meshstyle: str
+    python: str
+    system: str
+    cores: int
+    torch: Check
+    threads: int
+    device: str
+    weights: Check
+    paintings: Check
+    renderer: str
+    renderers: dict[str, Check] = field(default_factory=dict)
+    extras: dict[str, Check] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def diagnose() -> Diagnosis:
+    """Look around and try things. Nothing is raised for what does not work."""
+    from importlib.metadata import version
+
+    from .preview.choose import PLATFORMS
+
+    torch_check = _tried(_torch)
+    threads, device = _torch_choice() if torch_check.works else (0, "")
+    renderers = {name: _tried_platform(name) for name in PLATFORMS} | {"rays": _tried(_rays)}
+    return Diagnosis(
+        meshstyle=version("meshstyle"),
+        python=f"{platform.python_version()} ({sys.executable})",
+        system=platform.platform(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        torch=torch_check,
+        threads=threads,
+        device=device,
+        weights=_tried(_weights),
+        paintings=_tried(_paintings),
+        renderer=next((name for name, check in renderers.items() if check.works), "none"),
+        renderers=renderers,
+        extras={name: _extra(modules) for name, modules in EXTRAS.items()},
+    )
+
+
+def _tried(trial: Callable[[], str]) -> Check:
+    """What the trial tells, or why it failed."""
+    started = time.perf_counter()
+    try:
+        detail, works = trial(), True
+    except MeshStyleError as error:
+        detail, works = f"{error.cause}. {error.remedy}", False
+    except Exception as error:  # a broken installation can fail in any way
+        detail, works = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", False
+    return Check(works, detail, round(time.perf_counter() - started, 3))
+
+
+def _torch() -> str:
+    import torch
+
+    kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    found = ["cpu", *(name for name, there in kinds.items() if there)]
+    return f"{torch.__version__}, devices: {', '.join(found)}"
+
+
+def _torch_choice() -> tuple[int, str]:
+    import torch
+
+    from .machine import choose_device
+
+    return torch.get_num_threads(), str(choose_device("auto"))
+
+
+def _weights() -> str:
+    from .solver.weights import load_weights
+
+    count = sum(kernel.numel() for kernel in load_weights("bundled").kernels)
+    return f"bundled VGG-19, {count / 1e6:.1f} million weights"
+
+
+def _paintings() -> str:
+    from .shipped import styles
+
+    return f"{len(styles())} paintings: {', '.join(painting.name for painting in styles())}"
+
+
+def _rays() -> str:
+    from .preview.gl_probe import SIZE, ProbeScene, draw_test
+    from .preview.ray_renderer import RayRenderer
+
+    scene = ProbeScene()
+    if not draw_test(RayRenderer(scene, (SIZE, SIZE), unlit=True), scene):
+        raise RuntimeError("it draws wrong pictures")
+    return "Embree"
+
+
+def _tried_platform(name: str) -> Check:
+    from .preview.choose import try_platform
+
+    started = time.perf_counter()
+    trial = try_platform(name)
+    return Check(not trial.error, trial.error or trial.device, round(time.perf_counter() - started, 3))
+
+
+def _extra(modules: tuple[str, ...]) -> Check:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    return Check(not missing, f"missing: {', '.join(missing)}" if missing else ", ".join(modules))
