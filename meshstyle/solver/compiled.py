@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,9 +50,9 @@ def load_kernels() -> Compiled:
             convolve, fresh = _compile(folder)
             _check(convolve)
             return Compiled(convolve, fresh, time.monotonic() - began)
-        except Exception as error:  # numba missing, at odds with numpy or the machine; a damaged or full folder
+        except Exception as error:  # numba is missing or broken, or the folder damaged or full
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            _LOG.warning("no compiled convolution (cached in: %s): %s", folder, reason)
+            _LOG.info("no compiled convolution (cached in: %s): %s", folder, reason)
     return Compiled(None, False, time.monotonic() - began, reason)
 
 
@@ -79,8 +80,9 @@ def _compile(folder: Path | None) -> tuple[Callable[..., None], bool]:
 @contextmanager
 def _numba_caches_in(folder: Path) -> Iterator[None]:
     """numba decides where to cache when a function is decorated, by a setting that is otherwise left alone."""
-    from numba.core import config
+    from numba.core import config as module
 
+    config: Any = module
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)
     try:
@@ -104,7 +106,9 @@ def _kernel_folder() -> Path | None:
 
         from . import winograd_kernels
 
-        sources = [Path(__file__).with_name(f"winograd_{name}.py").read_bytes() for name in ("kernels", "vectors")]
+        sources = [
+            Path(__file__).with_name(f"winograd_{name}.py").read_bytes() for name in ("kernels", "vectors")
+        ]
         facts = (numba.__version__, llvmlite.__version__, sys.version, winograd_kernels.machine())
         digest = hashlib.sha256(b"".join(sources) + repr(facts).encode()).hexdigest()
         folder = root / "numba" / digest[:16]

@@ -26,7 +26,14 @@ from .compiled import load_kernels
 from .workers import share_out
 
 LANES = 16  # channels are filled up to a multiple of what the kernels take at once
-_G = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
+_G = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
 BLOCK = 6  # tiles they multiply at once
 _AT_ONCE = 1 << 20  # bytes of transformed tiles and products that are worked on together
 _TILES = (48, 192)  # the least and the most tiles worked on together
@@ -84,7 +91,7 @@ class WinogradConvolution:
 
         The result lies in memory channels last.
         """
-        result: torch.Tensor = _Rectified.apply(x, self, pooled)  # type: ignore[no-untyped-call]
+        result: torch.Tensor = _Rectified.apply(x, self, pooled)
         return result
 
     @cached_property

@@ -212,7 +212,9 @@ class Scratch(NamedTuple):
 def make_scratch(tiles: int, inputs: int, outputs: int) -> Scratch:
     """For so many tiles (a multiple of BLOCK) and channels (multiples of LANES)."""
     # Rows whose distance is a power of two would share a few lines of the cache: one vector more avoids that.
-    before, after = (np.empty((TILE * TILE, tiles * channels + LANES), np.float32) for channels in (inputs, outputs))
+    before, after = (
+        np.empty((TILE * TILE, tiles * channels + LANES), np.float32) for channels in (inputs, outputs)
+    )
     blank, dump = (np.zeros(max(inputs, outputs), np.float32) for _ in range(2))
     return Scratch(before, after, np.empty((2, TILE * TILE), np.int64), blank, dump)
 

@@ -7,6 +7,7 @@ loops over channels came out five times slower. What they read and write is give
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from llvmlite import ir
@@ -32,7 +33,9 @@ def out_of(m: Sequence[Any]) -> list[Any]:
     return [m[0] + a + c, b + 2 * e, a + 4 * c, b + 8 * e + m[5]]
 
 
-def both_ways(transform: Callable[[Sequence[Any]], list[Any]], tile: Sequence[Sequence[Any]]) -> list[list[Any]]:
+def both_ways(
+    transform: Callable[[Sequence[Any]], list[Any]], tile: Sequence[Sequence[Any]]
+) -> list[list[Any]]:
     """The transform along the columns of a 6×6 tile, then along its rows."""
     columns = [transform([row[j] for row in tile]) for j in range(TILE)]
     return [transform([column[i] for column in columns]) for i in range(len(columns[0]))]
@@ -131,7 +134,7 @@ def input_program(masked: bool) -> Any:
                 return _Vector(builder, found)
 
             made = both_ways(into, _in_rows([value(number) for number in range(TILE * TILE)]))
-            for vector, place in zip(sum(made, []), _every(builder, target, apart, TILE * TILE), strict=True):
+            for vector, place in zip(chain(*made), _every(builder, target, apart, TILE * TILE), strict=True):
                 memory.store(vector.value, place)
             return context.get_dummy_value()
 
@@ -173,7 +176,7 @@ def output_program(rectified: bool, pooled: bool) -> Any:
                     [0.25 * ((a[j] + a[j + 1]) + (b[j] + b[j + 1])) for j in (0, 2)]
                     for a, b in ((made[0], made[1]), (made[2], made[3]))
                 ]
-            for number, vector in enumerate(sum(made, [])):
+            for number, vector in enumerate(chain(*made)):
                 memory.store(vector.value, memory.entry(targets, number))
             return context.get_dummy_value()
 
@@ -194,9 +197,10 @@ def product_program(strips: int) -> Any:
         def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
             rows, row_step, columns, strip_step, depth, target, step = arguments
             cells = [
-                [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(strips)] for _ in range(BLOCK)
+                [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(strips)]
+                for _ in range(BLOCK)
             ]
-            for cell in sum(cells, []):
+            for cell in chain(*cells):
                 builder.store(_floats(0.0), cell)
             with cgutils.for_range(builder, depth, intp=_LONG) as loop:
                 at_row, at_column = (_Memory(builder, builder.mul(loop.index, _long(n))) for n in (1, LANES))
