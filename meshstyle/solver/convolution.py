@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
+from ..compiled.load import load_kernels
 from ..errors import UsageError
-from .compiled import load_kernels
 from .weights import VGGWeights
 from .winograd import WinogradConvolution
 
@@ -21,6 +21,7 @@ POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
 _LEAST_WORK = 1 << 22  # multiplications over 9 (pixels × channels in × out): less is done sooner by torch
 
 
+@runtime_checkable
 class Convolution(Protocol):
     """One layer: ReLU(x ∗ kernel + bias), padded to the size of x, and pooled where that is asked for."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..common_settings import CommonSettings
+from ..compiled.load import load_kernels
 from ..progress import Progress, ProgressCallback
-from .compiled import load_kernels
 from .vgg import VGG19
 from .weights import load_weights
 

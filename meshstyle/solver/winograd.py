@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch.autograd.function import once_differentiable
 
-from .compiled import load_kernels
+from ..compiled.load import load_kernels
 from .workers import share_out
 
 LANES = 16  # channels are filled up to a multiple of what the kernels take at once
@@ -193,7 +193,7 @@ _kept = threading.local()
 
 def _scratch(tiles: int, inputs: int, outputs: int) -> Any:
     """This thread's memory for such tiles. The last few kinds are kept."""
-    from .winograd_kernels import make_scratch
+    from ..compiled.winograd_kernels import make_scratch
 
     if not hasattr(_kept, "scratch"):
         _kept.scratch = lru_cache(maxsize=_KINDS)(make_scratch)
@@ -202,7 +202,7 @@ def _scratch(tiles: int, inputs: int, outputs: int) -> Any:
 
 def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result) -> None:
     """Fill `result` piece by piece, on as many threads as torch has."""
-    from .winograd_kernels import Piece
+    from ..compiled.winograd_kernels import Piece
 
     convolve = load_kernels().convolve
     assert convolve is not None
