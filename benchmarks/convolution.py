@@ -7,7 +7,7 @@ Both are timed in turn in one process, and medians compared, so that other work 
 means something with one thread only. Each layer is its convolution, bias, ReLU and, where one follows, average
 pooling; backward is the gradient in its input. A unit is the forward and backward pass to relu4_1.
 
-`--memory` prints the peak of resident memory of a process that does units in one of the two ways.
+`--rule` tells from how much work on Winograd's is faster. `--memory` prints the peak of resident memory of a process that does units in one of the two ways.
 """
 
 from __future__ import annotations
@@ -46,16 +46,21 @@ def alternate(
 
 
 def layer_jobs(layer: str, size: int) -> dict[str, Callable[[], None]]:
-    """Forward and backward of one layer, in both ways, on the size that a picture of `size` pixels has there."""
+    """Of one layer, on the size that a picture of `size` pixels has there."""
     block, number = int(layer[0]), int(layer[2])
     outputs = CHANNELS[block - 1]
     inputs = outputs if number > 1 else 3 if block == 1 else CHANNELS[block - 2]
+    return convolution_jobs(inputs, outputs, size >> (block - 1), "average" if layer in POOLED else None)
+
+
+def convolution_jobs(
+    inputs: int, outputs: int, side: int, pooling: str | None = None
+) -> dict[str, Callable[[], None]]:
+    """Forward and backward in both ways, on a picture of `side` pixels."""
     kernel = torch.randn(outputs, inputs, 3, 3) / (3 * inputs**0.5)
-    plain = TorchConvolution(kernel, torch.randn(outputs), replicate=layer == "1_1")
+    plain = TorchConvolution(kernel, torch.randn(outputs), replicate=inputs == 3)
     fast = FastConvolution(plain, always=True)
-    side = size >> (block - 1)
     ours = torch.rand(1, inputs, side, side, requires_grad=True)
-    pooling = "average" if layer in POOLED else None
     jobs: dict[str, Callable[[], None]] = {}
     for name, convolve in (("torch", plain), ("winograd", fast)):
         made = convolve(ours, pooling)
@@ -104,6 +109,7 @@ def main() -> None:
     arguments.add_argument("--threads", type=int)
     arguments.add_argument("--repeats", type=int, default=7)
     arguments.add_argument("--layers", action="store_true")
+    arguments.add_argument("--rule", action="store_true")
     arguments.add_argument("--memory", action="store_true")
     arguments.add_argument("--cpu-time", action="store_true")
     arguments.add_argument("--alone", help=argparse.SUPPRESS)
@@ -116,6 +122,8 @@ def main() -> None:
     clock = time.thread_time if given.cpu_time else time.perf_counter
     compiled = load_kernels()
     print(json.dumps({"compiled": compiled.fresh, "seconds": round(compiled.seconds, 2)}), flush=True)
+    if given.rule:
+        return rule(given.repeats, clock)
     for size in sizes:
         if given.memory:
             figures = {name: round(peak(name, size) / 1e6) for name in ("torch", "winograd")}
@@ -127,6 +135,19 @@ def main() -> None:
             times = alternate(layer_jobs(layer, size), given.repeats, clock)
             for way in (" forward", " backward"):
                 show(f"conv{layer}{way} at {size} px", times, way)
+
+
+def rule(repeats: int, clock: Callable[[], float]) -> None:
+    """Times faster than torch, forward and backward together, by channels and side."""
+    for inputs, outputs in ((3, 64), (64, 64), (128, 128), (256, 256), (512, 512)):
+        for side in (2, 4, 8, 16, 32, 64):
+            times = alternate(convolution_jobs(inputs, outputs, side), repeats, clock)
+            theirs, ours = (times[f"{n} forward"] + times[f"{n} backward"] for n in ("torch", "winograd"))
+            work = inputs * outputs * side**2 / 2**20
+            print(
+                f"{inputs:4} to {outputs:3}, side {side:3}: {work:8.2f} · 2²⁰ {theirs / ours:6.2f} times",
+                flush=True,
+            )
 
 
 def show(name: str, times: dict[str, float], way: str) -> None:

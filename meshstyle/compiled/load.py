@@ -121,7 +121,7 @@ def _kernel_folder() -> Path | None:
 
 def _check(convolve: Callable[..., None]) -> None:
     """The kernel that changes nothing must change nothing. Raises ArithmeticError."""
-    from .winograd_kernels import Piece, make_scratch
+    from .winograd_kernels import Piece, divide_scratch, scratch_size
     from .winograd_vectors import LANES
 
     middle = np.array([0, -1 / 6, 1 / 6, 1 / 12, -1 / 12, 0], np.float32)  # G g for g = (0, 1, 0)
@@ -130,6 +130,7 @@ def _check(convolve: Callable[..., None]) -> None:
     made, nothing = np.zeros_like(picture), np.empty(0, np.float32)
     no_mask = np.empty((0, 0, 0, 0), np.uint8)
     piece = Piece(5, 7, 5, 7, 1, 0, 0, 0, 2, 2, at_once=6, first=0, tiles=4, strip=0, strips=1)
-    convolve(piece, make_scratch(6, LANES, LANES), picture, no_mask, 1.0, matrices, nothing, made, no_mask)
+    scratch = divide_scratch(np.empty(scratch_size(6, LANES, LANES), np.float32), 6, LANES, LANES)
+    convolve(piece, scratch, picture, no_mask, 1.0, matrices, nothing, made, no_mask)
     if not np.allclose(made, picture, atol=1e-4):
         raise ArithmeticError("the compiled convolution is wrong")

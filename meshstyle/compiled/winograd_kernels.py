@@ -174,7 +174,7 @@ def _convolve(piece, scratch, source, mask, scale, matrices, bias, target, made_
     C and K stand for the numbers of channels filled up to multiples of LANES.
 
     Args:
-        scratch: from `make_scratch`, for `piece.at_once` tiles or more.
+        scratch: from `divide_scratch`, for `piece.at_once` tiles or more.
         source: (B, h, w, C) float32: a picture, or a gradient that a ReLU's mask, and pooling, come before.
         mask: (B, H, W, C) uint8, what that ReLU let through; of size 0: nothing is masked.
         scale: factor on what is masked.
@@ -209,14 +209,21 @@ class Scratch(NamedTuple):
     dump: np.ndarray
 
 
-def make_scratch(tiles: int, inputs: int, outputs: int) -> Scratch:
-    """For so many tiles (a multiple of BLOCK) and channels (multiples of LANES)."""
+def scratch_size(tiles: int, inputs: int, outputs: int) -> int:
+    """Floats that `divide_scratch` needs."""
+    return TILE * TILE * (tiles * (inputs + outputs) + 2 * LANES) + 2 * max(inputs, outputs) + 4 * TILE * TILE
+
+
+def divide_scratch(room: np.ndarray, tiles: int, inputs: int, outputs: int) -> Scratch:
+    """Memory for so many tiles (a multiple of BLOCK) and channels (multiples of LANES), cut from a flat array."""
     # Rows whose distance is a power of two would share a few lines of the cache: one vector more avoids that.
-    before, after = (
-        np.empty((TILE * TILE, tiles * channels + LANES), np.float32) for channels in (inputs, outputs)
-    )
-    blank, dump = (np.zeros(max(inputs, outputs), np.float32) for _ in range(2))
-    return Scratch(before, after, np.empty((2, TILE * TILE), np.int64), blank, dump)
+    before, after = (tiles * channels + LANES for channels in (inputs, outputs))
+    sizes = (TILE * TILE * before, TILE * TILE * after, 4 * TILE * TILE, *[max(inputs, outputs)] * 2)
+    ends = np.cumsum(sizes)
+    parts = [room[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    tables, blank = parts[2].view(np.int64).reshape(2, -1), parts[3]
+    blank[:] = 0
+    return Scratch(parts[0].reshape(-1, before), parts[1].reshape(-1, after), tables, blank, parts[4])
 
 
 def compile_convolution(cached: bool) -> tuple[Callable[..., None], bool]:

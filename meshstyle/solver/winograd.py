@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -39,7 +40,6 @@ _AT_ONCE = 1 << 20  # bytes of transformed tiles and products that are worked on
 _TILES = (48, 192)  # the least and the most tiles worked on together
 _PIECES = 4  # for each thread: other programs may slow one of them down
 _NARROW = 4  # strips: where there are fewer tiles than threads could use, pieces are at least this wide
-_KINDS = 8  # of scratch memory kept by each thread
 _NO_MASK = torch.empty(0, 0, 0, 0, dtype=torch.uint8)
 
 
@@ -151,9 +151,14 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "
     with zeros."""
     outputs, inputs = kernel.shape[:2]
     g = torch.tensor(_G, dtype=torch.float64)
-    filled = F.pad(kernel.double(), (0, 0, 0, 0, 0, 0, 0, -outputs % LANES))
-    products = torch.kron(g, g) @ filled.permute(2, 3, 0, 1).reshape(9, -1)
-    return products.view(36, -1, LANES, inputs).transpose(2, 3).float().contiguous()
+    filled = (
+        F.pad(kernel.double(), (0, 0, 0, 0, 0, 0, 0, -outputs % LANES)).permute(2, 3, 0, 1).reshape(9, -1)
+    )
+    made = torch.empty(36, filled.shape[1] // inputs // LANES, inputs, LANES)
+    for row in range(6):  # at once they would need twice the room of the result
+        products = (torch.kron(g[row : row + 1], g) @ filled).view(6, -1, LANES, inputs)
+        made[6 * row : 6 * row + 6] = products.transpose(2, 3)
+    return made
 
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -192,12 +197,14 @@ _kept = threading.local()
 
 
 def _scratch(tiles: int, inputs: int, outputs: int) -> Any:
-    """This thread's memory for such tiles. The last few kinds are kept."""
-    from ..compiled.winograd_kernels import make_scratch
+    """This thread's memory for so many tiles. It is kept, and grows to what the largest job needs."""
+    from ..compiled.winograd_kernels import divide_scratch, scratch_size
 
-    if not hasattr(_kept, "scratch"):
-        _kept.scratch = lru_cache(maxsize=_KINDS)(make_scratch)
-    return _kept.scratch(tiles, inputs, outputs)
+    size = scratch_size(tiles, inputs, outputs)
+    if size > len(getattr(_kept, "room", ())):
+        _kept.room = None  # the old memory first
+        _kept.room = np.empty(size, np.float32)
+    return divide_scratch(_kept.room, tiles, inputs, outputs)
 
 
 def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result) -> None:
