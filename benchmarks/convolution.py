@@ -7,7 +7,8 @@ Both are timed in turn in one process, and medians compared, so that other work 
 means something with one thread only. Each layer is its convolution, bias, ReLU and, where one follows, average
 pooling; backward is the gradient in its input. A unit is the forward and backward pass to relu4_1.
 
-`--rule` tells from how much work on Winograd's is faster. `--memory` prints the peak of resident memory of a process that does units in one of the two ways.
+`--rule` tells from how much work on Winograd's is faster. `--memory` prints the peak of resident memory of a process
+that does units in one of the two ways.
 """
 
 from __future__ import annotations
