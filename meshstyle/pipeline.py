@@ -30,6 +30,7 @@ from .solver.paintings import load_painting
 from .solver.rung import RAYS
 from .solver.starts import starting_picture
 from .solver.texture_solver import TextureSolver
+from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
 from .surface.build import build_surface
 from .surface.contract import Atlas, Surface
