@@ -23,6 +23,7 @@ from ..settings import Settings
 from ..shipped import find_style
 from ..solver.network import make_network
 from ..solver.paintings import load_painting
+from ..solver.vgg import VGG19
 from .labelled import GAP, Sheet, label
 from .page import direction
 from .painted import Looks
