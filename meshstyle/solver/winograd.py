@@ -110,7 +110,7 @@ class WinogradConvolution:
         outputs = self._kernel.shape[0]
         full = (batch, height, width, len(self._bias))
         mask = torch.empty(full, dtype=torch.uint8) if masked else _NO_MASK
-        made = torch.empty(batch, height // 2, width // 2, full[3]) if pooled else torch.empty(full)
+        made = x.new_empty((batch, height // 2, width // 2, full[3]) if pooled else full)
         job = _Job(_channels_last(x), _NO_MASK, (height, width), 1, self.replicate)
         _convolve(job, self._forward_matrices, _Result(made, mask, self._bias, pooled))
         return made[..., :outputs].permute(0, 3, 1, 2), mask
@@ -121,9 +121,9 @@ class WinogradConvolution:
         inputs = self._kernel.shape[1]
         # What was read beyond the border came from the border: its gradient is made first and then added there.
         around = 1 if self.replicate else 0
-        made = torch.empty(batch, height + 2 * around, width + 2 * around, inputs + -inputs % LANES)
+        made = gradient.new_empty(batch, height + 2 * around, width + 2 * around, inputs + -inputs % LANES)
         job = _Job(_channels_last(gradient), mask, (height, width), 1 + around, False, pooled)
-        _convolve(job, self._backward_matrices, _Result(made, _NO_MASK, torch.empty(0)))
+        _convolve(job, self._backward_matrices, _Result(made, _NO_MASK, gradient.new_empty(0)))
         made = made[..., :inputs]
         if self.replicate:
             made = _fold(_fold(made, 1), 2)
@@ -154,7 +154,7 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "
     filled = (
         F.pad(kernel.double(), (0, 0, 0, 0, 0, 0, 0, -outputs % LANES)).permute(2, 3, 0, 1).reshape(9, -1)
     )
-    made = torch.empty(36, filled.shape[1] // inputs // LANES, inputs, LANES)
+    made = kernel.new_empty(36, filled.shape[1] // inputs // LANES, inputs, LANES)
     for row in range(6):  # at once they would need twice the room of the result
         products = (torch.kron(g[row : row + 1], g) @ filled).view(6, -1, LANES, inputs)
         made[6 * row : 6 * row + 6] = products.transpose(2, 3)
