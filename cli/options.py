@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from meshstyle.common_settings import DEVICE_CHOICES, INITS, OPTIMIZERS, CommonSettings
+from meshstyle.common_settings import CONVOLUTIONS, DEVICE_CHOICES, INITS, OPTIMIZERS, CommonSettings
 from meshstyle.errors import UsageError
 from meshstyle.settings import (
     ATLAS_CHOICES,
@@ -118,6 +118,11 @@ MODEL_SETTINGS: Texts = {
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
     "threads": ("N", "CPU threads.", "torch's choice"),
+    "convolution": (
+        "|".join(CONVOLUTIONS),
+        "How the CPU convolves: winograd takes a quarter of the multiplications; auto uses it where it is faster.",
+        "",
+    ),
     "weights": (
         "bundled|torchvision|FILE",
         "The VGG-19 to see with; FILE is .pth, .safetensors or .h5. Only torchvision uses the network.",

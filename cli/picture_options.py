@@ -66,7 +66,7 @@ _SHARED = (
     "tv_weight",
     "optimizer",
 )
-_LAST = ("seed", "device", "threads", "weights")
+_LAST = ("seed", "device", "threads", "convolution", "weights")
 PICTURE_SETTINGS: Texts = {
     "size": (
         "PIXELS",

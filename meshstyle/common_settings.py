@@ -12,6 +12,7 @@ from .errors import UsageError
 OPTIMIZERS = ("adam", "lbfgs")
 INITS = ("color-matched", "content", "noise")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
+CONVOLUTIONS = ("auto", "torch", "winograd")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class CommonSettings:
         seed: same seed, machine and thread count give the same bytes.
         device: `auto` takes a GPU where torch finds one.
         threads: CPU threads; None leaves it to torch.
+        convolution: `torch`: the library's; `winograd`: ours, on the CPU; `auto`: ours where it is faster.
         weights: `bundled`, `torchvision`, or a path to a .pth, .safetensors or .h5 file of VGG-19.
     """
 
@@ -54,6 +56,7 @@ class CommonSettings:
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
+    convolution: str = "auto"
     weights: str = "bundled"
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class CommonSettings:
         if self.optimizer is not None:
             check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("device", self.device, DEVICE_CHOICES)
+        check_choice("convolution", self.convolution, CONVOLUTIONS)
         check_range("iterations", self.iterations, 0, 100_000)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_range("threads", self.threads, 1, 1024)

@@ -21,12 +21,11 @@ from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .shipped import find_style
 from .solver.layers import CELL
+from .solver.network import make_network
 from .solver.paintings import load_painting
 from .solver.photo import Photo, check_same_shape, long_side, photo_of
 from .solver.picture_solver import Painted, PictureSolver
 from .solver.starts import starting_file
-from .solver.vgg import VGG19
-from .solver.weights import load_weights
 
 _ENLARGED = 1.5  # how much a picture is enlarged before that is worth a note
 
@@ -133,7 +132,7 @@ def stylize_image(
     settings = _settings(settings, overrides)
     device = choose_device(settings.device)
     job = _read(Path(photo), styles, output, settings, mask)
-    network = VGG19(load_weights(settings.weights), device, settings.pooling)
+    network = make_network(settings, device, progress, settings.pooling)
     check_writable(job.plan.output)
     saved: list[Path] = []
 

@@ -25,13 +25,13 @@ from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms
 from .solver.ladder import Ladder, Solution
+from .solver.network import make_network
 from .solver.paintings import load_painting
 from .solver.rung import RAYS
 from .solver.starts import starting_picture
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
-from .solver.weights import load_weights
 from .surface.build import build_surface
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
@@ -99,7 +99,7 @@ def stylize(
     device = choose_device(settings.device)
     painting = load_painting(picture).to(device)
     starting_picture(settings.init)
-    network = VGG19(load_weights(settings.weights), device)
+    network = make_network(settings, device, progress)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
     with open_preview(preview, model, output, picture, record) as live:

@@ -66,7 +66,7 @@ def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
     """torch alone takes seconds. A fresh interpreter, since this one has everything loaded."""
     program = (
         f"import sys; from meshstyle.cli.main import main; code = main(['{command}', '--help']);"
-        "print(code, [n for n in ('torch', 'numpy', 'scipy', 'trimesh', 'PIL') if n in sys.modules])"
+        "print(code, [n for n in ('torch', 'numpy', 'numba', 'scipy', 'trimesh', 'PIL') if n in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

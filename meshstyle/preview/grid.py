@@ -21,9 +21,9 @@ from ..places import check_writable
 from ..progress import Progress, ProgressCallback, ignore
 from ..settings import Settings
 from ..shipped import find_style
+from ..solver.network import make_network
 from ..solver.paintings import load_painting
 from ..solver.vgg import VGG19
-from ..solver.weights import load_weights
 from .labelled import GAP, Sheet, label
 from .page import direction
 from .painted import Looks
@@ -97,7 +97,7 @@ def make_grid(
     pictures = [find_style(str(style)) for style in styles]
     device = choose_device(settings.device)
     paintings = [load_painting(picture).to(device) for picture in pictures]
-    network = VGG19(load_weights(settings.weights), device)
+    network = make_network(settings, device, progress)
     check_writable(output)
     with limited_threads(settings.threads):
         scene = prepare(model, runs[0], progress)

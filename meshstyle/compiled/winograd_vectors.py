@@ -1,0 +1,220 @@
+"""The innermost programs of Winograd's F(4×4, 3×3), as vectors of LLVM. Importing this module imports numba.
+
+They are built from vectors of `LANES` channels, which LLVM maps to the registers that the machine has: numba's own
+loops over channels came out five times slower. What they read and write is given by addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16  # channels per vector: one register of AVX-512; LLVM splits it where registers are smaller
+TILE, STEP = 6, 4  # a tile's side before and after; tiles overlap by two pixels
+BLOCK = 6  # tiles that are multiplied at once
+
+
+def into(d: Sequence[Any]) -> list[Any]:
+    """Bᵀ d, six values to six (Lavin & Gray 2016, section 4.3)."""
+    a, b = d[4] - 4 * d[2], d[3] - 4 * d[1]
+    c, e = d[4] - d[2], 2 * (d[3] - d[1])
+    return [4 * d[0] - 5 * d[2] + d[4], a + b, a - b, c + e, c - e, 4 * d[1] - 5 * d[3] + d[5]]
+
+
+def out_of(m: Sequence[Any]) -> list[Any]:
+    """Aᵀ m, six values to four."""
+    a, b, c, e = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
+    return [m[0] + a + c, b + 2 * e, a + 4 * c, b + 8 * e + m[5]]
+
+
+def both_ways(
+    transform: Callable[[Sequence[Any]], list[Any]], tile: Sequence[Sequence[Any]]
+) -> list[list[Any]]:
+    """The transform along the columns of a 6×6 tile, then along its rows."""
+    columns = [transform([row[j] for row in tile]) for j in range(TILE)]
+    return [transform([column[i] for column in columns]) for i in range(len(columns[0]))]
+
+
+_FLOAT, _BYTE, _LONG = ir.FloatType(), ir.IntType(8), ir.IntType(64)
+_FLOATS, _BYTES = ir.VectorType(_FLOAT, LANES), ir.VectorType(_BYTE, LANES)
+_FIRST_LANE = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+_FUSE = ("contract",)  # a product and a sum may be one instruction
+
+
+def _long(value: int) -> ir.Constant:
+    return ir.Constant(_LONG, value)
+
+
+def _floats(value: float) -> ir.Constant:
+    return ir.Constant(_FLOATS, [ir.Constant(_FLOAT, value)] * LANES)
+
+
+def _spread(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
+    """One number in all lanes."""
+    vector = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, _long(0))
+    return builder.shuffle_vector(vector, vector, _FIRST_LANE)
+
+
+class _Vector:
+    """A vector of the program being built, with the operators that the transforms need."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: _Vector) -> _Vector:
+        return _Vector(self.builder, self.builder.fadd(self.value, other.value, flags=_FUSE))
+
+    def __sub__(self, other: _Vector) -> _Vector:
+        return _Vector(self.builder, self.builder.fsub(self.value, other.value, flags=_FUSE))
+
+    def __rmul__(self, factor: float) -> _Vector:
+        return _Vector(self.builder, self.builder.fmul(_floats(factor), self.value, flags=_FUSE))
+
+
+class _Memory:
+    """Loads and stores at an address plus a number of values."""
+
+    def __init__(self, builder: ir.IRBuilder, values: ir.Value) -> None:
+        self.builder = builder
+        self._bytes, self._floats = values, builder.mul(values, _long(4))
+
+    def _pointer(self, address: ir.Value, kind: ir.Type) -> ir.Value:
+        offset = self._bytes if kind is _BYTES else self._floats
+        return self.builder.inttoptr(self.builder.add(address, offset), ir.PointerType(kind))
+
+    def load(self, address: ir.Value, kind: ir.Type = _FLOATS) -> ir.Value:
+        value = self.builder.load(self._pointer(address, kind))
+        value.align = 1 if kind is _BYTES else 4
+        return value
+
+    def store(self, value: ir.Value, address: ir.Value) -> None:
+        done = self.builder.store(value, self._pointer(address, value.type))
+        done.align = 1 if value.type is _BYTES else 4
+
+    def entry(self, table: ir.Value, number: int) -> ir.Value:
+        """An address out of a table."""
+        place = self.builder.add(table, _long(8 * number))
+        return self.builder.load(self.builder.inttoptr(place, ir.PointerType(_LONG)))
+
+
+def _every(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, count: int) -> list[ir.Value]:
+    """Addresses `step` bytes apart."""
+    return [builder.add(address, builder.mul(step, _long(number))) for number in range(count)]
+
+
+def _in_rows(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[TILE * i : TILE * (i + 1)] for i in range(TILE)]
+
+
+def input_program(masked: bool) -> Any:
+    """Transforms LANES channels of one tile.
+
+    Its arguments: a table of 36 addresses of values; one of mask bytes; a factor on what the mask lets through; the
+    channel; the address of the first of 36 results; bytes from one result to the next.
+    """
+
+    @intrinsic
+    def program(_context, sources, masks, scale, channel, target, apart):  # type: ignore[no-untyped-def]
+        def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+            sources, masks, scale, channel, target, apart = arguments
+            memory, scales = _Memory(builder, channel), _spread(builder, scale)
+
+            def value(number: int) -> _Vector:
+                found = memory.load(memory.entry(sources, number))
+                if masked:
+                    bits = memory.load(memory.entry(masks, number), _BYTES)
+                    passed = builder.icmp_unsigned("!=", bits, ir.Constant(_BYTES, [0] * LANES))
+                    found = builder.select(passed, builder.fmul(found, scales), _floats(0.0))
+                return _Vector(builder, found)
+
+            made = both_ways(into, _in_rows([value(number) for number in range(TILE * TILE)]))
+            for vector, place in zip(chain(*made), _every(builder, target, apart, TILE * TILE), strict=True):
+                memory.store(vector.value, place)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.float32, *[types.intp] * 3), build
+
+    return program
+
+
+def output_program(rectified: bool, pooled: bool) -> Any:
+    """Makes LANES channels of 4×4 results; adds the bias, rectifies, masks and pools them.
+
+    Its arguments: the address of the first of 36 products; bytes from one to the next; the address of the bias; the
+    channel; a table of 16 (4 if pooled) addresses for results; one of 16 for mask bytes.
+    """
+
+    @intrinsic
+    def program(_context, source, apart, bias, channel, targets, masks):  # type: ignore[no-untyped-def]
+        def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+            source, apart, bias, channel, targets, masks = arguments
+            memory, zero = _Memory(builder, channel), _floats(0.0)
+
+            def finished(vector: _Vector, number: int) -> _Vector:
+                if not rectified:
+                    return vector
+                value = (vector + _Vector(builder, memory.load(bias))).value
+                passed = builder.fcmp_ordered(">", value, zero)
+                memory.store(builder.zext(passed, _BYTES), memory.entry(masks, number))
+                # Written so that what is not a number stays so, as in torch.
+                return _Vector(builder, builder.select(builder.fcmp_ordered("<", value, zero), zero, value))
+
+            places = _every(builder, source, apart, TILE * TILE)
+            tile = _in_rows([_Vector(builder, memory.load(place)) for place in places])
+            made = [
+                [finished(vector, STEP * i + j) for j, vector in enumerate(row)]
+                for i, row in enumerate(both_ways(out_of, tile))
+            ]
+            if pooled:
+                made = [
+                    [0.25 * ((a[j] + a[j + 1]) + (b[j] + b[j + 1])) for j in (0, 2)]
+                    for a, b in ((made[0], made[1]), (made[2], made[3]))
+                ]
+            for number, vector in enumerate(chain(*made)):
+                memory.store(vector.value, memory.entry(targets, number))
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 6), build
+
+    return program
+
+
+def product_program(strips: int) -> Any:
+    """Multiplies BLOCK rows of a matrix with `strips` strips of LANES columns of another, all sums in registers.
+
+    Its arguments: the address of the rows, bytes from one to the next; the address of the strips, bytes from one to
+    the next; how many products are summed; the address of the results, bytes from one row to the next.
+    """
+
+    @intrinsic
+    def program(_context, rows, row_step, columns, strip_step, depth, target, step):  # type: ignore[no-untyped-def]
+        def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+            rows, row_step, columns, strip_step, depth, target, step = arguments
+            cells = [
+                [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(strips)]
+                for _ in range(BLOCK)
+            ]
+            for cell in chain(*cells):
+                builder.store(_floats(0.0), cell)
+            with cgutils.for_range(builder, depth, intp=_LONG) as loop:
+                at_row, at_column = (_Memory(builder, builder.mul(loop.index, _long(n))) for n in (1, LANES))
+                right = [at_column.load(place) for place in _every(builder, columns, strip_step, strips)]
+                for place, row in zip(_every(builder, rows, row_step, BLOCK), cells, strict=True):
+                    left = _spread(builder, at_row.load(place, _FLOAT))
+                    for vector, cell in zip(right, row, strict=True):
+                        product = builder.fmul(left, vector, flags=_FUSE)
+                        builder.store(builder.fadd(builder.load(cell), product, flags=_FUSE), cell)
+            for place, row in zip(_every(builder, target, step, BLOCK), cells, strict=True):
+                for strip, cell in enumerate(row):
+                    _Memory(builder, _long(LANES * strip)).store(builder.load(cell), place)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 7), build
+
+    return program

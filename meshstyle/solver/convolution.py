@@ -1,0 +1,104 @@
+"""Which convolution a network's layers use: torch's own, or Winograd's where that is faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+
+from ..compiled.load import load_kernels
+from ..errors import UsageError
+from .weights import VGGWeights
+from .winograd import WinogradConvolution
+
+POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "average": F.avg_pool2d,
+    "max": F.max_pool2d,
+}
+_LEAST_WORK = 1 << 21  # pixels × channels in × channels out; torch does less sooner (benchmarks/README.md)
+
+
+@runtime_checkable
+class Convolution(Protocol):
+    """One layer: ReLU(x ∗ kernel + bias), padded to the size of x, and pooled where that is asked for."""
+
+    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
+        """(B, C, H, W) to (B, K, H, W), or with `pooling`, a key of POOLINGS, to (B, K, H/2, W/2)."""
+        ...
+
+
+class TorchConvolution:
+    """By torch, on any device."""
+
+    def __init__(
+        self, kernel: Float[torch.Tensor, "K C 3 3"], bias: Float[torch.Tensor, "K"], replicate: bool
+    ) -> None:
+        """`replicate`: pad with the border's pixels instead of zeros."""
+        self.kernel, self.bias, self.replicate = kernel, bias, replicate
+
+    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
+        x = x.contiguous()  # what a Winograd layer made lies channels last, which torch is slower with
+        if self.replicate:
+            made = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, self.bias)
+        else:
+            made = F.conv2d(x, self.kernel, self.bias, padding=1)
+        return pool(F.relu(made), pooling)
+
+
+class FastConvolution:
+    """By Winograd's algorithm for float32 on the CPU, elsewhere by torch."""
+
+    def __init__(self, plain: TorchConvolution, always: bool) -> None:
+        """`always`: even where torch would be faster."""
+        self._plain, self._least = plain, 0 if always else _LEAST_WORK
+        self._fast = WinogradConvolution(plain.kernel, plain.bias, plain.replicate)
+
+    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
+        if not self._suits(x):
+            return self._plain(x, pooling)
+        fused = pooling == "average"
+        made = self._fast(x, fused)
+        return made if fused else pool(made, pooling)
+
+    def _suits(self, x: torch.Tensor) -> bool:
+        if x.device.type != "cpu" or x.dtype != torch.float32:
+            return False
+        return x[:, 0].numel() * self._plain.kernel[:, :, 0, 0].numel() >= self._least
+
+
+def pool(x: Float[torch.Tensor, "B C H W"], pooling: str | None) -> torch.Tensor:
+    """2×2, in the manner of that name; None leaves `x` as it is."""
+    return x if pooling is None else POOLINGS[pooling](x, 2)
+
+
+def make_convolutions(weights: VGGWeights, device: torch.device, choice: str) -> list[Convolution]:
+    """The layers of a network, the first padded by replication, the others by zeros.
+
+    Args:
+        choice: `torch`; `winograd`: by Winograd's algorithm, whether it is faster or not; or `auto`: where it is.
+
+    Raises UsageError where `winograd` cannot be had.
+    """
+    plain = [
+        TorchConvolution(kernel.to(device), bias.to(device), replicate=number == 0)
+        for number, (kernel, bias) in enumerate(zip(weights.kernels, weights.biases, strict=True))
+    ]
+    if choice == "torch" or not _available(device, choice == "winograd"):
+        return list(plain)
+    return [FastConvolution(layer, choice == "winograd") for layer in plain]
+
+
+def _available(device: torch.device, demanded: bool) -> bool:
+    if device.type != "cpu":
+        if demanded:
+            cause = f"winograd works on the CPU only, not on {device.type}"
+            raise UsageError("convolution", cause, "Use auto or torch, or --device cpu.")
+        return False
+    compiled = load_kernels()
+    if compiled.convolve is None and demanded:
+        cause = f"winograd needs numba, which does not work here ({compiled.reason})"
+        raise UsageError("convolution", cause, "Use auto or torch, or install a numba that fits numpy.")
+    return compiled.convolve is not None

@@ -1,0 +1,29 @@
+"""The network that a run's settings ask for."""
+
+from __future__ import annotations
+
+import torch
+
+from ..common_settings import CommonSettings
+from ..compiled.load import load_kernels
+from ..progress import Progress, ProgressCallback
+from .vgg import VGG19
+from .weights import load_weights
+
+
+def make_network(
+    settings: CommonSettings, device: torch.device, progress: ProgressCallback, pooling: str = "average"
+) -> VGG19:
+    """VGG-19 with its weights and its convolution ready. Tells `progress` what compiling cost, where it was needed.
+
+    Raises WeightsError, and UsageError where the convolution asked for cannot be had.
+    """
+    network = VGG19(load_weights(settings.weights), device, pooling, settings.convolution)
+    if settings.convolution != "torch" and device.type == "cpu":
+        compiled = load_kernels()
+        if compiled.convolve is None:
+            progress(Progress("read", message=f"using torch's slower convolution: {compiled.reason}"))
+        elif compiled.fresh:
+            message = f"compiled the convolution for this machine in {compiled.seconds:.1f} s"
+            progress(Progress("read", message=message))
+    return network

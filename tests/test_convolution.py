@@ -1,0 +1,172 @@
+"""Which convolution is used, and that compiled code is found, made or done without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from meshstyle.compiled import load
+from meshstyle.compiled.load import Compiled
+from meshstyle.errors import UsageError
+from meshstyle.progress import Progress
+from meshstyle.settings import Settings
+from meshstyle.solver import convolution, network
+from meshstyle.solver.convolution import FastConvolution, TorchConvolution, make_convolutions
+from meshstyle.solver.network import make_network
+from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.weights import load_weights
+
+CPU = torch.device("cpu")
+NONE = Compiled(None, False, 0.1, "ImportError: no numba")
+
+
+def test_the_choice_is_kept() -> None:
+    weights = load_weights()
+    assert all(type(layer) is TorchConvolution for layer in make_convolutions(weights, CPU, "torch"))
+    for choice in ("auto", "winograd"):
+        assert all(type(layer) is FastConvolution for layer in make_convolutions(weights, CPU, choice))
+
+
+def test_a_network_is_torchs_unless_told_otherwise() -> None:
+    """`evaluate` makes its network so: its figures do not depend on how a picture was painted."""
+    assert all(type(layer) is TorchConvolution for layer in VGG19(load_weights())._convolutions)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_features_and_gradients_are_the_same(pooling: str) -> None:
+    layers = ["relu1_1", "relu2_2", "relu3_1", "relu4_1"]  # 2_2 is wanted and pooled, 1_2 only pooled
+    x = torch.rand(1, 3, 50, 37, generator=torch.Generator().manual_seed(3))
+    found = {}
+    for choice in ("torch", "winograd"):
+        picture = x.clone().requires_grad_()
+        features = VGG19(load_weights(), CPU, pooling, choice).features(picture, layers)
+        sum(value.square().mean() / value.detach().square().mean() for value in features.values()).backward()
+        found[choice] = [features[layer].detach() for layer in layers] + [picture.grad]
+    for ours, theirs in zip(found["winograd"], found["torch"], strict=True):
+        assert ours.shape == theirs.shape
+        assert float((ours - theirs).norm() / theirs.norm()) < 5e-3  # a ReLU near 0 may go the other way
+
+
+def layer_of(inputs: int, outputs: int) -> TorchConvolution:
+    return TorchConvolution(torch.randn(outputs, inputs, 3, 3), torch.randn(outputs), replicate=False)
+
+
+def test_torch_does_what_winograd_does_not_suit(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = layer_of(16, 16)
+    monkeypatch.setattr("meshstyle.solver.winograd.WinogradConvolution.__call__", None)
+    small = torch.randn(1, 16, 8, 8)
+    assert torch.equal(FastConvolution(plain, always=False)(small), plain(small))
+    double = TorchConvolution(plain.kernel.double(), plain.bias.double(), replicate=False)
+    wide = torch.randn(1, 16, 400, 400, dtype=torch.float64)
+    assert torch.equal(FastConvolution(double, always=True)(wide, "average"), double(wide, "average"))
+
+
+def test_without_compiled_code_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "load_kernels", lambda: NONE)
+    layers = make_convolutions(load_weights(), CPU, "auto")
+    assert all(type(layer) is TorchConvolution for layer in layers)
+    with pytest.raises(UsageError, match="ImportError: no numba"):
+        make_convolutions(load_weights(), CPU, "winograd")
+
+
+def test_other_devices_convolve_by_torch() -> None:
+    meta = torch.device("meta")
+    assert all(type(layer) is TorchConvolution for layer in make_convolutions(load_weights(), meta, "auto"))
+    with pytest.raises(UsageError, match="works on the CPU only, not on meta"):
+        make_convolutions(load_weights(), meta, "winograd")
+
+
+def test_numba_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "meshstyle.compiled.winograd_kernels", raising=False)
+    found = load.load_kernels.__wrapped__()
+    assert found.convolve is None
+    assert "numba" in found.reason
+
+
+def test_wrong_machine_code_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_compile", lambda _folder: (lambda *_: None, True))
+    found = load.load_kernels.__wrapped__()
+    assert found.convolve is None
+    assert found.reason == "ArithmeticError: the compiled convolution is wrong"
+
+
+def test_processes_share_a_cache_and_a_damaged_one_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "cache_folder", lambda: tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from meshstyle.compiled import load;"
+        "load.cache_folder = lambda: Path(sys.argv[1]); found = load.load_kernels();"
+        "print(found.convolve is not None, 'torch' in sys.modules, found.reason)"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate(timeout=120)[0] for process in both] == ["True False \n"] * 2
+    found = load.load_kernels.__wrapped__()
+    assert found.convolve is not None
+    assert not found.fresh
+    compiled = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
+    assert compiled
+    for path in compiled:
+        path.write_bytes(path.read_bytes()[:20])
+    found = load.load_kernels.__wrapped__()
+    assert found.convolve is not None
+    assert found.fresh
+
+
+def test_places_that_cannot_hold_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    for place in (tmp_path / "file", None):
+        monkeypatch.setattr(load, "cache_folder", lambda place=place: place)
+        assert load._kernel_folder() is None
+    monkeypatch.setattr(load, "cache_folder", lambda: tmp_path)
+    folder = load._kernel_folder()
+    assert folder is not None
+    assert folder.is_relative_to(tmp_path / "numba")
+    monkeypatch.setattr(load.os, "access", lambda *_: False)  # root may write everywhere
+    assert load._kernel_folder() is None
+
+
+def test_numbas_own_setting_is_left_as_it_was(tmp_path: Path) -> None:
+    from numba.core import config
+
+    before = config.CACHE_DIR
+    with load._numba_caches_in(tmp_path):
+        assert str(tmp_path) == config.CACHE_DIR
+    assert before == config.CACHE_DIR
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the place differs")
+def test_the_cache_lies_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load.cache_folder() == tmp_path / "meshstyle"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert load.cache_folder() == tmp_path / "home" / ".cache" / "meshstyle"
+
+
+@pytest.mark.parametrize(
+    ("compiled", "message"),
+    [
+        (Compiled(print, True, 3.14, ""), "compiled the convolution for this machine in 3.1 s"),
+        (Compiled(print, False, 0.3, ""), ""),
+        (NONE, "using torch's slower convolution: ImportError: no numba"),
+    ],
+)
+def test_people_are_told_what_compiling_cost(
+    compiled: Compiled, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (network, convolution):
+        monkeypatch.setattr(module, "load_kernels", lambda: compiled)
+    told: list[Progress] = []
+    make_network(Settings(), CPU, told.append)
+    assert [record.message for record in told] == ([message] if message else [])
+    make_network(Settings(convolution="torch"), CPU, told.append)
+    assert len(told) == bool(message)
