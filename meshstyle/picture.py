@@ -26,6 +26,7 @@ from .solver.paintings import load_painting
 from .solver.photo import Photo, check_same_shape, long_side, photo_of
 from .solver.picture_solver import Painted, PictureSolver
 from .solver.starts import starting_file
+from .solver.weights import load_weights
 
 _ENLARGED = 1.5  # how much a picture is enlarged before that is worth a note
 
@@ -132,8 +133,9 @@ def stylize_image(
     settings = _settings(settings, overrides)
     device = choose_device(settings.device)
     job = _read(Path(photo), styles, output, settings, mask)
-    network = make_network(settings, device, progress, settings.pooling)
+    weights = load_weights(settings.weights)
     check_writable(job.plan.output)
+    network = make_network(weights, settings, device, progress, settings.pooling)
     saved: list[Path] = []
 
     def save(step: int, picture: torch.Tensor) -> None:

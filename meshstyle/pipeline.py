@@ -32,6 +32,7 @@ from .solver.starts import starting_picture
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
+from .solver.weights import load_weights
 from .surface.build import build_surface
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
@@ -99,7 +100,7 @@ def stylize(
     device = choose_device(settings.device)
     painting = load_painting(picture).to(device)
     starting_picture(settings.init)
-    network = make_network(settings, device, progress)
+    weights = load_weights(settings.weights)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
     with open_preview(preview, model, output, picture, record) as live:
@@ -107,6 +108,7 @@ def stylize(
         with limited_threads(settings.threads):
             scene = prepare(model, settings, progress)
             live.show(scene)
+            network = make_network(weights, settings, device, progress)
             painted = paint(scene, painting, network, settings, progress)
             if painted.solution.interrupted and not partial:
                 raise KeyboardInterrupt

@@ -53,6 +53,7 @@ class Negative(Objective):
 @pytest.fixture(autouse=True)
 def negative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meshstyle.solver.ladder, "Objective", Negative)
+    monkeypatch.setattr(meshstyle.pipeline, "load_weights", lambda _: None)
     monkeypatch.setattr(meshstyle.pipeline, "make_network", lambda *_: VGG19.__new__(VGG19))
     monkeypatch.setattr(meshstyle.pipeline, "load_painting", lambda _: torch.full((1, 3, 64, 64), 0.5))
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 40),)))

@@ -166,7 +166,7 @@ def test_people_are_told_what_compiling_cost(
     for module in (network, convolution):
         monkeypatch.setattr(module, "load_kernels", lambda: compiled)
     told: list[Progress] = []
-    make_network(Settings(), CPU, told.append)
+    make_network(load_weights(), Settings(), CPU, told.append)
     assert [record.message for record in told] == ([message] if message else [])
-    make_network(Settings(convolution="torch"), CPU, told.append)
+    make_network(load_weights(), Settings(convolution="torch"), CPU, told.append)
     assert len(told) == bool(message)

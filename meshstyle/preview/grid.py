@@ -24,6 +24,7 @@ from ..shipped import find_style
 from ..solver.network import make_network
 from ..solver.paintings import load_painting
 from ..solver.vgg import VGG19
+from ..solver.weights import load_weights
 from .labelled import GAP, Sheet, label
 from .page import direction
 from .painted import Looks
@@ -97,7 +98,7 @@ def make_grid(
     pictures = [find_style(str(style)) for style in styles]
     device = choose_device(settings.device)
     paintings = [load_painting(picture).to(device) for picture in pictures]
-    network = make_network(settings, device, progress)
+    weights = load_weights(settings.weights)
     check_writable(output)
     with limited_threads(settings.threads):
         scene = prepare(model, runs[0], progress)
@@ -108,6 +109,7 @@ def make_grid(
         sheet.put_original(looks.original()[0])
         for row, picture in enumerate(pictures):
             sheet.put_style(row, read_picture(picture))
+        network = make_network(weights, settings, device, progress)
         stage = _Stage(scene, looks, network, progress)
         cells, interrupted = _run_all(stage, sheet, [str(style) for style in styles], paintings, runs)
     progress(Progress("write"))

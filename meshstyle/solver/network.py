@@ -8,17 +8,23 @@ from ..common_settings import CommonSettings
 from ..compiled.load import load_kernels
 from ..progress import Progress, ProgressCallback
 from .vgg import VGG19
-from .weights import load_weights
+from .weights import VGGWeights
 
 
 def make_network(
-    settings: CommonSettings, device: torch.device, progress: ProgressCallback, pooling: str = "average"
+    weights: VGGWeights,
+    settings: CommonSettings,
+    device: torch.device,
+    progress: ProgressCallback,
+    pooling: str = "average",
 ) -> VGG19:
-    """VGG-19 with its weights and its convolution ready. Tells `progress` what compiling cost, where it was needed.
+    """VGG-19 with its convolution ready. Tells `progress` what compiling cost, where it was needed.
 
-    Raises WeightsError, and UsageError where the convolution asked for cannot be had.
+    To be called when all that a user may have got wrong has been looked at: compiling takes seconds, and is news.
+
+    Raises UsageError where the convolution asked for cannot be had.
     """
-    network = VGG19(load_weights(settings.weights), device, pooling, settings.convolution)
+    network = VGG19(weights, device, pooling, settings.convolution)
     if settings.convolution != "torch" and device.type == "cpu":
         compiled = load_kernels()
         if compiled.convolve is None:
