@@ -27,12 +27,13 @@ from meshstyle.views.render import Renderer
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 SUFFIXES = (".glb", ".gltf", ".obj")
-MODELS = sorted(
+_FOUND = sorted(
     path
     for folder in (DATA, ROOT / "assets" / "models")
     for path in folder.rglob("*")
     if path.suffix in SUFFIXES and "broken" not in path.parts
 )
+MODELS = sorted({path.read_bytes(): path for path in _FOUND}.values())  # some ship and are test data too
 BROKEN = sorted(path for path in (DATA / "broken").rglob("*") if path.suffix in SUFFIXES)
 LIME = np.array([0.45, 0.95, 0.1])
 FAR = 0.3  # from lime, along any channel: a few steps of the optimizer, and rounding
