@@ -134,7 +134,10 @@ class Display:
 
 
 class PlainDisplay(Display):
-    """Lines for logs and pipes: one per stage, and one every few seconds within a long stage."""
+    """Lines for logs and pipes: one per stage, and one every few seconds within a long stage.
+
+    Reading goes without: what is wrong with a file then takes one line, and no other.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream, self.clock = stream, clock
@@ -142,7 +145,7 @@ class PlainDisplay(Display):
 
     def show(self, progress: Progress, changed: bool) -> None:
         now = self.clock()
-        if changed or now - self.last >= PLAIN_INTERVAL:
+        if progress.stage != "read" and (changed or now - self.last >= PLAIN_INTERVAL):
             self.last = now
             self.note(_line(progress))
         if progress.message:

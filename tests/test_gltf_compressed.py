@@ -28,8 +28,7 @@ NAMES = ("Fox_draco", "robot_meshopt")
 INSTALL = r"pip install 'meshstyle\[compressed\]'"
 
 
-@pytest.mark.parametrize("suffix", [".glb", ".gltf"])
-@pytest.mark.parametrize("unwrap", [False, True], ids=["keep", "unwrap"])
+@pytest.mark.parametrize(("unwrap", "suffix"), [(False, ".gltf"), (True, ".glb")], ids=["keep", "unwrap"])
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_come_back_plain(name: str, unwrap: bool, suffix: str, tmp_path: Path) -> None:
     source, output = VARIANTS / f"{name}.glb", tmp_path / f"out{suffix}"

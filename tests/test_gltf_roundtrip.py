@@ -52,8 +52,7 @@ def test_all_models_are_there() -> None:
     assert len(MODELS) >= 14
 
 
-@pytest.mark.parametrize("suffix", [".glb", ".gltf"])
-@pytest.mark.parametrize("unwrap", [False, True], ids=["keep", "unwrap"])
+@pytest.mark.parametrize(("unwrap", "suffix"), [(False, ".gltf"), (True, ".glb")], ids=["keep", "unwrap"])
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_round_trip(path: Path, unwrap: bool, suffix: str, tmp_path: Path) -> None:
     asset = load_asset(path)
