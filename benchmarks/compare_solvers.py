@@ -50,7 +50,8 @@ from meshstyle.surface.contract import Surface
 from meshstyle.surface.plan import plan_atlases
 from meshstyle.surface.seams import find_seams
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
-from meshstyle.views.render import Renderer, bilinear
+from meshstyle.views.filtering import bilinear
+from meshstyle.views.render import Renderer
 from meshstyle.views.tracing import Hits, Tracer
 from meshstyle.views.view import AMBIENT, HEADLIGHT
 
