@@ -19,7 +19,9 @@ from .options import Reporting
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from meshstyle.picture import PictureResult
     from meshstyle.progress import Progress
+    from meshstyle.results import Result
 
 STAGES = {
     "read": "reading",
@@ -211,6 +213,18 @@ class TerminalDisplay(Display):
 
     def close(self) -> None:
         self.bar.stop()
+
+
+def show_outcome(result: Result | PictureResult, display: Display, reporting: Reporting) -> None:
+    """What all runs tell of their results: the JSON where it was asked for, what was odd, and that it was stopped."""
+    if reporting.json:
+        emit_json(result.to_dict())
+    if reporting.quiet:
+        return
+    for warning in result.warnings:
+        display.note(f"note: {warning}")
+    if result.interrupted:
+        display.note("interrupted: this is the best result so far")
 
 
 def make_display(reporting: Reporting) -> Display:

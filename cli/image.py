@@ -11,7 +11,7 @@ import typer
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.runfile import RunFile, read_picture_run_file
 
-from .display import Display, duration, emit, emit_json, make_display, table
+from .display import Display, duration, emit, emit_json, make_display, show_outcome, table
 from .interrupt import interruptible
 from .options import DryRun, NoPartial, Reporting, naming_options, no_style, reports, takes_settings
 from .picture_options import PICTURE_SETTINGS, Config, Mask, Output, Photo, Styles
@@ -91,14 +91,9 @@ def _plan_rows(plan: PicturePlan) -> Iterator[tuple[str, str]]:
 
 
 def _show_result(result: PictureResult, display: Display, reporting: Reporting) -> None:
-    if reporting.json:
-        emit_json(result.to_dict())
+    show_outcome(result, display, reporting)
     if reporting.quiet:
         return
-    for warning in result.warnings:
-        display.note(f"note: {warning}")
-    if result.interrupted:
-        display.note("interrupted: this is the best result so far")
     figures = [_pixels(result.size)]
     if result.style_loss is not None and result.content_loss is not None:
         figures.append(f"style loss {result.style_loss:.4f}, content loss {result.content_loss:.2f}")

@@ -11,7 +11,7 @@ import typer
 from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.settings import Settings
 
-from .display import Display, duration, emit, emit_json, make_display, table, texels
+from .display import Display, duration, emit, emit_json, make_display, show_outcome, table, texels
 from .interrupt import interruptible
 from .options import (
     Config,
@@ -111,14 +111,9 @@ def _plan_rows(planned: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _show_result(result: Result, display: Display, reporting: Reporting) -> None:
-    if reporting.json:
-        emit_json(result.to_dict())
+    show_outcome(result, display, reporting)
     if reporting.quiet:
         return
-    for warning in result.warnings:
-        display.note(f"note: {warning}")
-    if result.interrupted:
-        display.note("interrupted: this is the best result so far")
     figures = [f"{result.views} views saw {result.surface_seen:.1%} of the surface"]
     if result.style_loss is not None and result.structure is not None:
         figures.append(f"style loss {result.style_loss:.3f}, structure {result.structure:.2f}")
