@@ -100,6 +100,7 @@ MODEL_SETTINGS: Texts = {
     "style_weight": ("X", "How much to take of the picture's manner.", ""),
     "structure_weight": ("X", "How much to keep of light and dark: eyes, patches, panels.", ""),
     "tv_weight": ("X", "How smooth the paint should be.", ""),
+    "style_scale": ("X", "Size of the strokes: more makes larger ones.", ""),
     "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
     "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),

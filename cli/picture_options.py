@@ -64,6 +64,7 @@ _SHARED = (
     "style_weight",
     "structure_weight",
     "tv_weight",
+    "style_scale",
     "optimizer",
 )
 _LAST = ("seed", "device", "threads", "convolution", "weights")
@@ -85,7 +86,6 @@ PICTURE_SETTINGS: Texts = {
     "style_layers": ("NAME,...", "Layers that see the manner; likewise.", ""),
     "pooling": ("|".join(POOLINGS), "How the network shrinks what it sees.", ""),
     "style_weights": ("X,...", "How much each --style counts.", "all the same"),
-    "style_scale": ("X", "Size of the style pictures beside the result: more makes larger strokes.", ""),
     "keep_colors": (
         "|".join(KEEP_COLORS),
         "Keep the photo's colours: paint only light and dark, or give the style the photo's colours first.",

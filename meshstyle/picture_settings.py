@@ -41,7 +41,6 @@ class PictureSettings(CommonSettings):
             `relu3_1=0.5`. One text may hold several, with commas.
         pooling: of the network: `average` or `max`.
         style_weights: how much each style picture counts; empty: all the same.
-        style_scale: size of the style pictures' longer side, as a share of the result's.
         keep_colors: `no`; `luminance`: only light and dark are painted; `matched`: the style is first given the
             photo's colours (both after Gatys et al. 2016, "Preserving color in neural artistic style transfer").
         save_every: steps after which an intermediate picture is written; None: none is.
@@ -54,7 +53,6 @@ class PictureSettings(CommonSettings):
     style_layers: tuple[str, ...] = STYLE_LAYERS
     pooling: str = "average"
     style_weights: tuple[float, ...] = ()
-    style_scale: float = 1.0
     keep_colors: str = "no"
     save_every: int | None = None
 
@@ -64,7 +62,6 @@ class PictureSettings(CommonSettings):
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("keep_colors", self.keep_colors, KEEP_COLORS)
         check_range("size", self.size, *SIZE_RANGE)
-        check_range("style_scale", self.style_scale, 0.05, 20)
         check_range("save_every", self.save_every, 1, 100_000)
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, _split(getattr(self, name)))

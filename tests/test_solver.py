@@ -16,6 +16,7 @@ from meshstyle.solver.colours import match_colours
 from meshstyle.solver.descent import shuffled_round
 from meshstyle.solver.objective import LossWeights, Objective, fit_short_side, layer_shape
 from meshstyle.solver.resolution import chart_of_triangle, resize_covered, shrink_coverage, solving_sizes
+from meshstyle.solver.rung import build_rung
 from meshstyle.solver.smoothness import Smoothness
 from meshstyle.solver.starts import starting_picture
 from meshstyle.solver.texture_solver import TextureSolver
@@ -259,3 +260,14 @@ def test_a_start_that_is_no_file_is_named() -> None:
     assert starting_picture("noise") is None
     with pytest.raises(UsageError, match=r"'dots' is neither a choice nor a picture file"):
         starting_picture("dots")
+
+
+def test_style_scale_enlarges_the_painting_beside_the_views(network: VGG19) -> None:
+    scene = Quads(network)
+    objective = Objective(network, LossWeights(0.0, 1.0, 0.0))
+    rung = build_rung(Scale(32, 1), scene.tracer, scene.placement, objective, scene.painting, style_scale=1.5)
+    wanted = objective.style_target(fit_short_side(scene.painting, 48))
+    plain = objective.style_target(fit_short_side(scene.painting, 32))
+    for layer, gram in rung.style.grams.items():
+        assert torch.equal(gram, wanted.grams[layer])
+        assert not torch.equal(gram, plain.grams[layer])

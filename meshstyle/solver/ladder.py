@@ -179,7 +179,13 @@ class Ladder(ABC, Generic[P, S]):
 
     def _rung(self, scale: Scale) -> Rung:
         return build_rung(
-            scale, self.tracer, self.placement, self.objective, self.painting, self.wants_geometry
+            scale,
+            self.tracer,
+            self.placement,
+            self.objective,
+            self.painting,
+            self.settings.style_scale,
+            self.wants_geometry,
         )
 
     def _solution(

@@ -68,12 +68,14 @@ def build_rung(
     placement: Placement,
     objective: Objective,
     painting: torch.Tensor,
+    style_scale: float = 1.0,
     geometry: bool = False,
 ) -> Rung:
     """Trace the views and prepare their targets.
 
     Args:
         painting: (1, 3, H, W) sRGB 0..1, on the network's device.
+        style_scale: short side of the painting, as a share of the views' size.
         geometry: whether it is asked for.
     """
     atlases = tracer.surface.atlases
@@ -85,7 +87,7 @@ def build_rung(
     ]
     texels = Texels(covered, [atlas.wrap for atlas in atlases])
     views = [View(hit, tracer, texels, painting.device) for hit in hits]
-    fitted = fit_short_side(painting, scale.size)
+    fitted = fit_short_side(painting, round(scale.size * style_scale))
     background = fitted.mean((0, 2, 3))
     original = _original(tracer, texels).to(painting.device)
     targets = [
