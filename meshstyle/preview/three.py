@@ -7,8 +7,6 @@ import re
 import zipfile
 from functools import cache
 
-from trimesh import resources
-
 _TEMPLATE = "templates/viewer.zip"
 _START = re.compile(r"\binit\(\);?\s*$")
 
@@ -16,6 +14,8 @@ _START = re.compile(r"\binit\(\);?\s*$")
 @cache
 def library() -> str:
     """JavaScript that defines `THREE` with `THREE.GLTFLoader`, and starts nothing."""
+    from trimesh import resources  # which takes a third of a second to load
+
     with zipfile.ZipFile(io.BytesIO(resources.get_bytes(_TEMPLATE))) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".html.template"))
         page = archive.read(name).decode("utf-8")
