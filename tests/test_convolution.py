@@ -81,15 +81,19 @@ def test_other_devices_convolve_by_torch() -> None:
 
 
 def test_numba_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_place", lambda: None)  # else what others compiled would do
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "meshstyle.compiled.winograd_kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "meshstyle.compiled.winograd_vectors", raising=False)
     found = load.load_kernels.__wrapped__()
     assert found.convolve is None
     assert "numba" in found.reason
 
 
 def test_wrong_machine_code_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_compile", lambda _folder: (lambda *_: None, True))
+    monkeypatch.setattr(load, "_place", lambda: None)
+    monkeypatch.setattr(load, "Program", lambda _code: lambda _piece: None)
+    monkeypatch.setattr(load, "_compile", lambda: b"")
     found = load.load_kernels.__wrapped__()
     assert found.convolve is None
     assert found.reason == "ArithmeticError: the compiled convolution is wrong"
@@ -112,35 +116,72 @@ def test_processes_share_a_cache_and_a_damaged_one_does_no_harm(
     found = load.load_kernels.__wrapped__()
     assert found.convolve is not None
     assert not found.fresh
-    compiled = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
-    assert compiled
-    for path in compiled:
-        path.write_bytes(path.read_bytes()[:20])
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    for damaged in (kept.read_bytes()[:-20], b"", kept.read_bytes()[:-1] + b"?"):
+        kept.write_bytes(damaged)
+        assert load._read(kept) is None
     found = load.load_kernels.__wrapped__()
     assert found.convolve is not None
     assert found.fresh
+    assert load._read(kept) is not None  # mended
+
+
+def test_what_was_compiled_is_used_without_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_place", lambda: tmp_path / "kernels" / "code")
+    load._keep(tmp_path / "kernels" / "code", load._compile())
+    program = (
+        "import sys; from pathlib import Path; from meshstyle.compiled import load;"
+        "load._place = lambda: Path(sys.argv[1]); found = load.load_kernels();"
+        "print(found.convolve is not None, found.fresh, 'numba' in sys.modules, found.reason)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "kernels" / "code")]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, timeout=120).stdout == "True False False \n"
+    )
+
+
+def test_code_that_is_whole_but_of_no_use_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "code"
+    monkeypatch.setattr(load, "_place", lambda: place)
+    real, compiled = load.Program, load._compile()
+
+    def program(code: bytes) -> object:
+        return real(code) if code == compiled else lambda _piece: None
+
+    monkeypatch.setattr(load, "Program", program)
+    monkeypatch.setattr(load, "_compile", lambda: compiled)
+    load._keep(place, b"other code")
+    found = load.load_kernels.__wrapped__()
+    assert isinstance(found.convolve, real)
+    assert found.fresh
+    assert load._read(place) == compiled
 
 
 def test_places_that_cannot_hold_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
-    for place in (tmp_path / "file", None):
-        monkeypatch.setattr(load, "cache_folder", lambda place=place: place)
-        assert load._kernel_folder() is None
-    monkeypatch.setattr(load, "cache_folder", lambda: tmp_path)
-    folder = load._kernel_folder()
-    assert folder is not None
-    assert folder.is_relative_to(tmp_path / "numba")
-    monkeypatch.setattr(load.os, "access", lambda *_: False)  # root may write everywhere
-    assert load._kernel_folder() is None
+    monkeypatch.setattr(load, "cache_folder", lambda: None)
+    assert load._place() is None
+    monkeypatch.setattr(load, "cache_folder", lambda: tmp_path / "file")
+    place = load._place()
+    assert place is not None
+    load._keep(place, b"code")  # says nothing
+    assert load._read(place) is None
+    own = tmp_path / "own"
+    load._keep(own, b"code")
+    assert load._read(own) == b"code"
+    monkeypatch.setattr(load.os, "getuid", lambda: own.stat().st_uid + 1)
+    assert load._read(own) is None  # it would be executed
 
 
-def test_numbas_own_setting_is_left_as_it_was(tmp_path: Path) -> None:
-    from numba.core import config
+def test_code_that_needs_more_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from meshstyle.compiled import winograd_kernels
 
-    before = config.CACHE_DIR
-    with load._numba_caches_in(tmp_path):
-        assert str(tmp_path) == config.CACHE_DIR
-    assert before == config.CACHE_DIR
+    text = "declare void @elsewhere()\ndefine i32 @f() {\n  call void @elsewhere()\n  ret i32 0\n}\n"
+    monkeypatch.setattr(winograd_kernels, "compile_convolution", lambda: text)
+    with pytest.raises(RuntimeError, match="needs elsewhere"):
+        load._compile()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the place differs")

@@ -2,25 +2,36 @@
 
 Nothing here may fail: where numba is missing or broken there are no kernels, and torch's convolution is used. Where
 the folder cannot be used, the kernels are compiled in memory.
+
+What is kept is machine code that needs nothing but memory. LLVM alone puts it in its place, which takes 0.05 s; numba
+would need a second, and is loaded only to compile.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..asset.atomic import write_all
+from .piece import LANES, Piece, divide_scratch, scratch_size
+
+if TYPE_CHECKING:
+    from llvmlite import binding
+
 _LOG = logging.getLogger(__name__)
+_NAME = "meshstyle_convolve"
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -28,13 +39,13 @@ class Compiled:
     """What came of it.
 
     Attributes:
-        convolve: `winograd_kernels._convolve`, compiled; None where it cannot be.
+        convolve: makes one piece of a convolution; None where it cannot be compiled.
         fresh: whether it had to be compiled.
         seconds: that it took, importing numba included.
         reason: why it cannot be, or "".
     """
 
-    convolve: Callable[..., None] | None
+    convolve: Callable[[Piece], None] | None
     fresh: bool
     seconds: float
     reason: str = ""
@@ -45,14 +56,19 @@ def load_kernels() -> Compiled:
     """Once per process; 2 to 4 s where they must be compiled, else a fraction of one."""
     began = time.monotonic()
     reason = ""
-    for folder in dict.fromkeys((_kernel_folder(), None)):
+    place = _place()
+    for kept in dict.fromkeys((_read(place), None)):
         try:
-            convolve, fresh = _compile(folder)
+            code = _compile() if kept is None else kept
+            convolve = Program(code)
             _check(convolve)
-            return Compiled(convolve, fresh, time.monotonic() - began)
-        except Exception as error:  # numba is missing or broken, or the folder damaged or full
+        except Exception as error:  # numba is missing or broken, or what was kept is of no use
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            _LOG.info("no compiled convolution (cached in: %s): %s", folder, reason)
+            _LOG.info("no compiled convolution (kept in: %s): %s", place, reason)
+            continue
+        if kept is None and place is not None:
+            _keep(place, code)
+        return Compiled(convolve, kept is None, time.monotonic() - began)
     return Compiled(None, False, time.monotonic() - began, reason)
 
 
@@ -68,69 +84,143 @@ def cache_folder() -> Path | None:
     return place / "meshstyle" if place.is_absolute() else None
 
 
-def _compile(folder: Path | None) -> tuple[Callable[..., None], bool]:
-    from .winograd_kernels import compile_convolution
-
-    if folder is None:
-        return compile_convolution(cached=False)
-    with _numba_caches_in(folder):
-        return compile_convolution(cached=True)
-
-
-@contextmanager
-def _numba_caches_in(folder: Path) -> Iterator[None]:
-    """numba decides where to cache when a function is decorated, by a setting that is otherwise left alone."""
-    from numba.core import config as module
-
-    config: Any = module
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
-
-
-def _kernel_folder() -> Path | None:
-    """Where the kernels of this machine, this numba and this source are cached; None where that cannot be.
-
-    One folder holds one version only: processes that use it at once can but write the same over the same. What lies
-    in it is executed, so it must be the user's own.
-    """
+def _place() -> Path | None:
+    """The file that keeps the kernels of this machine, this LLVM and this source; None where there is no such place."""
     root = cache_folder()
     if root is None:
         return None
     try:
         import llvmlite
-        import numba
+        from llvmlite import binding
 
-        from . import winograd_kernels
-
-        sources = [
-            Path(__file__).with_name(f"winograd_{name}.py").read_bytes() for name in ("kernels", "vectors")
-        ]
-        facts = (numba.__version__, llvmlite.__version__, sys.version, winograd_kernels.machine())
+        names = ("piece", "winograd_kernels", "winograd_vectors")
+        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in names]
+        facts = (llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(), _features())
         digest = hashlib.sha256(b"".join(sources) + repr(facts).encode()).hexdigest()
-        folder = root / "numba" / digest[:16]
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-        return folder if own and os.access(folder, os.W_OK | os.X_OK) else None
-    except Exception:  # no numba: `load_kernels` will tell
+    except Exception:  # no LLVM: `load_kernels` will tell
         return None
+    return root / "kernels" / f"winograd-{digest[:16]}"
 
 
-def _check(convolve: Callable[..., None]) -> None:
+def _read(place: Path | None) -> bytes | None:
+    """The machine code that lies there, if it is whole. It is executed, so it must be the user's own."""
+    try:
+        if place is None or (hasattr(os, "getuid") and place.stat().st_uid != os.getuid()):
+            return None
+        data = place.read_bytes()
+    except OSError:
+        return None
+    digest, code = data[:_DIGEST], data[_DIGEST:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _keep(place: Path, code: bytes) -> None:
+    """Put machine code there for the next run, where that can be."""
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_all({place: hashlib.sha256(code).digest() + code}, ())
+    except Exception as error:  # a full disk, or no right to write: the next run compiles again
+        _LOG.info("the compiled convolution is not kept in %s: %s", place, error)
+
+
+def _compile() -> bytes:
+    """The kernels as machine code. Imports numba."""
+    from llvmlite import binding
+
+    from .winograd_kernels import compile_convolution
+
+    module = binding.parse_assembly(compile_convolution())
+    foreign = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+    (convolve,) = (
+        f for f in module.functions if not f.is_declaration and f.linkage == binding.Linkage.external
+    )
+    if foreign:  # LLVM ends the process where it finds no such function
+        raise RuntimeError(f"this numba's code needs {', '.join(foreign)}")
+    convolve.name = _NAME
+    code: bytes = _target_machine().emit_object(module)
+    return code
+
+
+def _features() -> str:
+    from llvmlite import binding
+
+    features: str = binding.get_host_cpu_features().flatten()
+    return features
+
+
+def _target_machine() -> binding.TargetMachine:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    triple = binding.get_process_triple()
+    # As numba has it: code that stays in this process may use addresses as they are.
+    reloc = "static" if triple.startswith("x86") else "default"
+    return binding.Target.from_triple(triple).create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=_features(), opt=3, reloc=reloc, jit=True
+    )
+
+
+class Program:
+    """Machine code in memory, ready to run. It does not hold Python's lock.
+
+    numba's calling convention: where to put a result and an exception, and the arguments; there is neither here.
+    """
+
+    def __init__(self, code: bytes) -> None:
+        from llvmlite import binding
+
+        self._engine: Any = binding.create_mcjit_compiler(binding.parse_assembly(""), _target_machine())
+        self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        address = self._engine.get_function_address(_NAME)
+        if not address:
+            raise RuntimeError("the compiled convolution is not what it should be")
+        kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+        self._function = kind(address)
+
+    def __call__(self, piece: Piece) -> None:
+        numbers = (ctypes.c_int64 * len(piece))(*piece)
+        result, exception = ctypes.c_void_p(), ctypes.c_void_p()
+        self._function(ctypes.byref(result), ctypes.byref(exception), ctypes.addressof(numbers))
+
+
+def _check(convolve: Callable[[Piece], None]) -> None:
     """The kernel that changes nothing must change nothing. Raises ArithmeticError."""
-    from .winograd_kernels import Piece, divide_scratch, scratch_size
-    from .winograd_vectors import LANES
-
     middle = np.array([0, -1 / 6, 1 / 6, 1 / 12, -1 / 12, 0], np.float32)  # G g for g = (0, 1, 0)
     matrices = np.outer(middle, middle).reshape(36, 1, 1, 1) * np.eye(LANES, dtype=np.float32)
     picture = np.random.default_rng(0).random((1, 5, 7, LANES), np.float32)
-    made, nothing = np.zeros_like(picture), np.empty(0, np.float32)
-    no_mask = np.empty((0, 0, 0, 0), np.uint8)
-    piece = Piece(5, 7, 5, 7, 1, 0, 0, 0, 2, 2, at_once=6, first=0, tiles=4, strip=0, strips=1)
-    scratch = divide_scratch(np.empty(scratch_size(6, LANES, LANES), np.float32), 6, LANES, LANES)
-    convolve(piece, scratch, picture, no_mask, 1.0, matrices, nothing, made, no_mask)
+    made = np.zeros_like(picture)
+    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
+    piece = Piece(
+        height=5,
+        width=7,
+        made_height=5,
+        made_width=7,
+        pad=1,
+        replicate=0,
+        spread=0,
+        pooled=0,
+        rows=2,
+        columns=2,
+        at_once=6,
+        source_height=5,
+        source_width=7,
+        inputs=LANES,
+        target_height=5,
+        target_width=7,
+        outputs=LANES,
+        depth=LANES,
+        at_source=picture.ctypes.data,
+        at_mask=0,
+        at_matrices=matrices.ctypes.data,
+        at_bias=0,
+        at_target=made.ctypes.data,
+        at_made_mask=0,
+        tiles=4,
+        strips=1,
+        **divide_scratch(room, 6, LANES, LANES),
+    )
+    convolve(piece)
     if not np.allclose(made, picture, atol=1e-4):
         raise ArithmeticError("the compiled convolution is wrong")

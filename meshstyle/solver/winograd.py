@@ -24,9 +24,9 @@ from jaxtyping import Float, UInt8
 from torch.autograd.function import once_differentiable
 
 from ..compiled.load import load_kernels
+from ..compiled.piece import BLOCK, LANES, Piece, divide_scratch, scratch_size
 from .workers import share_out
 
-LANES = 16  # channels are filled up to a multiple of what the kernels take at once
 _G = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -35,7 +35,6 @@ _G = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-BLOCK = 6  # tiles they multiply at once
 _AT_ONCE = 1 << 20  # bytes of transformed tiles and products that are worked on together
 _TILES = (48, 192)  # the least and the most tiles worked on together
 _PIECES = 4  # for each thread: other programs may slow one of them down
@@ -196,10 +195,8 @@ def _cuts(tiles: int, inputs: int, outputs: int) -> tuple[int, list[tuple[int, i
 _kept = threading.local()
 
 
-def _scratch(tiles: int, inputs: int, outputs: int) -> Any:
+def _scratch(tiles: int, inputs: int, outputs: int) -> dict[str, int]:
     """This thread's memory for so many tiles. It is kept, and grows to what the largest job needs."""
-    from ..compiled.winograd_kernels import divide_scratch, scratch_size
-
     size = scratch_size(tiles, inputs, outputs)
     if size > len(getattr(_kept, "room", ())):
         _kept.room = None  # the old memory first
@@ -209,24 +206,28 @@ def _scratch(tiles: int, inputs: int, outputs: int) -> Any:
 
 def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result) -> None:
     """Fill `result` piece by piece, on as many threads as torch has."""
-    from ..compiled.winograd_kernels import Piece
-
     convolve = load_kernels().convolve
     assert convolve is not None
     made_height, made_width = (size + 2 * job.pad - 2 for size in job.shape)
     rows, columns = math.ceil(made_height / 4), math.ceil(made_width / 4)
-    tiles, inputs, outputs = job.source.shape[0] * rows * columns, job.source.shape[3], result.target.shape[3]
+    batch, *source = job.source.shape
+    target = result.target.shape[1:]
+    tiles, inputs = batch * rows * columns, source[2]
     if not tiles:
         return
-    at_once, cuts = _cuts(tiles, inputs, outputs)
+    at_once, cuts = _cuts(tiles, inputs, target[2])
     flags = (job.pad, int(job.replicate), int(job.spread), int(result.pooled))
-    whole = (*job.shape, made_height, made_width, *flags, rows, columns, at_once)
-    reads = (job.source.numpy(), job.mask.numpy(), 0.25 if job.spread else 1.0)
-    writes = (result.bias.numpy(), result.target.numpy(), result.mask.numpy())
-    factors = matrices.numpy()
+    sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
+    tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
+    whole: tuple[int, ...] = (*sizes, matrices.shape[2], *map(_address, tensors))
 
     def make(cut: tuple[int, int, int, int]) -> None:
-        scratch = _scratch(at_once, inputs, LANES * cut[3])
-        convolve(Piece(*whole, *cut), scratch, *reads, factors, *writes)
+        convolve(Piece(*(whole + cut), **_scratch(at_once, inputs, LANES * cut[3])))
 
     share_out(make, cuts)
+
+
+def _address(x: torch.Tensor) -> int:
+    """Of what is in memory one after the other; 0 for nothing."""
+    assert x.is_contiguous()
+    return x.data_ptr() if x.numel() else 0
