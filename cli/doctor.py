@@ -32,7 +32,8 @@ def doctor(*, reporting: Reporting) -> None:
 def _rows(found: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "meshstyle", found.meshstyle
     yield "python", found.python
-    yield "system", f"{found.system}, {found.cores} cores"
+    quota = "" if found.quota is None else f", of which {found.quota:g} are granted"
+    yield "system", f"{found.system}, {found.cores} cores{quota}"
     yield "torch", _shown(found.torch)
     yield "device", f"{found.device}, {found.threads} threads"
     yield "weights", _shown(found.weights)

@@ -118,7 +118,7 @@ MODEL_SETTINGS: Texts = {
     "image_format": ("|".join(IMAGE_FORMATS), "Of the painted image; jpeg only where it is opaque.", ""),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
-    "threads": ("N", "CPU threads.", "torch's choice"),
+    "threads": ("N", "CPU threads.", "the cores it may use"),
     "convolution": (
         "|".join(CONVOLUTIONS),
         "How the CPU convolves: winograd takes a quarter of the multiplications; auto uses it where it is faster.",

@@ -42,7 +42,7 @@ class CommonSettings:
             picture's path (for a model: laid over each atlas, as a texture is).
         seed: same seed, machine and thread count give the same bytes.
         device: `auto` takes a GPU where torch finds one.
-        threads: CPU threads; None leaves it to torch.
+        threads: CPU threads; None takes as many as may run at once (see `cores`).
         convolution: `torch`: the library's; `winograd`: ours, on the CPU; `auto`: ours where it is faster.
         weights: `bundled`, `torchvision`, or a path to a .pth, .safetensors or .h5 file of VGG-19.
     """

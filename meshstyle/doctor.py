@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .cores import allowed_cores, core_quota
 from .errors import MeshStyleError
 
 # Modules that each extra brings.
@@ -38,7 +38,8 @@ class Diagnosis:
 
     Attributes:
         cores: that this process may use.
-        threads: that torch uses.
+        quota: cores' worth of time that control groups (containers) grant; None without a limit.
+        threads: that a run takes by default.
         device: that `--device auto` takes.
         renderer: that `--renderer auto` takes.
         renderers: each with a test picture drawn.
@@ -49,6 +50,7 @@ class Diagnosis:
     python: str
     system: str
     cores: int
+    quota: float | None
     torch: Check
     threads: int
     device: str
@@ -75,7 +77,8 @@ def diagnose() -> Diagnosis:
         meshstyle=version("meshstyle"),
         python=f"{platform.python_version()} ({sys.executable})",
         system=platform.platform(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=allowed_cores(),
+        quota=core_quota(),
         torch=torch_check,
         threads=threads,
         device=device,
@@ -108,11 +111,9 @@ def _torch() -> str:
 
 
 def _torch_choice() -> tuple[int, str]:
-    import torch
+    from .machine import choose_device, threads_for
 
-    from .machine import choose_device
-
-    return torch.get_num_threads(), str(choose_device("auto"))
+    return threads_for(None), str(choose_device("auto"))
 
 
 def _weights() -> str:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float32
 from .asset import load_asset
 from .asset.contract import Asset
 from .errors import AssetError, UsageError
+from .machine import limited_threads
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
@@ -66,6 +67,7 @@ class Evaluation:
         return asdict(self)
 
 
+@limited_threads(None)
 def evaluate(
     stylized: str | Path, original: str | Path, style: str | Path, progress: ProgressCallback = ignore
 ) -> Evaluation:

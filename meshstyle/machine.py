@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from .cores import usable_threads
 from .errors import UsageError
 
 
@@ -22,12 +23,17 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def threads_for(count: int | None) -> int:
+    """CPU threads that a setting stands for: None takes as many as may run at once, but no more than torch has now
+    (a thread per core of the machine, or what OMP_NUM_THREADS or the calling program says)."""
+    return min(torch.get_num_threads(), usable_threads()) if count is None else count
+
+
 @contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
-    """At most `count` CPU threads inside the block; None changes nothing."""
+    """So many CPU threads inside the block (see `threads_for`)."""
     before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
+    torch.set_num_threads(threads_for(count))
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 _PARTS = (
     "asset",
     "bake",
+    "cores",
     "evaluate",
     "info",
     "machine",

@@ -1,0 +1,71 @@
+"""How many cores this process may use: its affinity, and the share of time that its control groups grant.
+
+In a container that may use two of a machine's 64 cores libraries start 64 threads, which then wait for each other
+whenever the quota is used up. Linux alone has control groups; elsewhere no file is there, and nothing is limited.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path("/")
+
+
+def allowed_cores() -> int:
+    """Cores that this process may run on (`taskset`, cpusets)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def core_quota(root: Path = ROOT) -> float | None:
+    """Cores' worth of time that control groups grant to this process (`docker run --cpus`); None without a limit.
+
+    A group has no more than the groups above it. Version 2 states quota and period in `cpu.max`, version 1 in two
+    files (Linux' Documentation/admin-guide/cgroup-v2.rst and scheduler/sched-bwc.rst).
+
+    Args:
+        root: where `/proc` and `/sys` lie.
+    """
+    return min((limit for folder in _groups(root) if (limit := _limit(folder)) is not None), default=None)
+
+
+def usable_threads() -> int:
+    """As many as are of use: no more than may run at once."""
+    quota = core_quota()
+    return allowed_cores() if quota is None else min(allowed_cores(), max(math.ceil(quota), 1))
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """The folders of the groups that this process is in, and of all above them."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        names = [name for name in path.split("/") if name not in ("", "..")]
+        for mount in ("cpu", "cpu,cpuacct") if controllers else ("", "unified"):
+            # In a container the path may be the machine's, of which only the group's own folder is shown, as the root.
+            for depth in range(len(names), -1, -1):
+                yield root.joinpath("sys/fs/cgroup", mount, *names[:depth])
+
+
+def _limit(folder: Path) -> float | None:
+    """Quota over period of one group."""
+    words = _text(folder / "cpu.max").split() or [
+        _text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")
+    ]
+    try:
+        quota, period = map(int, words)
+    except ValueError:  # "max", or there are no such files
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

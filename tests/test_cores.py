@@ -1,0 +1,115 @@
+"""How many threads a run takes by default: affinity, and the quotas of both versions of control groups."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from meshstyle import cores, machine
+from meshstyle.cores import core_quota, usable_threads
+from meshstyle.machine import limited_threads
+
+
+def make_files(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+V1 = "4:memory:/x\n1:cpu,cpuacct:/docker/abc\n"
+QUOTAS = {
+    "nothing there": ({}, None),
+    "version 2, none": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
+    "version 2": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5),
+    "version 2, above": (
+        {
+            "proc/self/cgroup": "0::/user/run\n",
+            "sys/fs/cgroup/user/run/cpu.max": "400000 100000\n",
+            "sys/fs/cgroup/user/cpu.max": "200000 100000\n",
+        },
+        2.0,
+    ),
+    "version 2, a container that is told the machine's path": (
+        {"proc/self/cgroup": "0::/docker/abc\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"},
+        0.5,
+    ),
+    "version 1, none": (
+        {
+            "proc/self/cgroup": V1,
+            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "-1\n",
+            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000\n",
+        },
+        None,
+    ),
+    "version 1": (
+        {
+            "proc/self/cgroup": V1,
+            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "300000\n",
+            "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000\n",
+        },
+        3.0,
+    ),
+    "version 1, by its other name": (
+        {
+            "proc/self/cgroup": V1,
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "25000\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+        },
+        0.25,
+    ),
+    "another controller's": (
+        {"proc/self/cgroup": "2:cpuset:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "25000\n"},
+        None,
+    ),
+    "damaged": ({"proc/self/cgroup": "0::/\nx\n", "sys/fs/cgroup/cpu.max": "many 0 0\n"}, None),
+    "no period": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 0\n"}, None),
+}
+
+
+@pytest.mark.parametrize("name", QUOTAS)
+def test_quotas(name: str, tmp_path: Path) -> None:
+    files, expected = QUOTAS[name]
+    assert core_quota(make_files(tmp_path, files)) == expected
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(None, 6), (0.2, 1), (1.5, 2), (4.0, 4), (64.0, 6)])
+def test_no_more_threads_than_may_run(
+    quota: float | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "allowed_cores", lambda: 6)
+    monkeypatch.setattr(cores, "core_quota", lambda: quota)
+    assert usable_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("asked", "usable", "before", "used"), [(None, 1, 2, 1), (None, 8, 2, 2), (3, 1, 2, 3)]
+)
+def test_what_is_asked_for_wins_and_torchs_own_limit_holds(
+    asked: int | None, usable: int, before: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "usable_threads", lambda: usable)
+    found = torch.get_num_threads()
+    torch.set_num_threads(before)
+    try:
+        with limited_threads(asked):
+            assert torch.get_num_threads() == used
+        assert torch.get_num_threads() == before
+    finally:
+        torch.set_num_threads(found)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no processes to cores")
+def test_a_process_that_is_pinned_to_one_core_takes_one_thread() -> None:
+    program = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from meshstyle.machine import limited_threads, threads_for\nimport torch\n"
+        "with limited_threads(None): print(torch.get_num_threads(), threads_for(None), threads_for(3))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout == "1 1 3\n"
