@@ -12,7 +12,14 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from meshstyle.common_settings import CONVOLUTIONS, DEVICE_CHOICES, INITS, OPTIMIZERS, CommonSettings
+from meshstyle.common_settings import (
+    CONVOLUTIONS,
+    DEVICE_CHOICES,
+    INITS,
+    OPTIMIZERS,
+    PRECISIONS,
+    CommonSettings,
+)
 from meshstyle.errors import UsageError
 from meshstyle.settings import (
     ATLAS_CHOICES,
@@ -124,6 +131,7 @@ MODEL_SETTINGS: Texts = {
         "How the CPU convolves: winograd takes a quarter of the multiplications; auto uses it where it is faster.",
         "",
     ),
+    "precision": ("|".join(PRECISIONS), "Of the numbers within VGG-19; bf16 and fp16 are for GPUs.", ""),
     "weights": (
         "bundled|torchvision|FILE",
         "The VGG-19 to see with; FILE is .pth, .safetensors or .h5. Only torchvision uses the network.",

@@ -67,7 +67,7 @@ _SHARED = (
     "style_scale",
     "optimizer",
 )
-_LAST = ("seed", "device", "threads", "convolution", "weights")
+_LAST = ("seed", "device", "threads", "convolution", "precision", "weights")
 PICTURE_SETTINGS: Texts = {
     "size": (
         "PIXELS",

@@ -13,6 +13,7 @@ OPTIMIZERS = ("adam", "lbfgs")
 INITS = ("color-matched", "content", "noise")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
 CONVOLUTIONS = ("auto", "torch", "winograd")
+PRECISIONS = ("float32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class CommonSettings:
         device: `auto` takes a GPU where torch finds one.
         threads: CPU threads; None takes as many as may run at once (see `cores`).
         convolution: `torch`: the library's; `winograd`: ours, on the CPU; `auto`: ours where it is faster.
+        precision: of the numbers within VGG-19; losses and colours are float32 always.
         weights: `bundled`, `torchvision`, or a path to a .pth, .safetensors or .h5 file of VGG-19.
     """
 
@@ -60,6 +62,7 @@ class CommonSettings:
     device: str = "auto"
     threads: int | None = None
     convolution: str = "auto"
+    precision: str = "float32"
     weights: str = "bundled"
 
     def __post_init__(self) -> None:
@@ -76,6 +79,7 @@ class CommonSettings:
             check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("device", self.device, DEVICE_CHOICES)
         check_choice("convolution", self.convolution, CONVOLUTIONS)
+        check_choice("precision", self.precision, PRECISIONS)
         check_range("iterations", self.iterations, 0, 100_000)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_range("threads", self.threads, 1, 1024)

@@ -47,7 +47,7 @@ class Negative(Objective):
 
     def __call__(self, picture: torch.Tensor, _: StyleTarget, target: ContentTarget) -> LossTerms:
         loss = ((picture - target.original).square() * target.mask).sum()
-        return LossTerms(loss, 0.0, 0.0, 0.0)
+        return LossTerms(loss, torch.zeros(3))
 
 
 @pytest.fixture(autouse=True)

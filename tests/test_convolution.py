@@ -76,8 +76,10 @@ def test_without_compiled_code_torch_convolves(monkeypatch: pytest.MonkeyPatch) 
 def test_other_devices_convolve_by_torch() -> None:
     meta = torch.device("meta")
     assert all(type(layer) is TorchConvolution for layer in make_convolutions(load_weights(), meta, "auto"))
-    with pytest.raises(UsageError, match="works on the CPU only, not on meta"):
+    with pytest.raises(UsageError, match="on the CPU in float32 only, not on meta in float32"):
         make_convolutions(load_weights(), meta, "winograd")
+    with pytest.raises(UsageError, match="not on cpu in bfloat16"):
+        make_convolutions(load_weights(), CPU, "winograd", torch.bfloat16)
 
 
 def test_numba_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:

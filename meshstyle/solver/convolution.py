@@ -37,15 +37,30 @@ class TorchConvolution:
         self, kernel: Float[torch.Tensor, "K C 3 3"], bias: Float[torch.Tensor, "K"], replicate: bool
     ) -> None:
         """`replicate`: pad with the border's pixels instead of zeros."""
-        self.kernel, self.bias, self.replicate = kernel, bias, replicate
+        self._layout = memory_layout(kernel)
+        self.kernel, self.bias, self.replicate = (
+            kernel.contiguous(memory_format=self._layout),
+            bias,
+            replicate,
+        )
 
     def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
-        x = x.contiguous()  # what a Winograd layer made lies channels last, which torch is slower with
+        x = x.contiguous(memory_format=self._layout)
         if self.replicate:
             made = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, self.bias)
         else:
             made = F.conv2d(x, self.kernel, self.bias, padding=1)
         return pool(F.relu(made), pooling)
+
+
+def memory_layout(kernel: torch.Tensor) -> torch.memory_format:
+    """How torch should have pictures and kernels lie in memory.
+
+    The CPU is slower with channels last, which is how a Winograd layer leaves them. The tensor cores of a GPU, which
+    16 bit numbers are multiplied by, take nothing else, and cuDNN would turn everything around for every layer.
+    """
+    halves = kernel.dtype in (torch.float16, torch.bfloat16)
+    return torch.channels_last if halves and kernel.device.type == "cuda" else torch.contiguous_format
 
 
 class FastConvolution:
@@ -74,28 +89,35 @@ def pool(x: Float[torch.Tensor, "B C H W"], pooling: str | None) -> torch.Tensor
     return x if pooling is None else POOLINGS[pooling](x, 2)
 
 
-def make_convolutions(weights: VGGWeights, device: torch.device, choice: str) -> list[Convolution]:
+def make_convolutions(
+    weights: VGGWeights, device: torch.device, choice: str, kind: torch.dtype = torch.float32
+) -> list[Convolution]:
     """The layers of a network, the first padded by replication, the others by zeros.
 
     Args:
         choice: `torch`; `winograd`: by Winograd's algorithm, whether it is faster or not; or `auto`: where it is.
+        kind: of the numbers; Winograd's algorithm knows float32 only.
 
     Raises UsageError where `winograd` cannot be had.
     """
     plain = [
-        TorchConvolution(kernel.to(device), bias.to(device), replicate=number == 0)
+        TorchConvolution(kernel.to(device, kind), bias.to(device, kind), replicate=number == 0)
         for number, (kernel, bias) in enumerate(zip(weights.kernels, weights.biases, strict=True))
     ]
-    if choice == "torch" or not _available(device, choice == "winograd"):
+    if choice == "torch" or not _available(device, kind, choice == "winograd"):
         return list(plain)
     return [FastConvolution(layer, choice == "winograd") for layer in plain]
 
 
-def _available(device: torch.device, demanded: bool) -> bool:
-    if device.type != "cpu":
+def _available(device: torch.device, kind: torch.dtype, demanded: bool) -> bool:
+    if device.type != "cpu" or kind != torch.float32:
         if demanded:
-            cause = f"winograd works on the CPU only, not on {device.type}"
-            raise UsageError("convolution", cause, "Use auto or torch, or --device cpu.")
+            cause = f"winograd works on the CPU in float32 only, not on {device.type} in {kind}"
+            raise UsageError(
+                "convolution",
+                cause.replace("torch.", ""),
+                "Use auto or torch, or another device or precision.",
+            )
         return False
     compiled = load_kernels()
     if compiled.convolve is None and demanded:

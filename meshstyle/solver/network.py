@@ -24,8 +24,9 @@ def make_network(
 
     Raises UsageError where the convolution asked for cannot be had.
     """
-    network = VGG19(weights, device, pooling, settings.convolution)
-    if settings.convolution != "torch" and device.type == "cpu":
+    weight = settings.content_weight + settings.style_weight + settings.structure_weight
+    network = VGG19(weights, device, pooling, settings.convolution, settings.precision, weight)
+    if settings.convolution != "torch" and device.type == "cpu" and settings.precision == "float32":
         compiled = load_kernels()
         if compiled.convolve is None:
             progress(Progress("read", message=f"using torch's slower convolution: {compiled.reason}"))

@@ -60,14 +60,39 @@ class ContentTarget:
     grams: Grams = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossTerms:
-    """The terms of one picture, unweighted; `total` carries the gradient."""
+    """The terms of one picture.
+
+    Attributes:
+        total: weighted; carries the gradient.
+        figures: style, content and structure, unweighted, on the picture's device: reading them there would make the
+            program wait for a GPU in the middle of a step.
+    """
 
     total: torch.Tensor
-    style: float
-    content: float
-    structure: float
+    figures: Float[torch.Tensor, "3"]
+
+    def fetch(self, *more: Float[torch.Tensor, ""]) -> list[float]:
+        """Total, style, content, structure, and what else is wanted, in one go from the device."""
+        found: list[float] = torch.cat([_row(self.total), self.figures, *map(_row, more)]).tolist()
+        return found
+
+    @property
+    def style(self) -> float:
+        return float(self.figures[0])
+
+    @property
+    def content(self) -> float:
+        return float(self.figures[1])
+
+    @property
+    def structure(self) -> float:
+        return float(self.figures[2])
+
+
+def _row(value: torch.Tensor) -> torch.Tensor:
+    return value.detach().reshape(1)
 
 
 class Objective:
@@ -131,16 +156,14 @@ class Objective:
             mixed = mixed_grams(target.grams, style.grams, self.weights.strength)
             goal = self.style_term(grams, StyleTarget(mixed))
         total = self.weights.style * goal
-        content = structure = 0.0
+        content = structure = torch.zeros_like(total)
         if target.features:
-            content_term = self.content_term(found, target.features, target.layer_masks, target.energies)
-            total = total + self.weights.content * content_term
-            content = float(content_term.detach())
+            content = self.content_term(found, target.features, target.layer_masks, target.energies)
+            total = total + self.weights.content * content
         if self.weights.structure > 0:
-            structure_term = structure_loss(picture, target.original, target.mask)
-            total = total + self.weights.structure * structure_term
-            structure = 1 - float(structure_term.detach())
-        return LossTerms(total, float(style_term.detach()), content, structure)
+            unlike = structure_loss(picture, target.original, target.mask)
+            total, structure = total + self.weights.structure * unlike, 1 - unlike
+        return LossTerms(total, torch.stack([style_term, content, structure]).detach())
 
     def grams(
         self, found: Features, masks: Mapping[str, torch.Tensor], counts: Mapping[str, torch.Tensor]

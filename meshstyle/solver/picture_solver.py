@@ -83,8 +83,8 @@ class PictureProblem:
         found += slope
         if self._shades:  # the slope along the greys: that of f((r + g + b) / 3 in all channels)
             found = found.mean(1, keepdim=True).expand(-1, 3).contiguous()
-        total = float(terms.total) + smooth
-        return Slope(self._rows, found, Terms(total, terms.style, terms.content, terms.structure))
+        total, style, content, structure, rough = terms.fetch(smooth)
+        return Slope(self._rows, found, Terms(total + rough, style, content, structure))
 
 
 class PictureSolver:
@@ -163,7 +163,7 @@ class PictureSolver:
             mask.flatten().nonzero()[:, 0],
             self._objective,
             (style, content),
-            Smoothness(neighbours, self.settings.tv_weight),
+            Smoothness(neighbours, self.settings.tv_weight, canvas.device),
             self.settings.keep_colors == "luminance",
         )
 

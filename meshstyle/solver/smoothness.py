@@ -18,31 +18,50 @@ class Smoothness:
     that sum's derivative with respect to the texels of V.
     """
 
-    def __init__(self, neighbours: Int64[np.ndarray, "T 4"], weight: float = 1.0) -> None:
+    def __init__(
+        self, neighbours: Int64[np.ndarray, "T 4"], weight: float = 1.0, device: torch.device | str = "cpu"
+    ) -> None:
         """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ."""
         self.weight = weight
-        self._neighbours = torch.from_numpy(neighbours)
+        self._neighbours = torch.from_numpy(neighbours).to(device)
+        self._counted: dict[
+            int, tuple[torch.Tensor, int]
+        ] = {}  # rows, held so that their id stays theirs; pairs
 
     @classmethod
-    def on_surface(cls, texels: Texels, charts: Sequence[np.ndarray], weight: float = 1.0) -> Smoothness:
+    def on_surface(
+        cls,
+        texels: Texels,
+        charts: Sequence[np.ndarray],
+        weight: float = 1.0,
+        device: torch.device | str = "cpu",
+    ) -> Smoothness:
         """Between the texels of all atlases. `charts`: per atlas (h, w), the chart of each texel, -1 for none."""
         neighbours = [
             neighbouring(layout.levels[0], layout.covered, chart)
             for layout, chart in zip(texels.layouts, charts, strict=True)
         ]
-        return cls(np.concatenate(neighbours), weight)
+        return cls(np.concatenate(neighbours), weight, device)
 
     def __call__(
         self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
-    ) -> tuple[float, Float[torch.Tensor, "V 3"]]:
-        """Value and slope on the given rows."""
-        neighbours = self._neighbours.to(paint.device)[rows]
+    ) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, "V 3"]]:
+        """Value and slope on the given rows, on their device."""
         centre = paint[rows]
-        steps = 4 * centre - paint[neighbours].sum(1)
-        pairs = max(int((neighbours != rows[:, None]).sum()), 1)
-        value = sum(float(((centre - paint[neighbours[:, k]]) ** 2).sum()) for k in range(4)) / pairs
+        if self.weight == 0:
+            return paint.new_zeros(()), torch.zeros_like(centre)
+        near = paint[self._neighbours[rows]]
+        factor = self.weight / self._pairs(rows)
+        squares = torch.stack([((centre - near[:, k]) ** 2).sum() for k in range(4)])
         # Each pair's square appears once from either side; its slope at one texel is 2·(tᵢ − tⱼ) twice.
-        return self.weight * value, steps * (4 * self.weight / pairs)
+        return squares.sum() * factor, (4 * centre - near.sum(1)) * (4 * factor)
+
+    def _pairs(self, rows: Int64[torch.Tensor, "V"]) -> int:
+        """How many pairs begin there. Counted when they are first seen: a GPU would have to be waited for."""
+        if id(rows) not in self._counted:
+            pairs = int((self._neighbours[rows] != rows[:, None]).sum())
+            self._counted[id(rows)] = rows, max(pairs, 1)
+        return self._counted[id(rows)][1]
 
 
 def neighbouring(

@@ -7,7 +7,6 @@ texel matches a ray of the views, so that every texel gets a gradient and none i
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,12 +43,10 @@ class TextureProblem:
         found = self._objective(picture, self._rung.style, self._rung.targets[part])
         found.total.backward()
         assert seen.grad is not None
-        terms = Terms(float(found.total.detach()), found.style, found.content, found.structure)
-        if self._smoothness.weight > 0:
-            value, slope = self._smoothness(self.values, view.texels)
-            terms = replace(terms, total=terms.total + value)
-            seen.grad += slope
-        return Slope(view.texels, seen.grad, terms)
+        value, slope = self._smoothness(self.values, view.texels)
+        seen.grad += slope
+        total, style, content, structure, smooth = found.fetch(value)
+        return Slope(view.texels, seen.grad, Terms(total + smooth, style, content, structure))
 
 
 class TextureSolver(Ladder[TextureProblem, Solved]):
@@ -60,7 +57,8 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             chart_of_texel(atlas.owner, self._charts, layout.covered.shape)
             for atlas, layout in zip(self.tracer.surface.atlases, rung.texels.layouts, strict=True)
         ]
-        smoothness = Smoothness.on_surface(rung.texels, charts, self.settings.tv_weight)
+        device = rung.original.device
+        smoothness = Smoothness.on_surface(rung.texels, charts, self.settings.tv_weight, device)
         paint = self.paint_to_begin_with(rung, before)
         return TextureProblem(paint, rung, self.objective, smoothness, self.settings.view_count)
 

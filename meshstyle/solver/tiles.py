@@ -104,22 +104,22 @@ class TiledObjective:
             picture = picture.detach().requires_grad_(True)
             terms = self.objective(picture, style, target)
             (gradient,) = torch.autograd.grad(terms.total, picture)
-            return gradient, LossTerms(terms.total.detach(), terms.style, terms.content, terms.structure)
+            return gradient, LossTerms(terms.total.detach(), terms.figures)
         weights = self.objective.weights
         pull, style_loss = self._pull(self._grams(picture, target.layer_masks, target.counts), style)
-        gradient, content = torch.zeros_like(picture), 0.0
+        gradient, content = torch.zeros_like(picture), torch.zeros_like(style_loss)
         for tile in tiles:
             slope, share = self._tile_slope(tile, picture, pull, target)
             tile.crop(gradient).add_(slope)
             content += share
         total = weights.style * style_loss + weights.content * content
-        structure = 0.0
+        structure = torch.zeros_like(total)
         if weights.structure > 0:
             leaf = picture.detach().requires_grad_(True)
             term = structure_loss(leaf, target.original, target.mask)
             gradient += weights.structure * torch.autograd.grad(term, leaf)[0]
-            total, structure = total + weights.structure * float(term.detach()), 1 - float(term.detach())
-        return gradient, LossTerms(torch.tensor(total), style_loss, content, structure)
+            total, structure = total + weights.structure * term.detach(), 1 - term.detach()
+        return gradient, LossTerms(total, torch.stack([style_loss, content, structure]))
 
     def _tiles(self, picture: Picture, layers: Iterable[str]) -> list[Tile]:
         height, width = picture.shape[-2:]
@@ -152,16 +152,16 @@ class TiledObjective:
                 total[name] = total[name].add_(gram) if name in total else gram
         return total
 
-    def _pull(self, grams: Grams, style: StyleTarget) -> tuple[Grams, float]:
+    def _pull(self, grams: Grams, style: StyleTarget) -> tuple[Grams, torch.Tensor]:
         """β ∂style/∂G by layer, and the style loss."""
         leaves = {name: gram.requires_grad_(True) for name, gram in grams.items()}
         term = self.objective.style_term(leaves, style)
         slopes = torch.autograd.grad(self.objective.weights.style * term, list(leaves.values()))
-        return dict(zip(leaves, slopes, strict=True)), float(term.detach())
+        return dict(zip(leaves, slopes, strict=True)), term.detach()
 
     def _tile_slope(
         self, tile: Tile, picture: Picture, pull: Grams, target: ContentTarget
-    ) -> tuple[torch.Tensor, float]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """One tile's share in the gradient, on what it sees, and in the content loss."""
         objective = self.objective
         leaf = tile.crop(picture).detach().contiguous().requires_grad_(True)
@@ -170,13 +170,12 @@ class TiledObjective:
         masks = _own_masks(tile, target.layer_masks, own)
         grams = objective.grams(own, masks, target.counts)
         total = torch.stack([(pull[name] * gram).sum() for name, gram in grams.items()]).sum()
-        content = 0.0
+        content = torch.zeros_like(total)
         if target.features:
             wanted = {name: tile.of_whole(maps, name) for name, maps in target.features.items()}
-            term = objective.content_term(own, wanted, masks, target.energies)
-            total = total + objective.weights.content * term
-            content = float(term.detach())
-        return torch.autograd.grad(total, leaf)[0], content
+            content = objective.content_term(own, wanted, masks, target.energies)
+            total = total + objective.weights.content * content
+        return torch.autograd.grad(total, leaf)[0], content.detach()
 
 
 def _own_masks(tile: Tile, masks: Mapping[str, torch.Tensor], own: Features) -> dict[str, torch.Tensor]:

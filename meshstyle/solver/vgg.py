@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from .convolution import make_convolutions, pool
 from .layers import LAYER_NAMES
+from .precision import TYPES, enter, gradient_scale, leave
 from .weights import VGGWeights
 
 Features = dict[str, torch.Tensor]
@@ -27,16 +28,22 @@ class VGG19:
         device: torch.device | str = "cpu",
         pooling: str = "average",
         convolution: str = "torch",
+        precision: str = "float32",
+        loss_weight: float = 1.0,
     ) -> None:
         """`pooling`: `average`, as Gatys et al. advise, or `max`, as the network was trained.
-        `convolution`: `torch`, `winograd` or `auto` (see `make_convolutions`)."""
+        `convolution`: `torch`, `winograd` or `auto` (see `make_convolutions`).
+        `precision`: `float32`, `bf16` or `fp16`, of the convolutions and what they read (see `precision`).
+        `loss_weight`: about how much the losses that will be made of the features weigh together."""
         self.device = torch.device(device)
         self._pooling = pooling
-        self._convolutions = make_convolutions(weights, self.device, convolution)
+        self._type = TYPES[precision]
+        self._scale = gradient_scale(self._type, loss_weight)
+        self._convolutions = make_convolutions(weights, self.device, convolution, self._type)
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)
 
     def features(self, picture: Float[torch.Tensor, "B 3 H W"], layers: Iterable[str]) -> Features:
-        """Feature maps (B, C, H/2^(block−1), W/2^(block−1)) of the layers asked for.
+        """Feature maps (B, C, H/2^(block−1), W/2^(block−1)) of the layers asked for, float32.
 
         Args:
             picture: sRGB 0..1; sides of at least 16 pixels.
@@ -44,7 +51,7 @@ class VGG19:
         """
         wanted = set(layers)
         found: Features = {}
-        x = picture - self._mean
+        x = enter(picture - self._mean, self._type, self._scale)
         for name, following, convolve in zip(
             LAYER_NAMES, (*LAYER_NAMES[1:], ""), self._convolutions, strict=True
         ):
@@ -52,8 +59,9 @@ class VGG19:
             if name not in wanted:
                 x = convolve(x, pooling)  # may do both at once
                 continue
-            found[name] = convolve(x)
+            made = convolve(x)
+            found[name] = leave(made, self._scale)
             if len(found) == len(wanted):
                 break
-            x = pool(found[name], pooling)
+            x = pool(made, pooling)
         return found

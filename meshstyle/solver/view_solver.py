@@ -60,11 +60,9 @@ class ViewProblem:
         value, slope = self._consistency(self.values)
         gradient += self._gamma * slope
         terms = replace(terms, total=terms.total + self._gamma * value, consistency=value)
-        if self._smoothness.weight > 0:
-            value, slope = self._smoothness(self.values, self._rows)
-            gradient += slope
-            terms = replace(terms, total=terms.total + value)
-        return Slope(self._rows, gradient, terms)
+        smooth, slope = self._smoothness(self.values, self._rows)
+        gradient += slope
+        return Slope(self._rows, gradient, replace(terms, total=terms.total + float(smooth)))
 
     def _view(self, number: int, paint: Paint) -> tuple[Paint, Terms]:
         """Slope and terms of one view's own losses."""
@@ -74,7 +72,7 @@ class ViewProblem:
         found = self._objective(picture, rung.style, rung.targets[number])
         found.total.backward()
         assert leaf.grad is not None
-        return leaf.grad, Terms(float(found.total.detach()), found.style, found.content, found.structure)
+        return leaf.grad, Terms(*found.fetch())
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
             paint = self._carried(rung, before, paint)
         coverage = torch.cat([view.pixel_coverage for view in rung.views])
         consistency = Consistency(_projection(rung, 1.0, PASSES), coverage)
-        smoothness = Smoothness(_neighbours_in_views(rung), self.settings.tv_weight)
+        smoothness = Smoothness(_neighbours_in_views(rung), self.settings.tv_weight, paint.device)
         gamma = self.settings.consistency
         return ViewProblem(paint.clamp(0, 1), rung, self.objective, smoothness, (gamma, consistency))
 
