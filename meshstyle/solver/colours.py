@@ -38,5 +38,5 @@ def match_colours(
 
 
 def _power(matrix: Float[torch.Tensor, "3 3"], exponent: float) -> Float[torch.Tensor, "3 3"]:
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.clamp_min(1e-8) ** exponent) @ vectors.T
+    values, vectors = torch.linalg.eigh(matrix.cpu())  # three by three; not every device can
+    return (vectors @ torch.diag(values.clamp_min(1e-8) ** exponent) @ vectors.T).to(matrix.device)

@@ -216,9 +216,30 @@ def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tup
     return index, weight
 
 
-def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> torch.Tensor:
-    """A scipy CSR matrix as a torch one. torch warns that its CSR layout is in beta: not the user's business."""
+class Gathered:
+    """A sparse matrix for devices on which torch knows none: entries are looked up, and summed by row."""
+
+    def __init__(self, matrix: scipy.sparse.csr_matrix, device: torch.device) -> None:
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        self._rows = torch.from_numpy(rows).to(device)
+        self._columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
+        self._weights = torch.from_numpy(matrix.data).to(device)[:, None]
+        self._height = matrix.shape[0]
+
+    def __matmul__(self, x: Float[torch.Tensor, "N C"]) -> Float[torch.Tensor, "M C"]:
+        made = x.new_zeros(self._height, x.shape[1])
+        return made.index_add_(0, self._rows, self._weights * x[self._columns])
+
+
+Product = torch.Tensor | Gathered
+
+
+def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> Product:
+    """A scipy CSR matrix as what multiplies on that device."""
+    if device.type not in ("cpu", "cuda"):
+        return Gathered(matrix, device)
     with warnings.catch_warnings():
+        # torch warns that its CSR layout is in beta: not the user's business.
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int32)),
@@ -233,9 +254,7 @@ class Sample(torch.autograd.Function):
     """S·T with the exact adjoint Sᵀ·g, both matrices made beforehand."""
 
     @staticmethod
-    def forward(
-        ctx: Any, texels: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(ctx: Any, texels: torch.Tensor, matrix: Product, transposed: Product) -> torch.Tensor:
         ctx.transposed = transposed
         return matrix @ texels
 

@@ -7,7 +7,7 @@ import scipy.sparse
 import torch
 from jaxtyping import Float
 
-from .sampling import Lookup, Sample, Texels, to_torch
+from .sampling import Lookup, Product, Sample, Texels, to_torch
 from .tracing import Hits, Tracer
 
 AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos (design, section 2)
@@ -84,6 +84,6 @@ class View:
         return picture.T.contiguous().view(1, 3, *self.shape)
 
 
-def _pair(matrix: scipy.sparse.csr_matrix, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _pair(matrix: scipy.sparse.csr_matrix, device: torch.device) -> tuple[Product, Product]:
     """A matrix and its transpose."""
     return to_torch(matrix, device), to_torch(matrix.T.tocsr(), device)

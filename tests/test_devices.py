@@ -1,0 +1,182 @@
+"""Other devices and other precisions, as far as a CPU can tell.
+
+torch's device `meta` stands for a GPU: its tensors know their shape and hold nothing. Every operation of a step is
+watched: what is on the CPU takes no part, nothing is copied between devices, nothing is read. What this cannot tell is
+whether the numbers of a real GPU are right, and how fast it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from test_views import make_surface, quad
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from meshstyle.progress import ignore
+from meshstyle.settings import PRESETS, Preset, Scale, Settings
+from meshstyle.solver.adam import Adam
+from meshstyle.solver.layers import BLOCKS
+from meshstyle.solver.network import make_network
+from meshstyle.solver.objective import LossTerms, LossWeights, Objective
+from meshstyle.solver.rung import Rung, build_rung
+from meshstyle.solver.smoothness import Smoothness
+from meshstyle.solver.texture_solver import TextureProblem, TextureSolver
+from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.weights import CHANNELS, VGGWeights, load_weights
+from meshstyle.views.cameras import camera_towards_centre
+from meshstyle.views.placement import Placement
+from meshstyle.views.sampling import Gathered, to_torch
+from meshstyle.views.tracing import Tracer
+from meshstyle.views.view import View
+
+GPU = torch.device("meta")
+SIDES = Placement(np.array([[0.0, 0.0, 1.0], [0.5, 0.1, 0.8]]), 1.0, 1.0)
+
+
+def rand(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def tracer() -> Tracer:
+    surface = make_surface(*quad(), size=(64, 64))
+    surface.atlases[0].start[:] = rand(64, 64, 3).numpy()
+    return Tracer(surface)
+
+
+@pytest.fixture(scope="module")
+def network() -> VGG19:
+    return VGG19(load_weights())
+
+
+@pytest.fixture(scope="module")
+def rung(tracer: Tracer, network: VGG19) -> Rung:
+    objective = Objective(network, LossWeights(1.0, 1000.0, 400.0), content_layers=("relu4_1",))
+    return build_rung(Scale(32, 1), tracer, SIDES, objective, rand(1, 3, 40, 40, seed=1))
+
+
+def random_weights() -> VGGWeights:
+    outputs = [channels for channels, count in zip(CHANNELS, BLOCKS, strict=True) for _ in range(count)]
+    inputs = [3, *outputs[:-1]]
+    kernels = [torch.rand(n, before, 3, 3) for n, before in zip(outputs, inputs, strict=True)]
+    return VGGWeights(tuple(kernels), tuple(torch.rand(n) for n in outputs), (0.5, 0.5, 0.5))
+
+
+class Watch(TorchDispatchMode):
+    """Lets nothing but the GPU's tensors take part."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        made = func(*args, **(kwargs or {}))
+        for value in tree_leaves((args, kwargs, made)):
+            if isinstance(value, torch.Tensor):
+                assert value.device == GPU, f"{func} has a tensor on the {value.device}"
+        assert "_local_scalar_dense" not in str(func), "a value was read"
+        return made
+
+
+@pytest.fixture
+def gpu_problem(
+    tracer: Tracer, rung: Rung, monkeypatch: pytest.MonkeyPatch
+) -> tuple[TextureProblem, list[LossTerms]]:
+    """The texture's problem at one scale on a GPU that is none; and what is read in its steps."""
+    told: list[LossTerms] = []
+
+    def fetch(self: LossTerms, *more: torch.Tensor) -> list[float]:
+        assert all(value.device == GPU for value in (self.total, self.figures, *more))
+        told.append(self)
+        return [0.0] * (4 + len(more))
+
+    monkeypatch.setattr(LossTerms, "fetch", fetch)
+    monkeypatch.setattr(Smoothness, "_pairs", lambda *_: 1)  # read once a view, when it is first seen
+    hits = [tracer.view(camera_towards_centre(direction, 32), 2) for direction in SIDES.directions]
+    views = [View(hit, tracer, rung.texels, GPU) for hit in hits if hit is not None]
+    network = VGG19(random_weights(), GPU, precision="fp16", loss_weight=1401.0)
+    objective = Objective(network, LossWeights(1.0, 1000.0, 400.0, 0.5), content_layers=("relu4_1",))
+    background, paint = torch.rand(3, device=GPU), torch.rand(rung.texels.count, 3, device=GPU)
+    pictures = [v.render(paint[v.texels], background) for v in views]
+    targets = [objective.content_target(p, v.mask) for p, v in zip(pictures, views, strict=True)]
+    style = objective.style_target(torch.rand(1, 3, 32, 32, device=GPU))
+    there = Rung(rung.scale, rung.texels, paint, views, [0, 1], [], targets, style, background)
+    neighbours = np.zeros((rung.texels.count, 4), np.int64)
+    return TextureProblem(paint, there, objective, Smoothness(neighbours, 1.0, GPU), 2), told
+
+
+def test_a_step_stays_on_its_device_and_is_read_once(
+    gpu_problem: tuple[TextureProblem, list[LossTerms]],
+) -> None:
+    problem, told = gpu_problem
+    adam = Adam(problem.values, (0.5, 0.99))
+    with Watch():
+        for part in range(problem.parts):
+            slope = problem.slope(part)
+            adam.step(slope.rows, slope.gradient, 0.1)
+    assert len(told) == problem.parts
+
+
+def test_the_watch_sees() -> None:
+    there = torch.rand(4, device=GPU)
+    for mistake in (
+        lambda: there.sum() + torch.ones(()),
+        lambda: torch.zeros(3),
+        lambda: there[torch.tensor([0, 1])],
+        lambda: torch.rand(4).to(GPU),
+        lambda: float(there.sum()),
+    ):
+        with pytest.raises((AssertionError, RuntimeError)), Watch():
+            mistake()
+
+
+def test_one_read_gives_all_figures() -> None:
+    terms = LossTerms(torch.tensor(5.0, requires_grad=True), torch.tensor([1.0, 2.0, 3.0]))
+    assert terms.fetch(torch.tensor(0.5)) == [5.0, 1.0, 2.0, 3.0, 0.5]
+    assert (terms.style, terms.content, terms.structure) == (1.0, 2.0, 3.0)
+
+
+def test_gathering_is_the_sparse_product() -> None:
+    """On a device for which torch has no sparse matrices; an empty row and a column that is there twice."""
+    entries = (np.array([2, 3, 4], np.float32), np.array([1, 1, 0]), np.array([0, 2, 2, 3]))
+    matrix = scipy.sparse.csr_matrix(entries, shape=(3, 2))
+    x = rand(2, 3)
+    cpu = torch.device("cpu")
+    assert torch.allclose(Gathered(matrix, cpu) @ x, torch.stack([5 * x[1], torch.zeros(3), 4 * x[0]]))
+    assert torch.allclose(to_torch(matrix, cpu) @ x, Gathered(matrix, cpu) @ x)
+    assert isinstance(to_torch(matrix, torch.device("meta")), Gathered)
+
+
+@pytest.mark.parametrize(
+    ("precision", "weight", "off"), [("bf16", 1.0, 0.03), ("fp16", 1e-2, 0.01), ("fp16", 1e5, 0.01)]
+)
+def test_gradients_through_fewer_bits(precision: str, weight: float, off: float, network: VGG19) -> None:
+    """However much the losses weigh: unscaled, 1e-2 would be lost in fp16, and 1e5 beyond its range."""
+    picture, painting = rand(1, 3, 32, 32), rand(1, 3, 32, 32, seed=1) ** 2
+    found = []
+    for used in (network, VGG19(load_weights(), precision=precision, loss_weight=weight)):
+        objective = Objective(used, LossWeights(0.0, weight, 0.0))
+        leaf = picture.clone().requires_grad_()
+        target = objective.content_target(picture, torch.ones(1, 1, 32, 32))
+        objective(leaf, objective.style_target(painting), target).total.backward()
+        assert leaf.grad is not None
+        assert leaf.grad.dtype == torch.float32
+        found.append(leaf.grad)
+    assert float((found[1] - found[0]).norm() / found[0].norm()) < off
+
+
+def test_bf16_paints_the_same_picture(tracer: Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Style loss within 5 %, colours within 0.02 of 1 on average."""
+    monkeypatch.setitem(PRESETS, "draft", Preset((Scale(40, 8),), views=2))
+    painted, losses = [], []
+    for precision in ("float32", "bf16"):
+        settings = Settings(preset="draft", precision=precision)
+        network = make_network(load_weights(), settings, torch.device("cpu"), ignore)
+        solution = TextureSolver(tracer, SIDES, rand(1, 3, 48, 48, seed=1) ** 2, network, settings).solve(
+            ignore
+        )
+        assert solution.terms is not None
+        painted.append(solution.textures[0])
+        losses.append(solution.terms.style)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    difference = float((painted[1] - painted[0]).abs().mean())
+    assert 0 < difference < 0.02
