@@ -15,13 +15,15 @@ class Detail:
     Attributes:
         size: of a close-up, pixels.
         steps: on each of them.
-        least: the zoom, beside the largest whole views, that must be possible for any to be made.
-        most: the largest zoom.
+        texels: along the side of a pixel, at the largest zoom.
+        above: longer side of an atlas, in texels, up to which none are made.
+        most: how many times finer than the largest whole views, at the most; below LEAST_DETAIL: none are made.
     """
 
     size: int = 256
     steps: int = 8
-    least: float = 2.0
+    texels: float = 1.5
+    above: int = 1024
     most: float = math.inf
 
 
@@ -51,7 +53,7 @@ PRESETS: dict[str, Preset] = {
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
         views=20,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
-        detail=Detail(size=384, steps=16, least=1.3),
+        detail=Detail(size=384, steps=16, texels=1.0, above=0),
     ),
 }
 SOLVERS = ("texture", "views")
@@ -124,7 +126,7 @@ class Settings(CommonSettings):
         if self.detail == "off":
             found = replace(found, most=1.0)
         elif self.detail != "auto":
-            found = replace(found, least=LEAST_DETAIL, most=float(self.detail))
+            found = replace(found, above=0, most=float(self.detail))
         return found if self.iterations is None else replace(found, steps=min(found.steps, self.iterations))
 
     @property

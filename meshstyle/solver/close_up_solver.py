@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..bake.upsample import upsample
-from ..settings import Scale, Settings
+from ..settings import LEAST_DETAIL, Scale, Settings
 from ..views.cameras import DISTANCE, camera_towards_centre
 from ..views.canvas import Canvas
 from ..views.close_ups import CloseUps, place_close_ups
@@ -27,7 +27,7 @@ from .close_up_problem import CloseUpProblem
 from .descent import Clock
 from .local_style import LocalStyle
 from .objective import Objective, fit_short_side, mixed_grams
-from .resolution import DENSITY, shrink_coverage
+from .resolution import shrink_coverage
 from .rung import RAYS
 
 STEP = 3.0  # from one zoom to the next at most
@@ -53,8 +53,10 @@ def plan_close_ups(tracer: Tracer, placement: Placement, settings: Settings) -> 
     if settings.solver != "texture" or settings.strength == 0:
         return None
     whole, detail = settings.scales[-1].size, settings.close_ups
-    zoom = min(_room(tracer, whole), detail.most)
-    if zoom < detail.least or detail.steps == 0:
+    atlases = tracer.surface.atlases
+    zoom = min(_texels_under_pixel(tracer, whole) / detail.texels, detail.most)
+    large = any(max(atlas.owner.shape) > detail.above for atlas in atlases)
+    if not large or zoom < LEAST_DETAIL or detail.steps == 0:
         return None
     count = max(1, int(np.ceil(np.log(zoom) / np.log(STEP) - 1e-9)))
     zooms = [
@@ -64,18 +66,18 @@ def plan_close_ups(tracer: Tracer, placement: Placement, settings: Settings) -> 
     return CloseUpPlan(tuple(zooms), detail.steps)
 
 
-def _room(tracer: Tracer, whole: int) -> float:
-    """How many texels, along a side, lie under a ray of the whole views: the median over the painted area."""
+def _texels_under_pixel(tracer: Tracer, whole: int) -> float:
+    """How many texels, along a side, lie under a pixel of the whole views: the median over the painted area."""
     surface = tracer.surface
     painted = np.flatnonzero((surface.atlas >= 0) & (tracer.uv_density > 0))
     if not len(painted):
         return 1.0
     sides = np.array([np.sqrt(atlas.owner.size) for atlas in surface.atlases])
-    ray = camera_towards_centre(np.array([0.0, 0.0, 1.0]), whole).pitch * DISTANCE / RAYS
-    texels = tracer.uv_density[painted] * sides[surface.atlas[painted]] * ray
+    pixel = camera_towards_centre(np.array([0.0, 0.0, 1.0]), whole).pitch * DISTANCE
+    texels = tracer.uv_density[painted] * sides[surface.atlas[painted]] * pixel
     order = np.argsort(texels)
     below = np.cumsum(tracer.area[painted][order])
-    return float(texels[order][np.searchsorted(below, below[-1] / 2)]) / DENSITY
+    return float(texels[order][np.searchsorted(below, below[-1] / 2)])
 
 
 class CloseUpSolver:
