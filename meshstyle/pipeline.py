@@ -144,6 +144,8 @@ def paint(
         atlases, parts, images = unpainted(surface)
         nothing = Solution((), (), (), None, len(scene.placement.directions), False)
         return Painted(atlases, images, parts, (0.0,) * len(images), nothing)
+    if settings.solver == "views" and settings.detail not in ("auto", "off"):
+        progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[Ladder] = _SOLVERS[settings.solver]
     solver = kind(scene.tracer, scene.placement, painting, network, settings, start)

@@ -121,9 +121,9 @@ class Settings(CommonSettings):
 
     @property
     def close_ups(self) -> Detail:
-        """The preset's, as `detail` and `iterations` change them."""
+        """The preset's, as `detail` and `iterations` change them. The views' solver makes none."""
         found = PRESETS[self.preset].detail
-        if self.detail == "off":
+        if self.detail == "off" or self.solver != "texture":
             found = replace(found, most=1.0)
         elif self.detail != "auto":
             found = replace(found, above=0, most=float(self.detail))

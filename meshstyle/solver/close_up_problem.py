@@ -58,7 +58,7 @@ class CloseUpProblem:
         Paint near the window's border changes less and less towards it, so that it runs on into that around it.
         """
         leaf = self.values.clone().requires_grad_(True)
-        loss = self._loss(leaf, target)
+        loss = self.loss(leaf, target)
         loss.backward()
         assert leaf.grad is not None
         rows = torch.arange(len(leaf), device=leaf.device)
@@ -70,7 +70,8 @@ class CloseUpProblem:
     def adam(self) -> Adam:
         return Adam(self.values, BETAS)
 
-    def _loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
+    def loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
+        """Style by the target's Gram matrices, and what it costs that blocks have left their colours."""
         picture = self._view.render(values, self._background)
         grams = self._grams(picture)
         style = [

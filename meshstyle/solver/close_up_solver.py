@@ -50,8 +50,6 @@ class CloseUpPlan:
 
 def plan_close_ups(tracer: Tracer, placement: Placement, settings: Settings) -> CloseUpPlan | None:
     """What the atlases have room for beyond the whole views, as far as the settings want it. None: nothing."""
-    if settings.solver != "texture" or settings.strength == 0:
-        return None
     whole, detail = settings.scales[-1].size, settings.close_ups
     atlases = tracer.surface.atlases
     zoom = min(_texels_under_pixel(tracer, whole) / detail.texels, detail.most)

@@ -77,7 +77,7 @@ class View:
         means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
         return Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)
 
-    def spread(self, colours: Float[torch.Tensor, "P 3"]) -> Float[torch.Tensor, "V 3"]:
+    def spread(self, colours: Float[torch.Tensor, "P C"]) -> Float[torch.Tensor, "V C"]:
         """The adjoint of `sample`."""
         found = self._transposed @ colours
         count = len(self.texels)
