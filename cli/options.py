@@ -24,6 +24,7 @@ from meshstyle.errors import UsageError
 from meshstyle.settings import (
     ATLAS_CHOICES,
     DEFAULT_TEXTURE_SIZE_RANGE,
+    DETAIL_CHOICES,
     IMAGE_FORMATS,
     PRESETS,
     SOLVERS,
@@ -117,6 +118,11 @@ MODEL_SETTINGS: Texts = {
         "TEXELS",
         "Longer side of the painted image.",
         "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
+    ),
+    "detail": (
+        "|".join((*DETAIL_CHOICES, "N")),
+        "Close-ups that fill large textures with detail; N: up to N times finer than the whole views.",
+        "",
     ),
     "uv": ("|".join(UV_CHOICES), "Keep the model's UVs, make new ones, or decide by their health.", ""),
     "atlas": ("|".join(ATLAS_CHOICES), "One painted image for each that is there, or one for all.", ""),

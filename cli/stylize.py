@@ -104,6 +104,12 @@ def _plan_rows(planned: Plan) -> Iterator[tuple[str, str]]:
     yield "output", str(planned.output)
     yield "views", f"{settings.view_count} at least"
     yield "work", ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
+    detail = settings.close_ups
+    if detail.most > 1 and any(max(atlas.size) > detail.above for atlas in planned.atlases):
+        yield (
+            "detail",
+            f"{detail.steps} steps at each close-up of {detail.size} px, where there is room for it",
+        )
     for atlas in planned.atlases:
         yield "paint", f"{atlas.name}, {texels(atlas.size)}. {atlas.reason}"
     for warning in planned.warnings:

@@ -144,6 +144,8 @@ def paint(
         atlases, parts, images = unpainted(surface)
         nothing = Solution((), (), (), None, len(scene.placement.directions), False)
         return Painted(atlases, images, parts, (0.0,) * len(images), nothing)
+    if settings.solver == "views" and settings.detail not in ("auto", "off"):
+        progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[Ladder] = _SOLVERS[settings.solver]
     solver = kind(scene.tracer, scene.placement, painting, network, settings, start)
@@ -202,13 +204,10 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
 def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list[Any]]:
     """Textures and seen masks at the sizes of the atlases."""
     textures, seen = [], []
-    for texture, covered, used, atlas in zip(
-        solution.textures, solution.covered, solution.seen, surface.atlases, strict=True
-    ):
+    for used, atlas, (solved, covered) in zip(solution.seen, surface.atlases, solution.paint(), strict=True):
         height, width = atlas.owner.shape
-        rows = np.arange(height)[:, None] * covered.shape[0] // height
-        columns = np.arange(width)[None] * covered.shape[1] // width
-        solved = texture.permute(1, 2, 0).contiguous().numpy()
+        rows = np.arange(height)[:, None] * used.shape[0] // height
+        columns = np.arange(width)[None] * used.shape[1] // width
         textures.append(upsample(solved, covered, (height, width), atlas.wrap))
         seen.append(used[rows, columns] & atlas.covered)
     return textures, seen

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from .common_settings import CommonSettings, Scale, check_choice, check_range
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Close-ups after the whole views, where the texture has room for more than those can show.
+
+    Attributes:
+        size: of a close-up, pixels.
+        steps: on each of them.
+        texels: along the side of a pixel, at the largest zoom.
+        above: longer side of an atlas, in texels, up to which none are made.
+        most: how many times finer than the largest whole views, at the most; below LEAST_DETAIL: none are made.
+    """
+
+    size: int = 256
+    steps: int = 8
+    texels: float = 1.5
+    above: int = 1024
+    most: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -15,15 +35,17 @@ class Preset:
         scales: with steps that look at one view each.
         views: at the least.
         rounds: with steps that look at all views; empty: the same as `scales`.
+        detail: of large textures.
     """
 
     scales: tuple[Scale, ...]
     views: int
     rounds: tuple[Scale, ...] = ()
+    detail: Detail = Detail()
 
 
 PRESETS: dict[str, Preset] = {
-    "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),)),
+    "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),), detail=Detail(most=1.0)),
     "standard": Preset(
         scales=(Scale(128, 50), Scale(256, 45)), views=14, rounds=(Scale(128, 30), Scale(256, 25))
     ),
@@ -31,6 +53,7 @@ PRESETS: dict[str, Preset] = {
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
         views=20,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
+        detail=Detail(size=384, steps=16, texels=1.0, above=0),
     ),
 }
 SOLVERS = ("texture", "views")
@@ -38,6 +61,8 @@ UV_CHOICES = ("auto", "keep", "unwrap")
 ATLAS_CHOICES = ("separate", "shared")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
 TEXTURE_SIZE_RANGE = (16, 8192)
+DETAIL_CHOICES = ("auto", "off")
+LEAST_DETAIL = 1.3  # zoom: what less would add, nobody sees
 DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
 
 
@@ -51,6 +76,8 @@ class Settings(CommonSettings):
         consistency: γ of the views' solver, on the mean squared difference between the views and their consensus.
         strength: 0 leaves the model as it was, 1 is the full style (see `strength`).
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
+        detail: close-ups that fill large textures with detail: `auto`, as the preset has them; `off`; or a number: as
+            many times finer than the whole views, at the most, as the texture has room for.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
         atlas: `separate`: one painted image for each that the materials read; `shared`: one for all, with fresh UVs.
         only, skip: name patterns of the materials to paint, and of those to leave as they are; empty: all, none.
@@ -62,6 +89,7 @@ class Settings(CommonSettings):
     consistency: float = 8000.0
     strength: float = 1.0
     texture_size: int | None = None
+    detail: str | float = "auto"
     uv: str = "auto"
     atlas: str = "separate"
     only: tuple[str, ...] = ()
@@ -72,6 +100,7 @@ class Settings(CommonSettings):
         super().__post_init__()
         check_choice("preset", self.preset, tuple(PRESETS))
         check_choice("solver", self.solver, SOLVERS)
+        object.__setattr__(self, "detail", _detail(self.detail))
         check_choice("uv", self.uv, UV_CHOICES)
         check_choice("atlas", self.atlas, ATLAS_CHOICES)
         check_choice("image_format", self.image_format, IMAGE_FORMATS)
@@ -91,6 +120,16 @@ class Settings(CommonSettings):
         return tuple(replace(scale, steps=self.iterations) for scale in ladder)
 
     @property
+    def close_ups(self) -> Detail:
+        """The preset's, as `detail` and `iterations` change them. The views' solver makes none."""
+        found = PRESETS[self.preset].detail
+        if self.detail == "off" or self.solver != "texture":
+            found = replace(found, most=1.0)
+        elif self.detail != "auto":
+            found = replace(found, above=0, most=float(self.detail))
+        return found if self.iterations is None else replace(found, steps=min(found.steps, self.iterations))
+
+    @property
     def optimizer_used(self) -> str:
         """What `optimizer` stands for where it is None."""
         return self.optimizer or {"texture": "adam", "views": "lbfgs"}[self.solver]
@@ -98,3 +137,16 @@ class Settings(CommonSettings):
     @property
     def view_count(self) -> int:
         return PRESETS[self.preset].views if self.views is None else self.views
+
+
+def _detail(value: str | float) -> str | float:
+    """One of the choices, or a number of at least 1; texts that hold one will do."""
+    if value in DETAIL_CHOICES:
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        check_choice("detail", str(value), (*DETAIL_CHOICES, "a number"))
+        raise
+    check_range("detail", number, 1.0, 64.0)
+    return number

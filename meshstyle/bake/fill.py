@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from ..surface.contract import Surface
 from ..surface.points import texel_points
-from .gutter import push_pull
+from .gutter import fill_smoothly
 
 MOST_SOURCES = 300_000
 MOST_TARGETS = 200_000
@@ -42,7 +42,7 @@ def fill_unseen(
     textures: Sequence[Float32[np.ndarray, "_ _ 3"]],
     known: Sequence[Bool[np.ndarray, "_ _"]],
 ) -> list[Float32[np.ndarray, "_ _ 3"]]:
-    """Paint every covered texel that is not known; known ones stay as they are.
+    """Paint every covered texel that is not known, in place; known ones stay as they are.
 
     Args:
         textures: per atlas, of its size, sRGB 0..1.
@@ -54,16 +54,12 @@ def fill_unseen(
     sources = _gather(surface, textures, known)
     levels = [sources, *(_cell_means(sources, cells) for cells in CELLS)]
     trees = [cKDTree(level.place) for level in levels]
-    filled = []
     for number, (texture, gaps) in enumerate(zip(textures, missing, strict=True)):
-        if not gaps.any():
-            filled.append(texture)
-            continue
-        step, target = _representatives(gaps, MOST_TARGETS)
-        place = _places(surface, number, target)
-        colour = _continued(trees, levels, place)
-        filled.append(_spread(texture, gaps, target, colour, step))
-    return filled
+        if gaps.any():
+            step, target = _representatives(gaps, MOST_TARGETS)
+            colour = _continued(trees, levels, _places(surface, number, target))
+            _spread(texture, gaps, target, colour, step)
+    return list(textures)
 
 
 def _gather(
@@ -149,12 +145,13 @@ def _spread(
     texel: Int64[np.ndarray, "N"],
     colour: Float32[np.ndarray, "N 3"],
     step: int,
-) -> Float32[np.ndarray, "H W 3"]:
+) -> None:
     """Write the colours; where only one texel of each block has been worked out, fill up from those."""
-    sparse = np.zeros_like(texture)
-    sparse.reshape(-1, 3)[texel] = colour
     if step > 1:
-        worked_out = np.zeros(gaps.shape, bool)
+        sparse, worked_out = np.zeros_like(texture), np.zeros(gaps.shape, bool)
+        sparse.reshape(-1, 3)[texel] = colour
         worked_out.reshape(-1)[texel] = True
-        sparse = push_pull(sparse, worked_out)
-    return np.where(gaps[..., None], sparse, texture)
+        fill_smoothly(sparse, worked_out)
+        texture[gaps] = sparse[gaps]
+    else:
+        texture.reshape(-1, 3)[texel] = colour

@@ -12,7 +12,7 @@ from ..asset.contract import PaintedPart
 from ..strength import lay_over
 from ..surface.contract import Atlas, Surface
 from .fill import fill_unseen
-from .gutter import fill_gutters
+from .gutter import BAND, fill_gutters
 from .seams import match_seams
 
 
@@ -42,7 +42,7 @@ def finish(
     surface, and gutters continue them around.
 
     Args:
-        textures: per atlas, sRGB 0..1, of the atlas' size.
+        textures: per atlas, sRGB 0..1, of the atlas' size; changed in place.
         seen: per atlas, texels that views have painted.
         strength: of the style; near 0 the original shows through (see `strength`).
     """
@@ -50,9 +50,7 @@ def finish(
     known = [v & s for v, s in zip(visible, seen, strict=True)]
     filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
     images = [
-        quantized(
-            lay_over(atlas.start, fill_gutters(texture, atlas.covered, atlas.wrap), strength), atlas.alpha
-        )
+        _image(atlas, fill_gutters(texture, atlas.covered, atlas.wrap), strength)
         for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True)
     ]
     return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
@@ -85,6 +83,17 @@ def _visible(surface: Surface, atlas: Atlas) -> Bool[np.ndarray, "H W"]:
 def _missing(visible: Bool[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"]) -> float:
     count = int(np.count_nonzero(visible))
     return 1.0 - int(np.count_nonzero(known)) / count if count else 0.0
+
+
+def _image(
+    atlas: Atlas, texture: Float32[np.ndarray, "H W 3"], strength: float
+) -> UInt8[np.ndarray, "H W C"]:
+    bands = []
+    for first in range(0, len(texture), BAND):
+        own = slice(first, first + BAND)
+        alpha = None if atlas.alpha is None else atlas.alpha[own]
+        bands.append(quantized(lay_over(atlas.start[own], texture[own], strength), alpha))
+    return np.concatenate(bands)
 
 
 def quantized(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 from scipy.ndimage import distance_transform_edt
 
 from ..asset.contract import Wrap
@@ -12,6 +14,7 @@ from ..surface.texels import wrap_index
 GUTTER = 8
 """Texels around every chart that take its own colours, in an atlas of 1024²."""
 LEAST_GUTTER = 4
+BAND = 256  # rows that are worked on at a time: an even number
 
 
 def gutter_width(size: tuple[int, int]) -> int:
@@ -33,10 +36,11 @@ def fill_gutters(
         return values
     if not known.any():
         return values.copy()
-    near, source = _nearest_known(known, gutter_width(known.shape), wrap)
+    near, source = nearest_known(known, gutter_width(known.shape) + 0.5, wrap)
     filled = values.copy()
     filled[near] = values.reshape(-1, values.shape[2])[source]
-    return push_pull(filled, known | near)
+    fill_smoothly(filled, known | near)
+    return filled
 
 
 def push_pull(
@@ -46,54 +50,83 @@ def push_pull(
 
     Gortler et al. 1996, "The Lumigraph", section 3.4.2.
     """
-    if known.all():
-        return values
-    weight = known.astype(np.float32)[..., None]
-    # `values` may hold anything where it is not known, nan too.
-    levels: list[tuple[np.ndarray, np.ndarray]] = [(np.where(weight > 0, values, 0), weight)]
-    while max(levels[-1][1].shape[:2]) > 1 and not (levels[-1][1] > 0).all():
-        total, weight = (_sum_2x2(a) for a in levels[-1])
-        scale = np.maximum(weight, 1e-12)
-        # A cell knows its average, not how many texels it came from: fully known however few they were.
-        levels.append((total / scale * (weight > 0), (weight > 0).astype(np.float32)))
-    total, _ = levels.pop()
-    while levels:
-        finer, weight = levels.pop()
-        total = np.where(weight > 0, finer, _grow(total, finer.shape[:2]))
-    return total
+    filled = values.copy()
+    fill_smoothly(filled, known)
+    return filled
 
 
-def _nearest_known(
-    known: Bool[np.ndarray, "H W"], width: int, wrap: tuple[Wrap, Wrap]
-) -> tuple[Bool[np.ndarray, "H W"], np.ndarray]:
-    """Unknown texels within `width` of a known one, and the number of the nearest for each of those."""
+def fill_smoothly(values: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]) -> None:
+    """In place; beside the values, memory for a quarter of them and for a band of rows."""
+    if known.all() or max(known.shape) == 1:
+        return
+    coarse, some = _halved(values, known)
+    fill_smoothly(coarse, some)
+    for first in range(0, len(values), BAND):
+        own = slice(first, min(first + BAND, len(values)))
+        missing = ~known[own]
+        if missing.any():
+            values[own][missing] = _grown(coarse, own, values.shape[1])[missing]
+
+
+def _halved(
+    values: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]
+) -> tuple[Float32[np.ndarray, "h w C"], Bool[np.ndarray, "h w"]]:
+    """Means of what is known in 2×2 cells: a cell counts as known however few texels its mean came from."""
+    bands = []
+    for first in range(0, len(values), BAND):
+        own = slice(first, first + BAND)
+        weight = known[own, :, None].astype(np.float32)
+        # `values` may hold anything where it is not known, nan too.
+        total = _sum_2x2(np.where(weight > 0, values[own], np.float32(0)))
+        count = _sum_2x2(weight)
+        bands.append((total / np.maximum(count, 1), count[..., 0] > 0))
+    return np.concatenate([mean for mean, _ in bands]), np.concatenate([some for _, some in bands])
+
+
+def nearest_known(
+    known: Bool[np.ndarray, "H W"], reach: float, wrap: tuple[Wrap, Wrap]
+) -> tuple[Bool[np.ndarray, "H W"], Int64[np.ndarray, "N"]]:
+    """Unknown texels within `reach` of a known one, and the number of the nearest for each of those.
+
+    Row by row; band by band, as nothing beyond `reach` matters.
+    """
     height, length = known.shape
-    pad_y, pad_x = min(width, height), min(width, length)
-    number = np.arange(known.size).reshape(known.shape)
-    rows = wrap_index(np.arange(-pad_y, height + pad_y), height, wrap[1])
-    columns = wrap_index(np.arange(-pad_x, length + pad_x), length, wrap[0])
-    number = number[np.ix_(rows, columns)]
-    distance, index = distance_transform_edt(~known.reshape(-1)[number], return_indices=True)
-    inner = slice(pad_y, pad_y + height), slice(pad_x, pad_x + length)
-    near = ~known & (distance[inner] <= width + 0.5)
-    nearest = number[tuple(i[inner][near] for i in index)]
-    return near, nearest
+    width = math.ceil(reach)
+    columns = wrap_index(np.arange(-width, length + width), length, wrap[0])
+    near, nearest = np.zeros_like(known), [np.zeros(0, np.int64)]
+    for first in range(0, height, BAND):
+        own = slice(first, min(first + BAND, height))
+        rows = wrap_index(np.arange(own.start - width, own.stop + width), height, wrap[1])
+        around = known[rows[:, None], columns]
+        if not around.any():
+            continue
+        distance, index = distance_transform_edt(~around, return_indices=True)
+        inner = slice(width, width + own.stop - own.start), slice(width, width + length)
+        near[own] = ~known[own] & (distance[inner] <= reach)
+        row, column = (i[inner][near[own]] for i in index)
+        nearest.append(rows[row] * length + columns[column])
+    return near, np.concatenate(nearest)
 
 
 def _sum_2x2(a: Float32[np.ndarray, "H W C"]) -> Float32[np.ndarray, "h w C"]:
-    a = np.pad(a, ((0, a.shape[0] % 2), (0, a.shape[1] % 2), (0, 0)))
+    if a.shape[0] % 2 or a.shape[1] % 2:
+        a = np.pad(a, ((0, a.shape[0] % 2), (0, a.shape[1] % 2), (0, 0)))
     a = a[0::2] + a[1::2]
     return a[:, 0::2] + a[:, 1::2]
 
 
-def _grow(a: Float32[np.ndarray, "h w C"], size: tuple[int, int]) -> Float32[np.ndarray, "H W C"]:
-    """Twice the size, bilinear: each texel is ¾ its cell and ¼ the neighbour on its side, along both axes."""
-    for axis in (0, 1):
-        padded = np.concatenate([a.take([0], axis), a, a.take([-1], axis)], axis)
-        length = a.shape[axis]
-        before, after = padded.take(range(length), axis), padded.take(range(2, length + 2), axis)
-        pair = np.stack([0.75 * a + 0.25 * before, 0.75 * a + 0.25 * after], axis=axis + 1)
-        shape = list(a.shape)
-        shape[axis] = 2 * length
-        a = pair.reshape(shape).take(range(size[axis]), axis)
-    return a
+def _grown(a: Float32[np.ndarray, "h w C"], rows: slice, width: int) -> Float32[np.ndarray, "R W C"]:
+    """Some rows (from an even one on) at twice the size, bilinear: each texel is ¾ its cell and ¼ the neighbour on
+    its side, along both axes."""
+    own = np.arange(rows.start // 2 - 1, (rows.stop + 1) // 2 + 1)
+    part = a[np.clip(own, 0, len(a) - 1)]
+    part = _between(part, 0)[: rows.stop - rows.start]
+    return _between(np.concatenate([part[:, :1], part, part[:, -1:]], 1), 1)[:, :width]
+
+
+def _between(padded: np.ndarray, axis: int) -> np.ndarray:
+    """Twice as long along an axis, of which the first and last lines are only neighbours."""
+    lines = padded.shape[axis] - 2
+    before, middle, after = (padded.take(range(n, n + lines), axis) for n in range(3))
+    pair = np.stack([0.75 * middle + 0.25 * before, 0.75 * middle + 0.25 * after], axis=axis + 1)
+    return pair.reshape(*padded.shape[:axis], 2 * lines, *padded.shape[axis + 1 :])

@@ -17,13 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
-from scipy.ndimage import distance_transform_edt
+from jaxtyping import Float32, Float64, Int32, Int64
 from scipy.sparse import coo_matrix, csr_matrix, diags, vstack
 
+from ..asset.contract import Wrap
 from ..surface.contract import Surface
 from ..surface.seams import Seams, find_seams
 from ..surface.spans import wrap_index
+from .gutter import nearest_known
 
 FADE = 3.0  # texels at 1024², after which the correction has faded to 1/e
 LARGEST = 2048  # atlases beyond this size get no wider fade than one of it
@@ -44,7 +45,7 @@ class _Sides:
 def match_seams(
     surface: Surface, textures: Sequence[Float32[np.ndarray, "_ _ 3"]]
 ) -> list[Float32[np.ndarray, "_ _ 3"]]:
-    """Textures whose charts agree where they meet. Changes covered texels near seams, nothing else.
+    """Make charts agree where they meet, in place. Changes covered texels near seams, nothing else.
 
     Args:
         textures: per atlas, sRGB 0..1, every covered texel painted.
@@ -52,21 +53,34 @@ def match_seams(
     seams = find_seams(surface)
     if not len(seams.triangle):
         return list(textures)
-    label = [np.where(a.covered, seams.chart[a.owner], -1).reshape(-1) for a in surface.atlases]
+    chart = seams.chart.astype(np.int32)
+    label = [np.where(a.covered, chart[a.owner], np.int32(-1)).reshape(-1) for a in surface.atlases]
     sides = _along_seams(surface, seams, np.concatenate(label))
     step = sides.first - sides.second
-    original = _stacked([a.start for a in surface.atlases])
-    weight = AGREE * np.exp(-((np.abs(step @ original).max(axis=1) / ALIKE) ** 2))
-    near = _near(surface, np.flatnonzero(np.bincount(step.indices, minlength=step.shape[1])), label)
-    correction = _solve(surface, step, weight, near, _stacked(textures), label)
-    return _added(textures, near, correction)
+    read = np.unique(step.indices).astype(np.int64)
+    compact = step[:, read]
+    original = compact @ _at([a.start for a in surface.atlases], read)
+    weight = AGREE * np.exp(-((np.abs(original).max(axis=1) / ALIKE) ** 2))
+    near = _near(surface, read, label)
+    correction = _solve(surface, step[:, near], weight, near, compact @ _at(textures, read), label)
+    _add(textures, near, correction)
+    return list(textures)
 
 
-def _stacked(textures: Sequence[Float32[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "T 3"]:
-    return np.concatenate([t.reshape(-1, 3) for t in textures])
+def _at(
+    textures: Sequence[Float32[np.ndarray, "_ _ 3"]], texels: Int64[np.ndarray, "N"]
+) -> Float32[np.ndarray, "N 3"]:
+    """Some texels, ascending, numbered through all atlases."""
+    found, offset = [], 0
+    for texture in textures:
+        size = texture.shape[0] * texture.shape[1]
+        own = texels[(texels >= offset) & (texels < offset + size)] - offset
+        found.append(texture.reshape(-1, 3)[own])
+        offset += size
+    return np.concatenate(found)
 
 
-def _along_seams(surface: Surface, seams: Seams, label: Int64[np.ndarray, "T"]) -> _Sides:
+def _along_seams(surface: Surface, seams: Seams, label: Int32[np.ndarray, "T"]) -> _Sides:
     """One point for each texel's length of seam."""
     atlas = surface.atlas[seams.triangle]  # (E, 2)
     sizes = np.array([a.owner.shape[::-1] for a in surface.atlases])
@@ -88,7 +102,7 @@ def _lookup(
     uv: Float64[np.ndarray, "N 2"],
     atlas: np.ndarray,
     chart: Int64[np.ndarray, "N"],
-    label: Int64[np.ndarray, "T"],
+    label: Int32[np.ndarray, "T"],
 ) -> csr_matrix:
     """Bilinear weights on the texels of the point's own chart: the gutter copies those."""
     rows, columns, weights = [], [], []
@@ -120,7 +134,7 @@ def _fade(surface: Surface, number: int) -> float:
 
 
 def _near(
-    surface: Surface, read: Int64[np.ndarray, "R"], label: list[Int64[np.ndarray, "_"]]
+    surface: Surface, read: Int64[np.ndarray, "R"], label: list[Int32[np.ndarray, "_"]]
 ) -> Int64[np.ndarray, "N"]:
     """Covered texels (numbered through all atlases) near those that seams read."""
     found, offset = [], 0
@@ -129,23 +143,25 @@ def _near(
         away = np.ones(size, bool)
         away[read[(read >= offset) & (read < offset + size)] - offset] = False
         if not away.all():
-            distance = distance_transform_edt(away.reshape(atlas.owner.shape)).reshape(-1)
-            close = (distance <= REACH * _fade(surface, number)) & (label[number] >= 0)
-            found.append(offset + np.flatnonzero(close))
+            reads = ~away.reshape(atlas.owner.shape)
+            close, _ = nearest_known(reads, REACH * _fade(surface, number), (Wrap.CLAMP, Wrap.CLAMP))
+            found.append(offset + np.flatnonzero((close | reads).reshape(-1) & (label[number] >= 0)))
         offset += size
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _solve(
     surface: Surface,
-    step: csr_matrix,
+    reading: csr_matrix,
     weight: Float64[np.ndarray, "S"],
     near: Int64[np.ndarray, "N"],
-    painted: Float32[np.ndarray, "T 3"],
-    label: list[Int64[np.ndarray, "_"]],
+    apart: Float64[np.ndarray, "S 3"],
+    label: list[Int32[np.ndarray, "_"]],
 ) -> Float32[np.ndarray, "N 3"]:
-    """The normal equations, by conjugate gradients: they are well conditioned, as the correction is local."""
-    reading = step[:, near]
+    """The normal equations, by conjugate gradients: they are well conditioned, as the correction is local.
+
+    `reading`: what the two sides' difference takes of the texels near them; `apart`: what it is.
+    """
     weighted = reading.T @ diags(weight)
     smooth = _differences(surface, near, label)
     sizes = np.cumsum([a.owner.size for a in surface.atlases])
@@ -153,7 +169,7 @@ def _solve(
         np.searchsorted(sizes, near, side="right")
     ]
     matrix = (weighted @ reading + smooth.T @ smooth + diags(fade**-2.0)).tocsr()
-    target = -(weighted @ (step @ painted))
+    target = -(weighted @ apart)
     return _conjugate_gradients(matrix.astype(np.float32), target.astype(np.float32))
 
 
@@ -184,11 +200,11 @@ def _dot(a: Float32[np.ndarray, "N 3"], b: Float32[np.ndarray, "N 3"]) -> Float3
 
 
 def _differences(
-    surface: Surface, near: Int64[np.ndarray, "N"], label: list[Int64[np.ndarray, "_"]]
+    surface: Surface, near: Int64[np.ndarray, "N"], label: list[Int32[np.ndarray, "_"]]
 ) -> csr_matrix:
     """One row for each pair of neighbouring texels of one chart."""
     rows, offset = [], 0
-    number = np.full(sum(len(one) for one in label), -1, np.int64)
+    number = np.full(sum(len(one) for one in label), -1, np.int32)
     number[near] = np.arange(len(near))
     for atlas, charts in zip(surface.atlases, label, strict=True):
         shape = atlas.owner.shape
@@ -201,28 +217,25 @@ def _differences(
     return vstack(rows, format="csr")
 
 
-def _pairs(first: Int64[np.ndarray, "P"], second: Int64[np.ndarray, "P"], count: int) -> csr_matrix:
+def _pairs(first: Int32[np.ndarray, "P"], second: Int32[np.ndarray, "P"], count: int) -> csr_matrix:
     row = np.arange(len(first))
     values = np.concatenate([np.ones(len(first)), -np.ones(len(first))])
     index = np.concatenate([row, row]), np.concatenate([first, second])
     return coo_matrix((values, index), shape=(len(first), count)).tocsr()
 
 
-def _added(
+def _add(
     textures: Sequence[Float32[np.ndarray, "_ _ 3"]],
     near: Int64[np.ndarray, "N"],
     correction: Float32[np.ndarray, "N 3"],
-) -> list[Float32[np.ndarray, "_ _ 3"]]:
-    out, offset = [], 0
+) -> None:
+    offset = 0
     for texture in textures:
         size = texture.shape[0] * texture.shape[1]
         chosen = (near >= offset) & (near < offset + size)
-        mended = texture.copy()
-        flat = mended.reshape(-1, 3)
+        flat = texture.reshape(-1, 3)
         flat[near[chosen] - offset] = np.clip(flat[near[chosen] - offset] + correction[chosen], 0.0, 1.0)
-        out.append(mended)
         offset += size
-    return out
 
 
 __all__ = ["match_seams"]

@@ -95,17 +95,21 @@ class Way:
 
 
 def climb(
-    way: Way, begin: Callable[[Scale], P], settle: Callable[[P, bool], None]
+    way: Way,
+    begin: Callable[[Scale], P],
+    settle: Callable[[P, bool], None],
+    clock: Clock | None = None,
 ) -> tuple[Terms | None, bool]:
     """Coarse to fine, each scale solved in turn; KeyboardInterrupt ends it early, once there is anything.
 
     Args:
         begin: makes a scale's problem, from what the one before came to.
         settle: is given a scale's problem when it is solved or left, and whether it is the last.
+        clock: of a longer way, of which this one is the beginning.
 
     Returns: the terms at the end, None without a step; and whether it was interrupted.
     """
-    clock = Clock(way.scales, way.progress)
+    clock = clock or Clock(way.scales, way.progress)
     terms: Terms | None = None
     for number, scale in enumerate(way.scales, 1):
         try:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from ..progress import Progress, ProgressCallback
 from ..settings import Scale, Settings
+from ..views.canvas import Canvas
 from ..views.placement import Placement
 from ..views.sampling import Texels
 from ..views.tracing import Tracer
-from .descent import Problem, Terms, Way, climb
+from .close_up_solver import CloseUpSolver, plan_close_ups
+from .descent import Clock, Problem, Terms, Way, climb
 from .objective import LossWeights, Objective, resize
 from .resolution import resize_covered
 from .rung import Rung, build_rung
@@ -59,6 +61,7 @@ class Solution:
         views: how many views were used.
         interrupted: whether it was stopped early.
         agreement: of the views, where they were solved for.
+        detailed: the paint after the close-ups, where there were any.
     """
 
     textures: tuple[Float[torch.Tensor, "3 _ _"], ...]
@@ -68,6 +71,16 @@ class Solution:
     views: int
     interrupted: bool
     agreement: ViewsReport | None = None
+    detailed: Canvas | None = None
+
+    def paint(self) -> Iterator[tuple[Float32[np.ndarray, "_ _ 3"], np.ndarray]]:
+        """Per atlas, the finest there is, and the texels that the surface touches at that resolution."""
+        if self.detailed is not None:
+            for image, sheet in zip(self.detailed.images, self.detailed.sheets, strict=True):
+                yield image.astype(np.float32), sheet.covered
+            return
+        for texture, covered in zip(self.textures, self.covered, strict=True):
+            yield texture.permute(1, 2, 0).contiguous().numpy(), covered
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +130,7 @@ class Ladder(ABC, Generic[P, S]):
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
         self.objective = Objective(network, weights, content_layers=("relu4_1",))
         self._given = start
+        self._close_ups = plan_close_ups(tracer, placement, settings)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
 
@@ -142,9 +156,12 @@ class Ladder(ABC, Generic[P, S]):
             rung = watched.look = None  # the next scale's views need the room
 
         way = Way(self.settings.scales, self.settings.optimizer_used, self._shuffle, watched)
-        terms, interrupted = climb(way, begin, settle)
+        later = [self._close_ups.scale] if self._close_ups else []
+        clock = Clock([*way.scales, *later], watched)
+        terms, interrupted = climb(way, begin, settle, clock)
         assert solved is not None
-        return self._solution(solved, terms, interrupted, agreement)
+        solution = self._solution(solved, terms, interrupted, agreement)
+        return solution if interrupted else self._detailed(solution, clock, watched)
 
     def paint_to_begin_with(self, rung: Rung, before: Solved | None) -> torch.Tensor:
         """(T, 3): the last scale's, or the start that was asked for."""
@@ -187,6 +204,21 @@ class Ladder(ABC, Generic[P, S]):
             self.settings.style_scale,
             self.wants_geometry,
         )
+
+    def _detailed(self, solution: Solution, clock: Clock, watched: _Watched) -> Solution:
+        """With what close-ups add, where the atlases have room for it."""
+        if self._close_ups is None:
+            return solution
+
+        def watch(canvas: Canvas) -> None:
+            watched.look = canvas.small
+
+        atlases = self.tracer.surface.atlases
+        images = [texture.permute(1, 2, 0).numpy().astype(np.float16) for texture in solution.textures]
+        canvas = Canvas(images, solution.covered, [atlas.wrap for atlas in atlases])
+        solver = CloseUpSolver(self.tracer, self.painting, self.objective, self.settings, self._close_ups)
+        detailed, interrupted = solver.solve(canvas, clock, watch)
+        return replace(solution, textures=(), detailed=detailed, interrupted=interrupted)
 
     def _solution(
         self, solved: Solved, terms: Terms | None, interrupted: bool, agreement: ViewsReport | None

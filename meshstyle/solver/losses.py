@@ -5,6 +5,8 @@ Masks are shares 0..1; background never enters a sum.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -26,7 +28,22 @@ def masked_gram(
     """
     f, m = features[0].flatten(1), mask[0].flatten(1)
     count = m.sum() if count is None else count
-    return (f * m) @ f.T / count.clamp_min(_TINY)
+    found: Float[torch.Tensor, "C C"] = _MaskedGram.apply(f, m / count.clamp_min(_TINY))
+    return found
+
+
+class _MaskedGram(torch.autograd.Function):
+    """Σ w f fᵀ with the slope (D + Dᵀ)·f·w in one product, where automatic differentiation takes two and adds them up."""
+
+    @staticmethod
+    def forward(ctx: Any, f: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(f, weight)
+        return (f * weight) @ f.T
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, None]:
+        f, weight = ctx.saved_tensors
+        return ((slopes[0] + slopes[0].T) @ f).mul_(weight), None
 
 
 def shrink_mask(

@@ -57,16 +57,25 @@ def resize_covered(
 ) -> Float[torch.Tensor, "3 h w"]:
     """Resize an atlas so that only covered texels count: nothing from between the charts bleeds in."""
     height, width = covered.shape
-    nearest = torch.from_numpy(nearest_covered(covered))
-    filled = texture.reshape(3, -1)[:, nearest].reshape(3, height, width)
-    if (height, width) == tuple(size):
-        return filled
     if size[0] > height or size[1] > width:
-        return F.interpolate(filled[None], size=size, mode="bilinear", align_corners=False)[0]
+        return F.interpolate(
+            _spread(texture, covered)[None], size=size, mode="bilinear", align_corners=False
+        )[0]
+    if (height, width) == tuple(size):
+        return _spread(texture, covered)
     mask = torch.from_numpy(covered.astype(np.float32))
-    weight = F.adaptive_avg_pool2d(mask[None, None], size)
-    mean = F.adaptive_avg_pool2d((filled * mask)[None], size) / weight.clamp_min(1e-6)
-    return torch.where(weight > 0, mean, F.adaptive_avg_pool2d(filled[None], size))[0]
+    weight = F.adaptive_avg_pool2d(mask[None], size)
+    # One channel at a time: a full-size copy of each is much memory where atlases are large.
+    means = torch.cat([F.adaptive_avg_pool2d((channel * mask)[None], size) for channel in texture])
+    return _spread(means / weight.clamp_min(1e-6), (weight[0] > 0).numpy())
+
+
+def _spread(texture: Texture, covered: np.ndarray) -> Texture:
+    """What is not covered takes the colour of the nearest texel that is."""
+    if covered.all():
+        return texture
+    nearest = torch.from_numpy(nearest_covered(covered))
+    return texture.reshape(3, -1)[:, nearest].reshape(texture.shape)
 
 
 def chart_of_triangle(uv: np.ndarray, atlas: np.ndarray) -> np.ndarray:

@@ -112,6 +112,6 @@ def _trace(tracer: Tracer, placement: Placement, size: int) -> dict[int, Hits]:
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:
     images = []
     for atlas, layout in zip(tracer.surface.atlases, texels.layouts, strict=True):
-        start = torch.from_numpy(np.ascontiguousarray(atlas.start.transpose(2, 0, 1)))
+        start = torch.from_numpy(atlas.start).permute(2, 0, 1)
         images.append(resize_covered(start, atlas.covered, layout.covered.shape))
     return texels.gather(images)

@@ -14,7 +14,7 @@ from .colours import match_colours
 from .objective import fit_short_side
 from .paintings import load_painting
 
-NOISE = 0.06  # of a colour-matched start, sRGB: lets flat areas find a stroke
+NOISE = 0.06  # of a colour-matched start's light and dark, sRGB: lets flat areas find a stroke
 _PALETTE_SIDE = 128  # pixels of the painting's short side that stand for its palette
 
 
@@ -82,7 +82,9 @@ def colours_in(
     """`starting_colours` with a given palette."""
     if kind == "content":
         return original.clone()
-    noise = torch.randn(original.shape, generator=generator).to(original.device)
     if kind == "noise":
+        noise = torch.randn(original.shape, generator=generator).to(original.device)
         return (wanted.mean(0) + wanted.std(0) * noise).clamp(0, 1)
-    return (match_colours(original, weights, wanted) + NOISE * noise).clamp(0, 1)
+    # Grey: what of coloured noise is finer than a pixel no loss can see, and would stay as speckle.
+    grey = torch.randn(len(original), 1, generator=generator).to(original.device)
+    return (match_colours(original, weights, wanted) + NOISE * grey).clamp(0, 1)

@@ -45,9 +45,9 @@ def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = Non
     if not len(painted):
         return Placement(even, 0.0, 0.0)
     rng = np.random.default_rng(seed)
-    points, normals = _sample_surface(tracer, painted, rng)
+    points, normals = sample_surface(tracer, painted, rng)
     candidates = np.concatenate([even, fibonacci_sphere(CANDIDATES)])
-    cosine = _cosines(tracer, points, normals, candidates)  # (directions, points), 0 where hidden
+    cosine = cosines(tracer, points, normals, candidates)  # (directions, points), 0 where hidden
     best = cosine.max(0)
     visible = best > 0
     good = (cosine >= np.minimum(WELL, NEARLY * best)) & visible
@@ -56,20 +56,20 @@ def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = Non
     return Placement(candidates[chosen], float(seen), float(visible.mean()))
 
 
-def _sample_surface(
-    tracer: Tracer, triangles: Int64[np.ndarray, "N"], rng: np.random.Generator
+def sample_surface(
+    tracer: Tracer, triangles: Int64[np.ndarray, "N"], rng: np.random.Generator, count: int = SAMPLES
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points spread over the triangles by area, with the normals of their planes."""
     share = np.cumsum(tracer.area[triangles])
     # Stratified: one point per equal slice of the area.
-    at = (np.arange(SAMPLES) + rng.random(SAMPLES)) / SAMPLES * share[-1]
+    at = (np.arange(count) + rng.random(count)) / count * share[-1]
     chosen = triangles[np.minimum(np.searchsorted(share, at), len(triangles) - 1)]
-    r1, r2 = np.sqrt(rng.random(SAMPLES)), rng.random(SAMPLES)
+    r1, r2 = np.sqrt(rng.random(count)), rng.random(count)
     bary = np.stack([1 - r1, r1 * (1 - r2), r1 * r2], -1)
     return np.einsum("nk,nkc->nc", bary, tracer.corners[chosen]), tracer.face_normals[chosen]
 
 
-def _cosines(
+def cosines(
     tracer: Tracer, points: np.ndarray, normals: np.ndarray, directions: np.ndarray
 ) -> Float32[np.ndarray, "V N"]:
     """|cos| of the angle at which each point is seen from each direction's camera; 0 where it is hidden."""

@@ -165,7 +165,7 @@ class Lookup:
         self.matrix = scipy.sparse.csr_matrix((weight.astype(np.float32), place[index], pointer), shape=shape)
 
 
-def _places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
+def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
     """UV (N, 2) of each ray, and log2 of its footprint's width in units of the atlas' side.
 
     The footprint's width is the geometric mean of its two axes on the surface.
@@ -181,7 +181,7 @@ def _taps(
     hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels
 ) -> tuple[Int64[np.ndarray, "N 8"], Float64[np.ndarray, "N 8"]]:
     """Rows of the stack and weights of each ray's taps: four on the level below its footprint, four above."""
-    uv, width = _places(hits, rays, tracer)
+    uv, width = ray_places(hits, rays, tracer)
     atlas = tracer.surface.atlas[hits.triangle[rays]]
     index, weight = np.zeros((len(rays), 8), np.int64), np.zeros((len(rays), 8))
     for number, layout in enumerate(texels.layouts):

@@ -7,6 +7,7 @@ import scipy.sparse
 import torch
 from jaxtyping import Float
 
+from .near_sampling import NearLookup
 from .sampling import Lookup, Product, Sample, Texels, to_torch
 from .tracing import Hits, Tracer
 
@@ -23,25 +24,36 @@ class View:
         texels: the rows of T that this view reads, ascending.
         pixels: (P,) the pixels that see paint, row-major numbers, ascending.
         pixel_coverage: (P, 1) their mask.
+        shade: (P, 1) the headlight's s there.
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, device: torch.device) -> None:
         lookup = Lookup(hits, tracer, texels)
+        self._hold(lookup, device)
+        use = lookup.matrix.T @ lookup.coverage
+        self.texel_use = np.zeros(texels.count)
+        count = len(lookup.texels)
+        self.texel_use[lookup.texels] = use[:count] + lookup.coarse.T @ use[count:]
+
+    @classmethod
+    def close_up(cls, lookup: NearLookup, device: torch.device) -> View:
+        """A view of a few of many texels: `texels` are their numbers, and no use is kept."""
+        view = cls.__new__(cls)
+        view._hold(lookup, device)
+        return view
+
+    def _hold(self, lookup: Lookup | NearLookup, device: torch.device) -> None:
         self.shape = lookup.shape
         self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)
         self._matrix, self._transposed = _pair(lookup.matrix, device)
         self._coarse, self._coarse_transposed = _pair(lookup.coarse, device)
-        self._shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
+        self.shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
         coverage = torch.from_numpy(lookup.coverage).to(device)
         mask = torch.zeros(self.shape[0] * self.shape[1], device=device)
         mask[self.pixels] = coverage
         self.mask: Float[torch.Tensor, "1 1 H W"] = mask.view(1, 1, *self.shape)
         self.pixel_coverage = coverage[:, None]
-        use = lookup.matrix.T @ lookup.coverage
-        self.texel_use = np.zeros(texels.count)
-        count = len(lookup.texels)
-        self.texel_use[lookup.texels] = use[:count] + lookup.coarse.T @ use[count:]
 
     @property
     def pixels_seen(self) -> float:
@@ -65,7 +77,7 @@ class View:
         means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
         return Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)
 
-    def spread(self, colours: Float[torch.Tensor, "P 3"]) -> Float[torch.Tensor, "V 3"]:
+    def spread(self, colours: Float[torch.Tensor, "P C"]) -> Float[torch.Tensor, "V C"]:
         """The adjoint of `sample`."""
         found = self._transposed @ colours
         count = len(self.texels)
@@ -76,7 +88,7 @@ class View:
     ) -> Float[torch.Tensor, "1 3 H W"]:
         """The picture whose pixels show the given paint, before a background; differentiable."""
         if shaded:
-            seen = seen * self._shade
+            seen = seen * self.shade
         seen = seen * self.pixel_coverage + background * (1 - self.pixel_coverage)
         picture = background.expand(self.shape[0] * self.shape[1], 3).clone()
         picture = picture.index_copy(0, self.pixels, seen)

@@ -1,0 +1,113 @@
+"""What a close-up is asked for: the painting's manner at its own scale, and from afar the colours that were there."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+
+from ..views.view import AMBIENT, HEADLIGHT, View
+from .adam import Adam
+from .descent import BETAS
+from .local_style import GRAIN_LAYERS
+from .losses import masked_gram, shrink_mask, style_loss
+from .objective import Grams, Objective, Picture, layer_shape
+
+HOLD = 300.0  # on the mean squared difference from afar (sRGB²), beside a style loss of 1
+GRAIN = 0.5  # weight of the layers that see grain, beside 1 for the others
+RATE = 0.06  # of Adam; falls linearly to a tenth
+RAMP = 0.12  # of a window's side: how far from its border paint may change in full
+STEEP = (0.15, 0.4)  # cosines of the viewing angle between which paint begins to change
+
+
+class CloseUpProblem:
+    """The texels of one close-up, beginning with what a coarser scale came to.
+
+    Attributes:
+        values: (V, 3) the paint of the texels that the view reads, sRGB 0..1; changed in place.
+        picture: what the view shows before the first step; `mask`: the share of each pixel that is surface.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        values: Float[torch.Tensor, "V 3"],
+        objective: Objective,
+        background: Float[torch.Tensor, "3"],
+        block: int,
+    ) -> None:
+        """`block`: pixels along the side of the squares whose mean colours are held."""
+        self.values, self.picture, self.mask = values, view.render(values, background), view.mask
+        self._view, self._objective, self._background, self._block = view, objective, background, block
+        height, width = view.shape
+        self._masks = {
+            name: shrink_mask(view.mask, *layer_shape(height, width, name)) for name in objective.style_layers
+        }
+        self._share = F.avg_pool2d(view.mask, block)
+        self._held = self._from_afar(self.picture)
+        self._freedom = freedom(view)
+
+    @torch.no_grad()
+    def grams(self) -> Grams:
+        """Of the surface, before the first step."""
+        return self._grams(self.picture)
+
+    def step(self, adam: Adam, target: Grams, done: float) -> float:
+        """One step of Adam over `values`; `done`: the share of the steps that lie behind. Returns the loss.
+
+        Paint near the window's border changes less and less towards it, so that it runs on into that around it.
+        """
+        leaf = self.values.clone().requires_grad_(True)
+        loss = self.loss(leaf, target)
+        loss.backward()
+        assert leaf.grad is not None
+        rows = torch.arange(len(leaf), device=leaf.device)
+        before = self.values.clone()
+        adam.step(rows, leaf.grad, RATE * (1 - 0.9 * done))
+        self.values.copy_(before.lerp_(self.values, self._freedom))
+        return float(loss.detach())
+
+    def adam(self) -> Adam:
+        return Adam(self.values, BETAS)
+
+    def loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
+        """Style by the target's Gram matrices, and what it costs that blocks have left their colours."""
+        picture = self._view.render(values, self._background)
+        grams = self._grams(picture)
+        style = [
+            share * (GRAIN if name in GRAIN_LAYERS else 1.0) * style_loss(grams[name], target[name])
+            for name, share in self._objective.style_layers.items()
+        ]
+        apart = ((self._from_afar(picture) - self._held) ** 2 * self._share).sum()
+        return torch.stack(style).sum() + HOLD * apart / (3 * self._share.sum()).clamp_min(1e-6)
+
+    def _grams(self, picture: Picture) -> Grams:
+        found = self._objective.network.features(picture, self._objective.style_layers)
+        return {name: masked_gram(found[name], mask) for name, mask in self._masks.items()}
+
+    def _from_afar(self, picture: Picture) -> Float[torch.Tensor, "1 3 h w"]:
+        """Mean colours of the surface in blocks."""
+        return F.avg_pool2d(picture * self._view.mask, self._block) / self._share.clamp_min(1e-6)
+
+
+def freedom(view: View) -> Float[torch.Tensor, "V 1"]:
+    """How freely each texel may change, 0..1: not at all on the window's border or where it is seen too steeply."""
+    height, width = view.shape
+    device = view.pixels.device
+    inwards = _ramp(height, device)[:, None] * _ramp(width, device)
+    cosine = (view.shade - AMBIENT) / HEADLIGHT
+    facing = _smooth((cosine - STEEP[0]) / (STEEP[1] - STEEP[0]))
+    free = inwards.flatten()[view.pixels][:, None] * facing
+    used = view.spread(view.pixel_coverage)
+    return view.spread(view.pixel_coverage * free) / used.clamp_min(1e-6)
+
+
+def _ramp(length: int, device: torch.device) -> Float[torch.Tensor, "L"]:
+    """From 0 at both ends to 1."""
+    inside = torch.arange(length, device=device) + 0.5
+    return _smooth(torch.minimum(inside, length - inside) / (RAMP * length))
+
+
+def _smooth(x: torch.Tensor) -> torch.Tensor:
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)
