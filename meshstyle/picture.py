@@ -20,6 +20,7 @@ from .places import check_writable, choose_picture_output
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .shipped import find_style
+from .solver.descent import known
 from .solver.layers import CELL
 from .solver.network import make_network
 from .solver.paintings import load_painting
@@ -249,7 +250,7 @@ def _report(plan: PicturePlan, painted: Painted, outputs: tuple[Path, ...], seco
         styles=plan.styles,
         seconds=seconds,
         style_loss=terms.style if terms else None,
-        content_loss=terms.content if terms else None,
+        content_loss=known(terms.content) if terms else None,
         structure=terms.structure if terms and structured else None,
         warnings=plan.warnings,
         interrupted=painted.interrupted,

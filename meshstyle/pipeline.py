@@ -23,7 +23,7 @@ from .record import run_record
 from .results import AtlasReport, Plan, Result
 from .settings import Settings
 from .shipped import find_style
-from .solver.descent import Terms
+from .solver.descent import Terms, known
 from .solver.ladder import Ladder, Solution
 from .solver.network import make_network
 from .solver.paintings import load_painting
@@ -224,8 +224,8 @@ def _report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Setting
         style=style,
         seconds=time.monotonic() - began,
         style_loss=terms.style if terms else None,
-        content_loss=terms.content if terms else None,
-        structure=terms.structure if terms else None,
+        content_loss=known(terms.content) if terms else None,
+        structure=known(terms.structure) if terms else None,
         surface_seen=scene.placement.seen_well,
         surface_visible=scene.placement.visible,
         views=painted.solution.views,

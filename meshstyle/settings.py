@@ -47,7 +47,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),), detail=Detail(most=1.0)),
     "standard": Preset(
-        scales=(Scale(128, 50), Scale(256, 45)), views=14, rounds=(Scale(128, 30), Scale(256, 25))
+        scales=(Scale(128, 30), Scale(256, 24)), views=14, rounds=(Scale(128, 30), Scale(256, 25))
     ),
     "fine": Preset(
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),

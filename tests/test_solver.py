@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from meshstyle.solver.descent import shuffled_round
 from meshstyle.solver.objective import LossWeights, Objective, fit_short_side, layer_shape
 from meshstyle.solver.resolution import chart_of_triangle, resize_covered, shrink_coverage, solving_sizes
 from meshstyle.solver.rung import build_rung
-from meshstyle.solver.smoothness import Smoothness
+from meshstyle.solver.smoothness import Smoothness, colour_share
 from meshstyle.solver.starts import starting_picture
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
@@ -109,6 +111,33 @@ def test_smoothness_value_and_slope() -> None:
     assert ours == pytest.approx(float(value.detach()), rel=1e-5)
     assert leaf.grad is not None
     assert torch.allclose(slope.double(), leaf.grad, atol=1e-6)
+
+
+def test_colour_is_smoothed_apart_from_light_and_dark() -> None:
+    """Two texels apart by d: Σ (‖d‖² + κ‖d − d̄‖²) over both directed pairs, halved; slope by differences."""
+    smooth = Smoothness(np.array([[1, 0, 0, 0], [0, 1, 1, 1]]), weight=2.0, colour=5.0)
+    rows, grey = torch.arange(2), torch.tensor([[0.5, 0.5, 0.5], [0.1, 0.1, 0.1]])
+    value, _ = smooth(grey, rows)
+    assert float(value) == pytest.approx(2 * 3 * 0.16, rel=1e-5)  # grey steps cost what they did
+    paint = torch.tensor([[0.5, 0.2, 0.1], [0.3, 0.1, 0.4]], dtype=torch.float64)
+    value, slope = smooth(paint, rows)
+    step = np.array([0.2, 0.1, -0.3])  # its mean is 0: all colour
+    assert float(value) == pytest.approx(2 * (1 + 5) * float(step @ step), rel=1e-9)
+    for row, channel in ((0, 0), (1, 2)):
+        nudge = torch.zeros_like(paint)
+        nudge[row, channel] = 1e-5
+        difference = (smooth(paint + nudge, rows)[0] - smooth(paint - nudge, rows)[0]) / 2e-5
+        # The pair is met from both sides, so a texel's slope counts it twice where the value's derivative does.
+        assert float(slope[row, channel]) == pytest.approx(float(difference), rel=1e-6)
+
+
+def test_the_smoother_a_paintings_colour_the_more_its_noise_costs() -> None:
+    ramp = torch.linspace(0, 1, 64).view(1, 1, 1, 64).expand(1, 1, 64, 64)
+    grey, one = ramp.expand(1, 3, -1, -1), torch.zeros(1, 3, 64, 64)
+    one[:, :1] = ramp  # red alone: colour steps of 1/63·√(2/3) along, none down
+    step = (1 / 63) * math.sqrt(2 / 3) / math.sqrt(2)
+    assert colour_share(one) == pytest.approx(450 / step, rel=1e-4)
+    assert colour_share(grey) == pytest.approx(450 / 0.005)
 
 
 def test_charts_are_triangles_joined_by_uv_corners() -> None:
@@ -271,3 +300,16 @@ def test_style_scale_enlarges_the_painting_beside_the_views(network: VGG19) -> N
     for layer, gram in rung.style.grams.items():
         assert torch.equal(gram, wanted.grams[layer])
         assert not torch.equal(gram, plain.grams[layer])
+
+
+def test_content_too_light_to_be_felt_is_not_looked_at(network: VGG19) -> None:
+    scene = Quads(network)
+
+    def layers(**weights: float) -> set[str]:
+        settings = Settings(**weights)
+        solver = TextureSolver(scene.tracer, scene.placement, scene.painting, network, settings)
+        return set(solver.objective.content_layers)
+
+    assert layers() == set()
+    assert layers(content_weight=5.0) == {"relu4_1"}
+    assert layers(style_weight=0.0) == {"relu4_1"}

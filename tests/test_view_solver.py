@@ -144,7 +144,7 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
     (d − 0.4)² + γ·d², so that d = 0.4 / (1 + γ)."""
     scene = Scene([front(24), front(24)])
     for view in scene.views:
-        view._shade = torch.ones_like(view._shade)
+        view.shade = torch.ones_like(view.shade)
     targets = [
         ContentTarget(view.mask.expand(1, 3, -1, -1) * colour, view.mask, {}, {}, {}, {})
         for view, colour in zip(scene.views, (0.7, 0.3), strict=True)
@@ -159,6 +159,7 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
         targets=targets,
         style=StyleTarget({}),
         background=torch.zeros(3),
+        colour=0.0,
     )
     values = torch.full((len(scene.coverage), 3), 0.5)
     consistency = Consistency(scene.projection(2), scene.coverage)

@@ -7,6 +7,7 @@ other, so that memory is that of one part.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -26,7 +27,8 @@ BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
 
 @dataclass(frozen=True)
 class Terms:
-    """The objective and its unweighted terms. `structure` is the correlation (1: as the original)."""
+    """The objective and its unweighted terms, NaN for those that have no weight. `structure` is the correlation
+    (1: as the original)."""
 
     total: float
     style: float
@@ -63,6 +65,11 @@ class Problem(Protocol):
         ...
 
 
+def known(term: float) -> float | None:
+    """A term for those who cannot take NaN."""
+    return None if math.isnan(term) else term
+
+
 class Clock:
     """Turns steps into progress records, with the time left judged by pixels, not by steps."""
 
@@ -77,7 +84,9 @@ class Clock:
         left = (time.monotonic() - self._began) * (self._work - self._work_done) / self._work_done
         record = Progress("solve", self._done, self._steps, loss, left)
         if terms is not None:
-            record = replace(record, style=terms.style, content=terms.content, structure=terms.structure)
+            record = replace(
+                record, style=terms.style, content=known(terms.content), structure=known(terms.structure)
+            )
         self._progress(record)
 
 

@@ -26,6 +26,9 @@ from .rung import Rung, build_rung
 from .starts import starting_colours
 from .vgg import VGG19
 
+_FELT = (
+    0.005  # α/β; at 0.001, the default, the judged figures are the same to three digits with and without α
+)
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
 
@@ -104,6 +107,12 @@ class _Watched:
         self.progress(replace(record, paint=self.look))
 
 
+def _felt_content(settings: Settings) -> float:
+    """α, or 0 where it is too small beside β to change the paint: its targets take a look at every view first."""
+    felt = settings.content_weight >= _FELT * settings.style_weight
+    return settings.content_weight if felt else 0.0
+
+
 P = TypeVar("P", bound=Problem)
 S = TypeVar("S", bound=Solved)
 
@@ -125,7 +134,7 @@ class Ladder(ABC, Generic[P, S]):
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         weights = LossWeights(
-            settings.content_weight, settings.style_weight, settings.structure_weight, settings.strength
+            _felt_content(settings), settings.style_weight, settings.structure_weight, settings.strength
         )
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
         self.objective = Objective(network, weights, content_layers=("relu4_1",))

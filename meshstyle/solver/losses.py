@@ -33,7 +33,7 @@ def masked_gram(
 
 
 class _MaskedGram(torch.autograd.Function):
-    """Σ w f fᵀ with the slope (D + Dᵀ)·f·w in one product, where automatic differentiation takes two and adds them up."""
+    """Σ w f fᵀ with the slope (D + Dᵀ)·f·w in one product; automatic differentiation takes two."""
 
     @staticmethod
     def forward(ctx: Any, f: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,8 +67,8 @@ class LossTerms:
 
     Attributes:
         total: weighted; carries the gradient.
-        figures: style, content and structure, unweighted, on the picture's device: reading them there would make the
-            program wait for a GPU in the middle of a step.
+        figures: style, content and structure, unweighted, NaN for what has no weight; on the picture's device:
+            reading them there would make the program wait for a GPU in the middle of a step.
     """
 
     total: torch.Tensor
@@ -156,7 +157,7 @@ class Objective:
             mixed = mixed_grams(target.grams, style.grams, self.weights.strength)
             goal = self.style_term(grams, StyleTarget(mixed))
         total = self.weights.style * goal
-        content = structure = torch.zeros_like(total)
+        content = structure = torch.full_like(total, math.nan)
         if target.features:
             content = self.content_term(found, target.features, target.layer_masks, target.energies)
             total = total + self.weights.content * content

@@ -17,6 +17,7 @@ from ..views.tracing import Hits, Tracer
 from ..views.view import View
 from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
 from .resolution import resize_covered, shrink_coverage, solving_sizes
+from .smoothness import colour_share
 
 RAYS = 2  # per pixel side
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
@@ -34,6 +35,7 @@ class Rung:
         geometry: per view, what its pixels look at; empty where nobody asked for it.
         targets: per view, what it must keep.
         background: the painting's mean colour, behind every view.
+        colour: κ, how much smoother than light and dark the paint's colour is to be (see `smoothness`).
     """
 
     scale: Scale
@@ -45,6 +47,7 @@ class Rung:
     targets: list[ContentTarget]
     style: StyleTarget
     background: Float[torch.Tensor, "3"]
+    colour: float
 
     def use(self) -> Float[torch.Tensor, "T"]:
         """How many pixels each texel counts for, over all views."""
@@ -95,7 +98,9 @@ def build_rung(
     ]
     seen = [PixelGeometry.of(hit, view) for hit, view in zip(hits, views, strict=True)] if geometry else []
     style = objective.style_target(fitted)
-    return Rung(scale, texels, original, views, numbers, seen, targets, style, background)
+    return Rung(
+        scale, texels, original, views, numbers, seen, targets, style, background, colour_share(fitted)
+    )
 
 
 def _trace(tracer: Tracer, placement: Placement, size: int) -> dict[int, Hits]:

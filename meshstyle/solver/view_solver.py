@@ -94,7 +94,8 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
             paint = self._carried(rung, before, paint)
         coverage = torch.cat([view.pixel_coverage for view in rung.views])
         consistency = Consistency(_projection(rung, 1.0, PASSES), coverage)
-        smoothness = Smoothness(_neighbours_in_views(rung), self.settings.tv_weight, paint.device)
+        neighbours, tau = _neighbours_in_views(rung), self.settings.tv_weight
+        smoothness = Smoothness(neighbours, tau, paint.device, rung.colour)
         gamma = self.settings.consistency
         return ViewProblem(paint.clamp(0, 1), rung, self.objective, smoothness, (gamma, consistency))
 
