@@ -21,8 +21,9 @@ from meshstyle.asset import load_asset
 from meshstyle.preview import three
 from meshstyle.preview.glb import glb_bytes
 from meshstyle.preview.html import document, own_file
-from meshstyle.preview.page import MARGIN, direction, write_page
+from meshstyle.preview.page import MARGIN, Story, direction, write_page
 from meshstyle.preview.painted import BACKGROUND
+from meshstyle.shipped import find_style
 from meshstyle.views.cameras import FIELD_OF_VIEW, Camera, camera_towards_centre
 from meshstyle.views.render import Renderer
 
@@ -159,9 +160,8 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Tab:
     record = {"style": HOSTILE, "version": "1", "settings": {"seed": 3, "weights": HOSTILE}}
     model = copy_of(FOX, folder / "<b>fox' &amp; \"friends.glb", record)
     before = grey(FOX, folder / "before.glb")
-    (output,) = write_page(
-        model, folder / "out.html", before, style="scream", figures={"style_loss": 0.0312, HOSTILE: HOSTILE}
-    )
+    story = Story(styles=(find_style("scream"),), figures={"style_loss": 0.0312, HOSTILE: HOSTILE})
+    (output,) = write_page(model, folder / "out.html", before, story)
     tab = browser.open(output, 900, 500)
     tab.wait("document.documentElement?.dataset.state === 'ready'")
     return tab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,15 +63,8 @@ class ModelPreview(LivePreview["Scene"]):
             "surface seen": f"{result.surface_seen:.1%}",
             "seconds": round(result.seconds, 1),
         }
-        write_page(
-            result.outputs[0],
-            self._output,
-            self._run.sources[0],
-            self._run.record,
-            self._run.styles[0],
-            known_figures(figures),
-            curves,
-        )
+        story = replace(self._story, figures=known_figures(figures), curves=curves)
+        write_page(result.outputs[0], self._output, self._run.sources[0], story)
 
     def _steps_of_a_round(self) -> int:
         one_view_a_step = self._settings.solver == "texture" and self._settings.optimizer_used == "adam"

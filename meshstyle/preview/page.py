@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,8 @@ def write_page(
     model: str | Path,
     output: str | Path,
     original: str | Path | None = None,
-    record: Mapping[str, Any] | None = None,
-    style: str | Path | None = None,
-    figures: Mapping[str, Any] | None = None,
-    curves: str = "",
+    story: Story | None = None,
+    eye: tuple[float, float] = (AZIMUTH, ELEVATION),
 ) -> tuple[Path, ...]:
     """Write a self-contained HTML page that shows a model.
 
@@ -66,31 +64,30 @@ def write_page(
         model: .glb, .gltf, .obj or another kind that meshstyle reads.
         output: the page; a file that is there is replaced.
         original: the model before it was painted: a slider then goes from one to the other.
-        record: how it was made; None takes what the model itself remembers.
-        style: picture, or the name of a shipped one; None takes the one of the record, if it can still be found.
-        figures: names and values to show in a table.
-        curves: SVG elements of `curves.curve`.
+        story: how it was made. Without a record, that is what the model itself remembers; without styles, what the
+            record names, if it can still be found.
+        eye: azimuth (0: +z, π/2: +x) and elevation from which the viewer looks at first, radians.
 
     Returns: the paths written. Raises AssetError, PictureError, OutputError.
     """
     model, output = Path(model), Path(output)
     after = load_asset(model)
     before = None if original is None else load_asset(Path(original))
-    record = dict((after.record or {}) if record is None else record)
-    found = _style_of(record) if style is None else (find_style(str(style)),)
-    story = Story(record, found, figures or {}, curves)
-    sources = [model, *([] if original is None else [Path(original)]), *found]
-    return write_all({output: build_page(model.name, after, before, story).encode()}, sources)
+    story = story or Story()
+    record = story.record or after.record or {}
+    story = replace(story, record=record, styles=story.styles or _style_of(record))
+    sources = [model, *([] if original is None else [Path(original)]), *story.styles]
+    return write_all({output: build_page(model.name, after, before, story, eye).encode()}, sources)
 
 
-def build_page(name: str, after: Asset, before: Asset | None, story: Story) -> str:
+def build_page(name: str, after: Asset, before: Asset | None, story: Story, eye: tuple[float, float]) -> str:
     """The page's HTML."""
     frame = Frame.of(np.concatenate([part.corners.reshape(-1, 3) for part in after.parts]))
     setup = {
         "centre": frame.centre.tolist(),
         "radius": frame.radius,
-        "azimuth": AZIMUTH,
-        "elevation": ELEVATION,
+        "azimuth": eye[0],
+        "elevation": eye[1],
         "distance": MARGIN / math.sin(FIELD_OF_VIEW / 2),
         "background": "#{:02x}{:02x}{:02x}".format(*BACKGROUND),
     }
