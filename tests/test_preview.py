@@ -25,7 +25,7 @@ from meshstyle.preview.html import document, json_block, text
 from meshstyle.preview.live import INTERVAL, SHARE, Run
 from meshstyle.preview.live_model import SIZE, ModelPreview
 from meshstyle.preview.page import direction
-from meshstyle.preview.painted import Looks, PaintedAsset
+from meshstyle.preview.painted import Looks, PaintedAsset, framing
 from meshstyle.progress import Progress, ignore
 from meshstyle.settings import Scale, Settings
 from meshstyle.shipped import find_style
@@ -241,6 +241,16 @@ def test_textures_that_browsers_cannot_decode_become_png(tmp_path: Path) -> None
     assert plain["images"][0]["mimeType"] == "image/png"
     assert "extensionsUsed" not in plain
     assert "extensionsRequired" not in plain
+
+
+def test_models_fill_the_picture_and_are_not_cut_off() -> None:
+    """A flat cross that is 2 wide and 0.2 high, from two sides: from one of them it is seen edge-on."""
+    points = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 0.1, 0], [0, -0.1, 0]])
+    cameras = framing(points, np.array([[0.0, 0, 1], [1, 0, 0]]), 100)
+    reach = [np.abs(camera.project(points)).max() for camera in cameras]
+    assert max(reach) == pytest.approx(46)  # pixels from the middle: 0.92 of half the side
+    assert cameras[0].pitch == cameras[1].pitch
+    assert reach[1] < 46
 
 
 # Pages

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +99,7 @@ class NoPreview:
         return result
 
 
-class LivePreview(NoPreview, Generic[S]):
+class LivePreview(NoPreview, ABC, Generic[S]):
     """A page or picture that is written again and again. What goes wrong with it after the start is a warning.
 
     Kinds of it say how to draw their subject.
