@@ -169,7 +169,7 @@ class PictureSolver:
         )
 
     def _start(self, photo: Photo, given: Picture | None) -> Picture:
-        """What the paint begins with: a picture, or what `--init` says; the less of it, the less the strength."""
+        """What the paint begins with: a picture, or what `--init` says; the less strength, the less of it."""
         if given is not None:
             begin = resize(given, shape_of(photo.colours))
         else:
