@@ -13,7 +13,7 @@ from meshstyle.runfile import RunFile, read_picture_run_file
 
 from .display import Display, duration, emit, emit_json, make_display, show_outcome, table
 from .interrupt import interruptible
-from .options import DryRun, NoPartial, Reporting, naming_options, no_style, reports, takes_settings
+from .options import DryRun, NoPartial, Preview, Reporting, naming_options, no_style, reports, takes_settings
 from .picture_options import PICTURE_SETTINGS, Config, Mask, Output, Photo, Styles
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def image(
     config: Config = None,
     dry_run: DryRun = False,
     no_partial: NoPartial = False,
+    preview: Preview = None,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
@@ -51,7 +52,14 @@ def image(
             return
         with display:
             result = stylize_image(
-                photo, pictures, output, settings, mask=mask, progress=display, partial=not no_partial
+                photo,
+                pictures,
+                output,
+                settings,
+                mask=mask,
+                progress=display,
+                partial=not no_partial,
+                preview=preview,
             )
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
@@ -84,8 +92,11 @@ def _plan_rows(plan: PicturePlan) -> Iterator[tuple[str, str]]:
     for style in plan.styles:
         yield "style", style
     yield "output", f"{plan.output}, {_pixels(plan.size)}"
-    steps = ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in plan.settings.scales)
-    yield "work", f"{steps}, with {plan.settings.optimizer_used}"
+    if plan.settings.strength == 0:
+        yield "work", "none: strength 0 is the photo itself"
+    else:
+        steps = ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in plan.settings.scales)
+        yield "work", f"{steps}, with {plan.settings.optimizer_used}"
     for warning in plan.warnings:
         yield "note", warning
 

@@ -93,7 +93,7 @@ Preview = Annotated[
         "--preview",
         metavar="PAGE",
         help="Write an .html page (or a .png) to look at meanwhile, a few times a minute; at the end the page "
-        "shows the result in 3D.",
+        "shows before and after.",
         show_default=False,
     ),
 ]
@@ -112,7 +112,7 @@ MODEL_SETTINGS: Texts = {
     "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
     "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
-    "strength": ("X", "0 leaves the model as it was, 1 is the full style.", ""),
+    "strength": ("X", "How much of the style: 0 gives the original back, 1 is all of it.", ""),
     "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),
     "texture_size": (
         "TEXELS",

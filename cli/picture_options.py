@@ -64,6 +64,7 @@ _SHARED = (
     "style_weight",
     "structure_weight",
     "tv_weight",
+    "strength",
     "style_scale",
     "optimizer",
 )

@@ -56,6 +56,14 @@ Size = Annotated[str, typer.Option("--size", metavar="N|WxH", help="Of a picture
 Elevation = Annotated[
     float, typer.Option("--elevation", metavar="DEGREES", help="Of the camera above the horizon.")
 ]
+Start = Annotated[
+    float,
+    typer.Option(
+        "--start",
+        metavar="DEGREES",
+        help="Where the camera begins around the model: 0 is +z, 90 is +x, 180 is -z.",
+    ),
+]
 Background = Annotated[
     str,
     typer.Option("--background", metavar="COLOUR", help="A colour (white, #aabbcc), studio or transparent."),
@@ -90,6 +98,7 @@ def turntable(
     fps: Fps = None,
     size: Size = _DEFAULTS.size,
     elevation: Elevation = _DEFAULTS.elevation,
+    start: Start = _DEFAULTS.start,
     background: Background = _DEFAULTS.background,
     shadow: Shadow = None,
     unlit: Unlit = False,
@@ -109,6 +118,7 @@ def turntable(
         "fps": fps,
         "size": size,
         "elevation": elevation,
+        "start": start,
         "background": background,
         "renderer": renderer,
         "wipe": wipe,
@@ -121,6 +131,7 @@ def turntable(
             fps=fps,
             size=size,
             elevation=elevation,
+            start=start,
             background=background,
             shadow=shadow,
             unlit=unlit,

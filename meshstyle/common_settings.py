@@ -36,6 +36,7 @@ class CommonSettings:
         style_weight: β, on the relative squared error of the Gram matrices (ibid., eq. 4-5).
         structure_weight: σ, on 1 − correlation of the luminance with the original's.
         tv_weight: τ, on the total variation.
+        strength: how much of the style: 0 gives the original back, 1 is all of it (see `strength`).
         style_scale: size of the strokes. Of a flat picture: the style pictures' longer side, as a share of the
             result's; of a model: the style picture's short side, as a share of a view that frames the whole model.
         optimizer: `adam` or `lbfgs`; None takes what suits the job.
@@ -55,6 +56,7 @@ class CommonSettings:
     style_weight: float = 1000.0
     structure_weight: float = 400.0
     tv_weight: float = 1.0
+    strength: float = 1.0
     style_scale: float = 1.0
     optimizer: str | None = None
     init: str = "color-matched"
@@ -85,6 +87,7 @@ class CommonSettings:
         check_range("threads", self.threads, 1, 1024)
         for name in ("content_weight", "style_weight", "structure_weight", "tv_weight"):
             check_range(name, getattr(self, name), 0.0, 1e12)
+        check_range("strength", self.strength, 0.0, 1.0)
         check_range("style_scale", self.style_scale, 0.05, 20)
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,15 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from .asset.atomic import refuse_protected, write_all
-from .asset.picture_files import encode_picture
+from .asset.picture_files import encode_picture, is_kind
 from .asset.pictures import read_picture
 from .errors import PictureError, UsageError
 from .machine import choose_device, limited_threads
 from .picture_settings import PictureSettings
 from .places import check_writable, choose_picture_output
+from .preview.live import Run, open_preview
+from .preview.live_picture import PicturePreview
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .shipped import find_style
@@ -25,7 +28,7 @@ from .solver.layers import CELL
 from .solver.network import make_network
 from .solver.paintings import load_painting
 from .solver.photo import Photo, check_same_shape, long_side, photo_of
-from .solver.picture_solver import Painted, PictureSolver
+from .solver.picture_solver import Painted, PictureSolver, Pixels, Save
 from .solver.starts import starting_file
 from .solver.weights import load_weights
 
@@ -95,14 +98,17 @@ class PictureResult:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """All input of a run, read and checked; tensors on the CPU."""
+    """All input of a run, read and checked; tensors on the CPU.
+
+    `photo`: at the size of the result; `resized`: whether that is not its own.
+    """
 
     plan: PicturePlan
     photo: Photo
-    pictures: tuple[Path, ...]
+    resized: bool
     paintings: tuple[torch.Tensor, ...]
     start: torch.Tensor | None
-    sources: tuple[Path, ...]
+    run: Run
 
 
 def stylize_image(
@@ -114,6 +120,7 @@ def stylize_image(
     mask: str | Path | None = None,
     progress: ProgressCallback = ignore,
     partial: bool = True,
+    preview: str | Path | None = None,
     **overrides: Any,
 ) -> PictureResult:
     """Repaint a photo in the manner of a painting, or of several, and write it.
@@ -126,6 +133,7 @@ def stylize_image(
         mask: a picture's path: white where to paint, black where the photo stays as it is.
         progress: is handed a record of every step.
         partial: whether an interrupted run writes the best so far.
+        preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -134,25 +142,20 @@ def stylize_image(
     settings = _settings(settings, overrides)
     device = choose_device(settings.device)
     job = _read(Path(photo), styles, output, settings, mask)
-    weights = load_weights(settings.weights)
     check_writable(job.plan.output)
-    network = make_network(weights, settings, device, progress, settings.pooling)
     saved: list[Path] = []
 
-    def save(step: int, picture: torch.Tensor) -> None:
-        saved.extend(_write(_intermediate(job.plan.output, step), picture, job))
+    def save(step: int, pixels: Pixels) -> None:
+        saved.extend(_write(_intermediate(job.plan.output, step), pixels, job))
 
-    with limited_threads(settings.threads):
-        solver = PictureSolver(
-            job.photo.to(device), [painting.to(device) for painting in job.paintings], network, settings
-        )
-        start = None if job.start is None else job.start.to(device)
-        painted = solver.solve(progress, start, save)
-    if painted.interrupted and not partial:
-        raise KeyboardInterrupt
-    progress(Progress("write"))
-    written = _write(job.plan.output, torch.cat([painted.colours, painted.alpha], 1)[0], job)
-    return _report(job.plan, painted, (*written, *saved), time.monotonic() - began)
+    with open_preview(preview, job.run, PicturePreview) as live:
+        live.show(job.photo)
+        painted = _paint(job, device, live.watching(progress), save)
+        if painted.interrupted and not partial:
+            raise KeyboardInterrupt
+        progress(Progress("write"))
+        written = _write(job.plan.output, painted.pixels, job)
+    return live.finish(painted, _report(job.plan, painted, (*written, *saved), time.monotonic() - began))
 
 
 def plan_image(
@@ -175,6 +178,19 @@ def _settings(settings: PictureSettings | None, overrides: dict[str, Any]) -> Pi
     return PictureSettings.from_mapping({**settings.to_dict(), **overrides}) if overrides else settings
 
 
+def _paint(job: _Job, device: torch.device, progress: ProgressCallback, save: Save) -> Painted:
+    """At strength 0 that is the photo."""
+    settings = job.plan.settings
+    if settings.strength == 0:
+        return Painted(job.photo.pixels())
+    network = make_network(load_weights(settings.weights), settings, device, progress, settings.pooling)
+    with limited_threads(settings.threads):
+        paintings = [painting.to(device) for painting in job.paintings]
+        solver = PictureSolver(job.photo.to(device), paintings, network, settings)
+        start = None if job.start is None else job.start.to(device)
+        return solver.solve(progress, start, save)
+
+
 def _read(
     path: Path,
     styles: Styles,
@@ -188,8 +204,9 @@ def _read(
     settings.shares(len(names))
     pixels = read_picture(path)
     target = choose_picture_output(path, output)
-    size = long_side(pixels.shape[:2], settings.size_used)
-    if min(size) < CELL:
+    own = (pixels.shape[0], pixels.shape[1])
+    size = own if settings.keeps_size else long_side(own, settings.size_used)
+    if min(size) < CELL and settings.strength > 0:
         cause = f"it is too narrow: at {settings.size_used} pixels it would be {min(size)} pixels thin"
         raise PictureError(path, cause, "Cut it to a wider picture, or give a larger --size.")
     pictures = tuple(find_style(name) for name in names)
@@ -198,12 +215,14 @@ def _read(
     begin = starting_file(settings.init)
     start = None if begin is None else load_painting(begin)
     if start is not None and begin is not None:
-        check_same_shape(tuple(start.shape[-2:]), pixels.shape[:2], begin)
+        check_same_shape(tuple(start.shape[-2:]), own, begin)
     warnings = tuple(_warnings(photo, paintings, names, target, settings))
     plan = PicturePlan(path, names, target, size, settings, warnings)
-    sources = (path, *pictures, *(Path(extra) for extra in (mask, begin) if extra is not None))
-    refuse_protected(target, sources)
-    return _Job(plan, photo.at(size), pictures, paintings, start, sources)
+    sources = (path, *(Path(extra) for extra in (mask, begin) if extra is not None))
+    record = run_record(settings, dict(zip(names, pictures, strict=True)))
+    run = Run(sources, target, pictures, record)
+    refuse_protected(target, run.protected)
+    return _Job(plan, photo.at(size), size != own, paintings, start, run)
 
 
 def _warnings(
@@ -216,6 +235,8 @@ def _warnings(
     found = []
     if target.suffix.lower() in (".jpg", ".jpeg") and bool((photo.alpha < 1).any()):
         found.append("JPEG holds no transparency: transparent parts become white")
+    if settings.strength == 0:
+        return found
     size, longer = settings.size_used, max(photo.colours.shape[-2:])
     if size > _ENLARGED * longer:
         found.append(f"the photo is enlarged from {longer} to {size} pixels along its longer side")
@@ -233,11 +254,14 @@ def _intermediate(output: Path, step: int) -> Path:
     return output.with_name(f"{output.stem}.{step:04d}{output.suffix}")
 
 
-def _write(path: Path, picture: torch.Tensor, job: _Job) -> tuple[Path, ...]:
-    """`picture`: (4, H, W) sRGB and alpha 0..1."""
-    pixels = (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    record = run_record(job.plan.settings, dict(zip(job.plan.styles, job.pictures, strict=True)))
-    return write_all({path: encode_picture(pixels, path.suffix, record)}, job.sources)
+def _write(path: Path, pixels: Pixels, job: _Job) -> tuple[Path, ...]:
+    """At strength 0 the photo's own bytes, where they are what is asked for: encoding may lose some of it."""
+    photo = job.plan.photo
+    if job.plan.settings.strength == 0 and not job.resized and is_kind(photo, path.suffix):
+        data = photo.read_bytes()
+    else:
+        data = encode_picture(np.rint(pixels * 255).astype(np.uint8), path.suffix, job.run.record)
+    return write_all({path: data}, job.run.protected)
 
 
 def _report(plan: PicturePlan, painted: Painted, outputs: tuple[Path, ...], seconds: float) -> PictureResult:

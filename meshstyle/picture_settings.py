@@ -35,7 +35,7 @@ class PictureSettings(CommonSettings):
     """Settings of painting a flat picture. Raises UsageError on values that make no sense.
 
     Attributes, beside those of `CommonSettings`:
-        size: longer side of the result in pixels; None takes the preset's.
+        size: longer side of the result in pixels; None takes the preset's, and at strength 0 the photo's own.
         init: as there, or a picture's path.
         content_layers, style_layers: names like `relu4_2`, with a weight among their kind where one is wanted:
             `relu3_1=0.5`. One text may hold several, with commas.
@@ -75,6 +75,11 @@ class PictureSettings(CommonSettings):
     def size_used(self) -> int:
         """What `size` stands for where it is None."""
         return PICTURE_PRESETS[self.preset].size if self.size is None else self.size
+
+    @property
+    def keeps_size(self) -> bool:
+        """Whether the result has the photo's own size: the original is asked for, at no size that was given."""
+        return self.strength == 0 and self.size is None
 
     @property
     def optimizer_used(self) -> str:

@@ -17,7 +17,8 @@ from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
 from .places import check_writable, choose_output
-from .preview.live import open_preview
+from .preview.live import Run, open_preview
+from .preview.live_model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .results import AtlasReport, Plan, Result
@@ -103,7 +104,7 @@ def stylize(
     weights = load_weights(settings.weights)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
-    with open_preview(preview, model, output, picture, record) as live:
+    with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = prepare(model, settings, progress)

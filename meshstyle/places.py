@@ -106,7 +106,7 @@ def check_writable(output: Path) -> None:
         os.unlink(name)
     except OSError as error:
         cause = f"its folder cannot be written to ({error.strerror or error})"
-        raise OutputError(output, cause, "Choose a folder you can write to with -o.") from error
+        raise OutputError(output, cause, "Choose a folder that you may write to.") from error
     finally:
         for folder in reversed(made):
             with contextlib.suppress(OSError):

@@ -21,7 +21,8 @@ class Progress:
         seconds_left: an estimate for this stage, or None.
         message: something people should know, or "".
         style, content, structure: the objective's terms, unweighted, where they are known (see `descent.Terms`).
-        paint: hands out the paint as it stands: per atlas (h, w, 3) sRGB 0..1, at the resolution it is solved at.
+        paint: hands out the paint as it stands, at the resolution it is solved at: per atlas (h, w, 3) sRGB 0..1, or
+            one flat picture (h, w, 4) as it would be written.
             To be called while the callback runs, or not at all.
     """
 

@@ -74,7 +74,6 @@ class Settings(CommonSettings):
         views: cameras to spread around the model at the least; None takes the preset's.
         solver: what is optimized: the `texture`, which all views read, or the `views`, held together by a loss.
         consistency: γ of the views' solver, on the mean squared difference between the views and their consensus.
-        strength: 0 leaves the model as it was, 1 is the full style (see `strength`).
         texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
         detail: close-ups that fill large textures with detail: `auto`, as the preset has them; `off`; or a number: as
             many times finer than the whole views, at the most, as the texture has room for.
@@ -87,7 +86,6 @@ class Settings(CommonSettings):
     views: int | None = None
     solver: str = "texture"
     consistency: float = 8000.0
-    strength: float = 1.0
     texture_size: int | None = None
     detail: str | float = "auto"
     uv: str = "auto"
@@ -105,7 +103,6 @@ class Settings(CommonSettings):
         check_choice("atlas", self.atlas, ATLAS_CHOICES)
         check_choice("image_format", self.image_format, IMAGE_FORMATS)
         check_range("views", self.views, 1, 1000)
-        check_range("strength", self.strength, 0.0, 1.0)
         check_range("texture_size", self.texture_size, *TEXTURE_SIZE_RANGE)
         check_range("consistency", self.consistency, 0.0, 1e12)
 

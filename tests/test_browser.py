@@ -21,8 +21,9 @@ from meshstyle.asset import load_asset
 from meshstyle.preview import three
 from meshstyle.preview.glb import glb_bytes
 from meshstyle.preview.html import document, own_file
-from meshstyle.preview.page import MARGIN, direction, write_page
+from meshstyle.preview.page import MARGIN, Story, direction, flat_stage, write_page
 from meshstyle.preview.painted import BACKGROUND
+from meshstyle.shipped import find_style
 from meshstyle.views.cameras import FIELD_OF_VIEW, Camera, camera_towards_centre
 from meshstyle.views.render import Renderer
 
@@ -159,9 +160,8 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Tab:
     record = {"style": HOSTILE, "version": "1", "settings": {"seed": 3, "weights": HOSTILE}}
     model = copy_of(FOX, folder / "<b>fox' &amp; \"friends.glb", record)
     before = grey(FOX, folder / "before.glb")
-    (output,) = write_page(
-        model, folder / "out.html", before, style="scream", figures={"style_loss": 0.0312, HOSTILE: HOSTILE}
-    )
+    story = Story(styles=(find_style("scream"),), figures={"style_loss": 0.0312, HOSTILE: HOSTILE})
+    (output,) = write_page(model, folder / "out.html", before, story)
     tab = browser.open(output, 900, 500)
     tab.wait("document.documentElement?.dataset.state === 'ready'")
     return tab
@@ -225,3 +225,21 @@ def test_the_model_turns_and_can_be_turned(page: Tab) -> None:
     page.run("turn.click()")
     assert not np.array_equal(slide(page, 0), by_mouse)
     page.run("turn.click()")
+
+
+def test_two_pictures_lie_under_one_slider(browser: Browser, tmp_path: Path) -> None:
+    """Red before, blue after, twice as wide as high: left of the slider it is red, right of it blue."""
+    before, after = (np.full((40, 80, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+    body = f"<main>{flat_stage(before, after)}</main>"
+    (tmp_path / "flat.html").write_text(document("flat", body, [own_file("wipe.js")]))
+    tab = browser.open(tmp_path / "flat.html", 600, 400)
+    tab.wait("document.readyState === 'complete' && [...document.images].every((i) => i.complete)")
+    box = tab.run("(({x, y, width, height}) => ({x, y, width, height}))(stage.getBoundingClientRect())")
+    assert box["width"] / box["height"] == pytest.approx(2, rel=0.01)
+    for share in (0.25, 0.75):
+        tab.run(f"wipe.value = {1000 * share}; wipe.dispatchEvent(new Event('input'))")
+        line = tab.picture(box)[round(box["height"] / 3)]
+        edge = round(share * len(line))
+        assert (line[8 : edge - 12] == (255, 0, 0)).all()
+        assert (line[edge + 12 : -8] == (0, 0, 255)).all()
+    assert tab.complaints() == []

@@ -16,6 +16,7 @@ import meshstyle
 from meshstyle.asset.picture_files import read_record
 from meshstyle.asset.pictures import encode_png, read_picture
 from meshstyle.picture_settings import PictureSettings
+from meshstyle.preview import live
 from meshstyle.progress import Progress
 from meshstyle.runfile import read_picture_run_file
 
@@ -211,6 +212,86 @@ def test_options(folder: Path, options: list[str]) -> None:
     assert image("photo.png", "-s", "style.png", "-o", "plain.png", *TINY) == 0
     assert image("photo.png", "-s", "style.png", "-o", "out.png", *TINY, *options) == 0
     assert not np.array_equal(read("out.png"), read("plain.png"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("RGB", ".png"), ("16-bit", ".png"), ("alpha", ".png"), ("JPEG", ".jpg"), ("WEBP", ".webp")],
+)
+def test_strength_0_is_the_photo_to_the_byte(folder: Path, kind: str, suffix: str) -> None:
+    if suffix == ".png":
+        _save(kind)
+    else:
+        Image.fromarray(noise()).save(f"in{suffix}", kind, quality=60)
+    for more in ([], ["--size", "40"], ["--keep-colors", "luminance"]):
+        line = [f"in{suffix}", "-s", "style.png", "-s", "scream", "-o", f"out{suffix}", "--strength", "0"]
+        assert image(*line, *more) == 0
+        assert (folder / f"out{suffix}").read_bytes() == (folder / f"in{suffix}").read_bytes()
+
+
+def test_strength_0_in_another_kind_or_size_is_the_photo_still(folder: Path) -> None:
+    """And a name that lies about its kind is believed no more than it is elsewhere."""
+    Image.fromarray(noise()).save("in.gif")
+    (folder / "lies.png").write_bytes((folder / "in.gif").read_bytes())
+    for source in ("in.gif", "lies.png"):
+        assert image(source, "-s", "style.png", "-o", "out.png", "--strength", "0") == 0
+        assert (folder / "out.png").read_bytes().startswith(b"\x89PNG")
+        np.testing.assert_array_equal(read("out.png"), read(source))
+    record = read_record(folder / "out.png")
+    assert record is not None
+    assert record["settings"]["strength"] == 0
+    assert image("in.gif", "-s", "style.png", "-o", "out.png", "--strength", "0", "--size", "80") == 0
+    assert read("out.png").shape == (64, 80, 4)
+
+
+def test_full_strength_is_what_it_was_without_the_option(folder: Path) -> None:
+    assert image("photo.png", "-s", "style.png", "-o", "plain.png", *TINY) == 0
+    assert image("photo.png", "-s", "style.png", "-o", "full.png", "--strength", "1", *TINY) == 0
+    assert (folder / "full.png").read_bytes() == (folder / "plain.png").read_bytes()
+    assert image("photo.png", "-s", "style.png", "-o", "half.png", "--strength", "0.5", *TINY) == 0
+    assert (folder / "half.png").read_bytes() != (folder / "plain.png").read_bytes()
+    assert image("photo.png", "-s", "style.png", "--strength", "1.5") == 2
+
+
+@pytest.mark.parametrize("suffix", ["html", "png"])
+def test_a_run_is_followed_to_its_end(folder: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "INTERVAL", 0.0)
+    monkeypatch.setattr(live, "SHARE", 1e9)
+    page, seen = folder / f"look.{suffix}", []
+
+    def watch(record: Progress) -> None:
+        if record.step == 2 or record.stage == "write":
+            seen.append(page.read_bytes())
+
+    settings = PictureSettings(size=40, iterations=3)
+    result = meshstyle.stylize_image(
+        "photo.png", ("style.png", "scream"), "out.png", settings, progress=watch, preview=page
+    )
+    assert result.warnings == ()
+    final = page.read_bytes()
+    assert len({*seen, final}) == (3 if suffix == "html" else 2)  # the last step is the result
+    if suffix == "png":
+        before, after = np.split(read(page.name)[..., :3].astype(float), 2, axis=1)
+        assert before.shape == (round(448 * 32 / 40), 448, 3)
+        assert np.abs(before - after).mean() > 5
+        return
+    assert all(b'http-equiv="refresh"' in each and each.count(b"<figure>") == 2 for each in seen)
+    assert b'http-equiv="refresh"' not in final
+    assert final.count(b"<img") == 4  # before, after, two styles
+    assert final.count(b"<svg") == 3
+    assert b'id="wipe"' in final
+    assert f"<td>{result.style_loss:.4g}</td>".encode() in final
+
+
+@pytest.mark.parametrize(
+    ("place", "code"), [("look.gif", 2), ("out.png", 2), ("mask.png", 3), ("photo.png", 3), ("style.png", 3)]
+)
+def test_a_preview_never_takes_the_place_of_another_file(folder: Path, place: str, code: int) -> None:
+    (folder / "mask.png").write_bytes(encode_png(np.full((32, 40, 1), 255, np.uint8)))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    line = ["photo.png", "-s", "style.png", "--mask", "mask.png", "-o", "out.png", "--preview", place]
+    assert image(*line, *TINY) == code
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_settings_from_a_file(folder: Path) -> None:

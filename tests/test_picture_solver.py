@@ -15,11 +15,12 @@ from meshstyle.solver.keep_colours import luminance, match_luminance, match_pain
 from meshstyle.solver.layers import LAYER_NAMES, layer_weights, reach
 from meshstyle.solver.objective import LossWeights, Objective, resize
 from meshstyle.solver.photo import Photo, long_side
-from meshstyle.solver.picture_solver import PictureSolver, mixed_style
+from meshstyle.solver.picture_solver import Painted, PictureSolver, mixed_style
 from meshstyle.solver.starts import mixed_palette, palette
 from meshstyle.solver.tiles import TiledObjective, cut
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
+from meshstyle.strength import FADE
 
 TINY = PictureSettings(size=32, iterations=2, tv_weight=0.0)
 
@@ -57,6 +58,11 @@ def test_reach_is_how_far_a_feature_sees(network: VGG19) -> None:
     # Poolings reach to the right alone, so that the left is nearer by 1 + 2.
     assert 64 - reach(["relu3_2"]) <= int(seen.min()) == 64 - (reach(["relu3_2"]) - 3)
     assert int(seen.max()) <= 67 + reach(["relu3_2"])
+
+
+def colours(painted: Painted) -> torch.Tensor:
+    """(1, 3, H, W)."""
+    return torch.from_numpy(painted.pixels[..., :3]).permute(2, 0, 1)[None]
 
 
 def test_layers_have_weights() -> None:
@@ -104,9 +110,10 @@ def test_tiles_own_every_cell_once(size: tuple[int, int]) -> None:
     assert (owned == 1).all()
 
 
-def test_tiles_give_the_values_and_gradients_of_the_whole(network: VGG19) -> None:
+@pytest.mark.parametrize("strength", [1.0, 0.3])
+def test_tiles_give_the_values_and_gradients_of_the_whole(network: VGG19, strength: float) -> None:
     shape, layers = (43, 75), ("relu1_1", "relu2_1=0.5", "relu3_1")
-    objective = Objective(network, LossWeights(2.0, 30.0, 5.0), layers, ("relu2_2", "relu3_2=3"))
+    objective = Objective(network, LossWeights(2.0, 30.0, 5.0, strength), layers, ("relu2_2", "relu3_2=3"))
     picture, original, painting = rand(1, 3, *shape), rand(1, 3, *shape, seed=1), rand(1, 3, 50, 90, seed=2)
     mask = torch.ones(1, 1, *shape)
     mask[..., :20, 50:] = 0.3
@@ -117,6 +124,9 @@ def test_tiles_give_the_values_and_gradients_of_the_whole(network: VGG19) -> Non
     (style, content, gradient, terms), (tile_style, tile_content, tile_gradient, tile_terms) = found
     for name, gram in style.grams.items():
         assert torch.allclose(tile_style.grams[name], gram, rtol=1e-4, atol=1e-4 * float(gram.abs().max()))
+    assert set(tile_content.grams) == set(content.grams) == (set(style.grams) if strength < 1 else set())
+    for name, gram in content.grams.items():
+        assert torch.allclose(tile_content.grams[name], gram, rtol=1e-4, atol=1e-4 * float(gram.abs().max()))
     for name, maps in content.features.items():
         assert torch.allclose(tile_content.features[name], maps, rtol=1e-4, atol=1e-3)
     assert float(tile_terms.total) == pytest.approx(float(terms.total), rel=1e-5)
@@ -200,7 +210,7 @@ def test_luminance_alone_is_painted(network: VGG19, optimizer: str) -> None:
     settings = replace(TINY, keep_colors="luminance", optimizer=optimizer)
     dull = replace(photo(), colours=0.4 + 0.2 * photo().colours)
     painted = PictureSolver(dull, [0.4 + 0.2 * rand(1, 3, 32, 32)], network, settings).solve(ignore)
-    change = painted.colours - dull.colours
+    change = colours(painted) - dull.colours
     assert float(change.abs().max()) > 0.01
     assert torch.allclose(change, change.mean(1, keepdim=True).expand_as(change), atol=1e-5)
 
@@ -211,7 +221,7 @@ def test_luminance_alone_is_painted(network: VGG19, optimizer: str) -> None:
 def test_problem_gradient_is_that_of_its_value(network: VGG19) -> None:
     """Central difference along the gradient, total variation included."""
     solver = PictureSolver(photo(), [rand(1, 3, 32, 32)], network, replace(TINY, tv_weight=100.0))
-    problem = solver._problem(TINY.scales[0], None)
+    problem = solver._problem(TINY.scales[0], photo(), solver._start(photo(), None))
     problem.values.clamp_(0.2, 0.8)
     gradient = problem.slope(0).gradient
     along, start = gradient / gradient.norm(), problem.values.clone()
@@ -238,8 +248,8 @@ def test_the_mask_leaves_the_rest_bit_identical(network: VGG19) -> None:
     half.mask[..., :12] = 0
     half.mask[..., 12] = 0.5
     painted = PictureSolver(half, [rand(1, 3, 32, 32)], network, TINY).solve(ignore)
-    assert torch.equal(painted.colours[..., :12], half.colours[..., :12])
-    assert not torch.equal(painted.colours[..., 13:], half.colours[..., 13:])
+    assert torch.equal(colours(painted)[..., :12], half.colours[..., :12])
+    assert not torch.equal(colours(painted)[..., 13:], half.colours[..., 13:])
 
 
 def test_the_masks_soft_edge_is_half_paint(network: VGG19) -> None:
@@ -249,7 +259,7 @@ def test_the_masks_soft_edge_is_half_paint(network: VGG19) -> None:
     painted = PictureSolver(half, [rand(1, 3, 32, 32)], network, settings).solve(
         ignore, start=torch.ones(1, 3, 32, 24)
     )
-    assert torch.allclose(painted.colours, 0.75 * half.colours + 0.25, atol=1e-6)
+    assert torch.allclose(colours(painted), 0.75 * half.colours + 0.25, atol=1e-6)
     assert painted.terms is None
 
 
@@ -260,9 +270,9 @@ def test_transparent_pixels_keep_their_colours_and_count_nowhere(network: VGG19)
         cut_out.alpha[..., :10] = 0
         cut_out.colours[..., :10] = hidden
         painted = PictureSolver(cut_out, [rand(1, 3, 32, 32)], network, TINY).solve(ignore)
-        assert torch.equal(painted.colours[..., :10], cut_out.colours[..., :10])
-        assert torch.equal(painted.alpha, cut_out.alpha)
-        results.append(painted.colours[..., 10:])
+        assert torch.equal(colours(painted)[..., :10], cut_out.colours[..., :10])
+        assert np.array_equal(painted.pixels[..., 3], cut_out.alpha[0, 0])
+        results.append(colours(painted)[..., 10:])
     assert torch.equal(*results)
 
 
@@ -282,3 +292,26 @@ def test_every_rung_is_half_the_next() -> None:
     assert sizes == [128, 256, 512, 1024, 2048]
     assert [scale.size for scale in PictureSettings(size=200).scales] == [200]
     assert {scale.steps for scale in PictureSettings(size=512, iterations=3).scales} == {3}
+
+
+# --- strength ---
+
+
+def test_the_start_and_the_paint_follow_the_strength(network: VGG19) -> None:
+    """From black, begun with white and not painted further: half of the strength that is all paint (see `strength`)
+    begins at FADE / 2, of which half is laid over."""
+    black = replace(photo(), colours=torch.zeros(1, 3, 32, 24))
+    white = torch.ones(1, 3, 32, 24)
+    for strength, wanted in ((0.5, 0.5), (FADE / 2, FADE / 2 * 0.5), (1.0, 1.0)):
+        settings = replace(TINY, iterations=0, strength=strength)
+        painted = PictureSolver(black, [rand(1, 3, 32, 32)], network, settings).solve(ignore, start=white)
+        assert np.allclose(painted.pixels[..., :3], wanted, atol=1e-6)
+
+
+def test_less_strength_stays_nearer_to_the_photo(network: VGG19) -> None:
+    change = []
+    for strength in (0.1, 0.5, 1.0):
+        settings = replace(TINY, iterations=4, strength=strength)
+        painted = PictureSolver(photo(), [rand(1, 3, 32, 32, seed=3) ** 3], network, settings).solve(ignore)
+        change.append(float((colours(painted) - photo().colours).square().mean()))
+    assert 0 < change[0] < change[1] < change[2]

@@ -22,9 +22,10 @@ from meshstyle.preview.curves import curve
 from meshstyle.preview.glb import glb_bytes
 from meshstyle.preview.grid import make_grid
 from meshstyle.preview.html import document, json_block, text
-from meshstyle.preview.live import INTERVAL, SHARE, LivePreview
+from meshstyle.preview.live import INTERVAL, SHARE, Run
+from meshstyle.preview.live_model import SIZE, ModelPreview
 from meshstyle.preview.page import direction
-from meshstyle.preview.painted import Looks, PaintedAsset
+from meshstyle.preview.painted import Looks, PaintedAsset, framing
 from meshstyle.progress import Progress, ignore
 from meshstyle.settings import Scale, Settings
 from meshstyle.shipped import find_style
@@ -64,7 +65,8 @@ class Clock:
 def test_looking_takes_its_share_of_time_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks that cost 2 s each, one record every half second: 33 s must pass for each of them."""
     clock = Clock()
-    preview = LivePreview(tmp_path / "a.png", FOX, find_style("scream"), RECORD, clock)
+    run = Run((FOX,), tmp_path / "o.glb", (find_style("scream"),), RECORD)
+    preview = ModelPreview(tmp_path / "a.png", run, clock)
     looked: list[float] = []
 
     def look(_: Progress) -> None:
@@ -72,7 +74,7 @@ def test_looking_takes_its_share_of_time_and_no_more(tmp_path: Path, monkeypatch
         clock.now += 2.0
 
     monkeypatch.setattr(preview, "_look", look)
-    monkeypatch.setattr(preview, "_scene", "there is one")
+    monkeypatch.setattr(preview, "_subject", "there is one")
     watch = preview.watching(ignore)
     began = clock.now
     while clock.now < began + 600:
@@ -101,7 +103,7 @@ def test_a_run_is_followed_to_its_end(suffix: str, tmp_path: Path) -> None:
     assert len({*seen, final}) == 3
     if suffix == "png":
         sheet = np.asarray(Image.open(preview).convert("RGB")).astype(float)
-        assert sheet.shape == (2 * live_module.SIZE, 3 * live_module.SIZE, 3)
+        assert sheet.shape == (2 * SIZE, 3 * SIZE, 3)
         before, after = np.split(sheet, 2)
         changed = np.abs(before - after).max(2) > 8
         assert 0.02 < changed.mean() < 0.6  # the model, not what is behind it
@@ -239,6 +241,16 @@ def test_textures_that_browsers_cannot_decode_become_png(tmp_path: Path) -> None
     assert plain["images"][0]["mimeType"] == "image/png"
     assert "extensionsUsed" not in plain
     assert "extensionsRequired" not in plain
+
+
+def test_models_fill_the_picture_and_are_not_cut_off() -> None:
+    """A flat cross that is 2 wide and 0.2 high, from two sides: from one of them it is seen edge-on."""
+    points = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 0.1, 0], [0, -0.1, 0]])
+    cameras = framing(points, np.array([[0.0, 0, 1], [1, 0, 0]]), 100)
+    reach = [np.abs(camera.project(points)).max() for camera in cameras]
+    assert max(reach) == pytest.approx(46)  # pixels from the middle: 0.92 of half the side
+    assert cameras[0].pitch == cameras[1].pitch
+    assert reach[1] < 46
 
 
 # Pages

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from gltf_samples import Maker
 from meshstyle.cli.main import main
 from PIL import Image, ImageSequence
+from test_preview_pictures import difference
 
 import meshstyle.preview.choose as choose
 import meshstyle.preview.stage as stage
@@ -22,6 +25,7 @@ from meshstyle.asset import load_asset
 from meshstyle.errors import UsageError
 from meshstyle.preview.backdrop import Backdrop
 from meshstyle.preview.films import Film, encode, shared_palette
+from meshstyle.preview.page import AZIMUTH
 from meshstyle.preview.pose import Channel, Poser, slerp
 from meshstyle.preview.scene import PreviewScene
 from meshstyle.preview.settings import TurntableSettings
@@ -169,12 +173,16 @@ def test_contact_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_pages_hold_both_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
-    assert main(["turntable", str(ALIEN), "--compare", str(TAXI), "-o", str(out), "--json"]) == 0
+    line = ["turntable", str(ALIEN), "--compare", str(TAXI), "--start", "90", "--elevation", "-10"]
+    assert main([*line, "-o", str(out), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["renderer"], answer["output"]) == ("browser", str(out))
     text = out.read_text()
     assert "model-before" in text
     assert "model-after" in text
+    setup = json.loads(re.search(r'id="setup">(.*?)</script>', text).group(1))
+    assert setup["azimuth"] == pytest.approx(AZIMUTH + math.pi / 2)
+    assert setup["elevation"] == pytest.approx(math.radians(-10))
     assert main(["turntable", str(FOX), "--animation", "Run", "-o", str(out), "-q"]) == 2
 
 
@@ -197,6 +205,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["-o", "a.gif", "--frames", "3", "--seconds", "1", "--fps", "50"], 2, "--fps"),
         (["-o", "a.gif", "--fps", "100"], 2, "--fps"),
         (["-o", "a.gif", "--elevation", "100"], 2, "--elevation"),
+        (["-o", "a.gif", "--start", "1e9"], 2, "--start"),
         (["-o", "a.gif", "--background", "blurple"], 2, "--background"),
         (["-o", "a.gif", "--renderer", "vulkan"], 2, "--renderer"),
         (["-o", "a.gif", "--sheet", "2x2"], 2, "a.gif"),
@@ -269,6 +278,52 @@ def test_without_opengl_rays_draw_and_say_so(tmp_path: Path) -> None:
     assert with_gl.renderer in choose.PLATFORMS
     difference = np.abs(frames_of(out.read_bytes()).astype(int) - frames_of(with_gl.output.read_bytes()))
     assert difference.mean() < 2
+
+
+def test_osmesa_draws_what_the_others_draw(tmp_path: Path) -> None:
+    """In a process of its own: OpenGL keeps the platform that it began with."""
+    clear = {"frames": 3, "size": "96", "background": "transparent", "shadow": False}
+    line = [
+        "turntable",
+        str(TAXI),
+        "-o",
+        str(tmp_path / "osmesa.png"),
+        "--renderer",
+        "osmesa",
+        "--json",
+        "-q",
+    ]
+    options = ["--frames", "3", "--size", "96", "--background", "transparent", "--no-shadow"]
+    done = subprocess.run(
+        [sys.executable, "-m", "meshstyle", *line, *options], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["renderer"] == "osmesa"
+    for renderer in ("egl", "rays"):
+        settings = TurntableSettings(renderer=renderer, **clear)
+        other = turntable(TAXI, tmp_path / f"{renderer}.png", settings)
+        assert other.renderer == renderer
+        with Image.open(tmp_path / "osmesa.png") as ours, Image.open(other.output) as theirs:
+            for number in range(3):
+                ours.seek(number)
+                theirs.seek(number)
+                pair = (np.asarray(film.convert("RGBA")).astype(float) for film in (ours, theirs))
+                assert difference(*pair) <= 3
+
+
+def test_a_film_begins_where_it_is_told(tmp_path: Path) -> None:
+    """A quarter further is the next of four pictures, or the one before: the camera goes the other way round."""
+    films = {
+        start: frames_of(
+            turntable(
+                ALIEN, tmp_path / f"{start}.png", TurntableSettings(frames=4, start=start, **SMALL)
+            ).output.read_bytes()
+        ).astype(int)
+        for start in (0.0, 90.0, 180.0)
+    }
+    for start, turned in ((90.0, 1), (180.0, 2)):
+        assert np.abs(films[start] - np.roll(films[0.0], turned, axis=0)).max() <= 3
+        assert np.abs(films[start] - films[0.0]).mean() > 0.5
 
 
 def test_a_driver_that_fails_gives_place_to_rays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from .pictures import encode, encode_png, read_text
+from .pictures import encode, encode_png, picture_format, read_text
 
 _KEY = "meshstyle"  # of the PNG text chunk
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -31,6 +31,11 @@ def encode_picture(pixels: UInt8[np.ndarray, "H W 4"], suffix: str, record: Mapp
     if kind is None:
         return encode_png(shown, {_KEY: json.dumps(record, sort_keys=True)})
     return encode(shown, kind).data
+
+
+def is_kind(path: Path, suffix: str) -> bool:
+    """Whether a picture is what a suffix says. Raises PictureError."""
+    return picture_format(path) == _FORMATS.get(suffix.lower(), "png")
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -70,6 +70,12 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "H W 4"]:
         return _to_array(_to_srgb(_upright(image)))
 
 
+def picture_format(path: Path) -> str:
+    """`png`, `jpeg`, `webp`, ..., whatever the file's name says. Raises PictureError as `read_picture` does."""
+    with _open(_read_file(path), path) as image:
+        return (image.format or "").lower()
+
+
 def read_text(path: Path, key: str) -> str | None:
     """A text that a PNG holds under a key. Raises PictureError as `read_picture` does."""
     with _open(_read_file(path), path) as image:

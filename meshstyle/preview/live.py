@@ -6,42 +6,74 @@ Looking must not slow the painting: every look is timed, and the next one waits 
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 
 from ..asset.atomic import refuse_protected, write_all
-from ..asset.contract import FromFiles
 from ..asset.pictures import encode_png
 from ..errors import MeshStyleError, OutputError, UsageError
 from ..places import check_writable
 from ..progress import Progress, ProgressCallback
-from ..results import Result
-from ..settings import Settings
-from ..strength import paint_share
 from .curves import curve
 from .html import document, picture, text
-from .page import Story, aside, direction, heading, write_page
-from .painted import Looks
-
-if TYPE_CHECKING:
-    from ..pipeline import Painted, Scene
+from .page import Story, aside, heading
 
 SUFFIXES = (".html", ".htm", ".png")
 SHARE = 0.03  # of the run's time that looking may take
 INTERVAL = 10.0  # seconds between two looks at the least
 REFRESH = 5  # seconds after which a browser reads the page again
-SIZE, RAYS = 224, 2  # pixels of a view's side, rays along a pixel's
-_TURNS = (0.0, math.radians(120), math.radians(240))  # the views, around the model
 _FIRST = 0.5  # seconds: what the first look is taken to cost, before one was timed
+
+
+Pictures = list[UInt8[np.ndarray, "h w 3"]]
+
+
+@runtime_checkable
+class Finished(Protocol):
+    """What a run made: `results.Result` or `picture.PictureResult`."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+R = TypeVar("R", bound=Finished)
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of a run before it begins.
+
+    Attributes:
+        sources: files that it reads, the model or photo first.
+        output: what it will write.
+        styles: the style pictures.
+        record: what the output will remember (see `record.run_record`).
+    """
+
+    sources: tuple[Path, ...]
+    output: Path
+    styles: tuple[Path, ...]
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the model or photo."""
+        return self.sources[0].name
+
+    @property
+    def protected(self) -> tuple[Path, ...]:
+        """What is never written over."""
+        return (*self.sources, *self.styles)
 
 
 class NoPreview:
@@ -59,39 +91,26 @@ class NoPreview:
         """A callback that also looks."""
         return progress
 
-    def show(self, scene: Scene) -> None:
+    def show(self, subject: Any) -> None:
         """From here on there is something to look at. Raises OutputError where that would be written over."""
 
-    def finish(self, painted: Painted, result: Result) -> Result:
+    def finish(self, painted: Any, result: R) -> R:
         """The last look. Returns the result, with what went wrong among its warnings."""
         return result
 
 
-class LivePreview(NoPreview):
-    """A page or picture that is written again and again. What goes wrong with it after the start is a warning."""
+class LivePreview(NoPreview, ABC, Generic[S]):
+    """A page or picture that is written again and again. What goes wrong with it after the start is a warning.
 
-    def __init__(
-        self,
-        output: Path,
-        model: Path,
-        style: Path,
-        record: Mapping[str, Any],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Writes the first page. Raises UsageError, OutputError, PictureError.
+    Kinds of it say how to draw their subject.
+    """
 
-        Args:
-            record: of the run (see `pipeline.run_record`).
-            clock: seconds.
-        """
-        self._output, self._model, self._record, self._clock = output, model, record, clock
-        self._protected = (model, style)
-        self._story = Story(record, style)
-        self._settings = Settings.from_mapping(record["settings"])
-        self._strength = self._settings.strength
-        self._scene: Scene | None = None
-        self._looks: Looks | None = None
-        self._before: list[UInt8[np.ndarray, "S S 3"]] = []
+    def __init__(self, output: Path, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
+        """Writes the first page. `clock`: seconds. Raises OutputError, PictureError."""
+        self._output, self._run, self._clock = output, run, clock
+        self._story = Story(run.record, run.styles)
+        self._subject: S | None = None
+        self._before: Pictures = []
         self._history: list[Progress] = []
         self._began = self._last = clock()
         self._spent, self._cost = 0.0, _FIRST
@@ -100,6 +119,26 @@ class LivePreview(NoPreview):
         if not self._is_picture:
             self._write_page("starting", [], REFRESH)
             self._spent = clock() - self._began
+
+    @abstractmethod
+    def _draw_before(self, subject: S) -> Pictures:
+        """What the run began with. Called once, before `_draw_now`."""
+
+    @abstractmethod
+    def _draw_now(self, paint: Sequence[np.ndarray]) -> Pictures:
+        """The same with the paint as it stands (see `Progress.paint`)."""
+
+    @abstractmethod
+    def _draw_last(self, painted: Any) -> Pictures:
+        """The same, of the finished result."""
+
+    @abstractmethod
+    def _write_last_page(self, painted: Any, result: Any, curves: str) -> None:
+        """The page to hand over."""
+
+    def _steps_of_a_round(self) -> int:
+        """Steps that see the whole: what curves are averaged over."""
+        return 1
 
     @property
     def _is_picture(self) -> bool:
@@ -117,15 +156,13 @@ class LivePreview(NoPreview):
 
         return watch
 
-    def show(self, scene: Scene) -> None:
-        if isinstance(scene.asset, FromFiles):
-            refuse_protected(self._output, scene.asset.sources)
-        self._scene = scene
+    def show(self, subject: S) -> None:
+        self._subject = subject
 
-    def finish(self, painted: Painted, result: Result) -> Result:
+    def finish(self, painted: Any, result: R) -> R:
         self._guarded(lambda: self._last_look(painted, result))
         warnings = (*result.warnings, self._problem) if self._problem else result.warnings
-        return replace(result, warnings=warnings)
+        return replace(result, warnings=warnings)  # type: ignore[type-var]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,7 +175,7 @@ class LivePreview(NoPreview):
         return (
             not self._problem
             and record.paint is not None
-            and self._scene is not None
+            and self._subject is not None
             and now - self._last >= INTERVAL
             and self._spent + self._cost <= SHARE * (now - self._began)
         )
@@ -160,66 +197,30 @@ class LivePreview(NoPreview):
 
     def _look(self, record: Progress) -> None:
         assert record.paint is not None
-        views = self._views([np.asarray(image) for image in record.paint()])
+        self._set_up()
+        now = self._draw_now(record.paint())
         if self._is_picture:
-            self._write_picture(views)
+            self._write_picture(now)
         else:
-            self._write_page(f"painting, step {record.step} of {record.steps}", views, REFRESH)
+            self._write_page(f"painting, step {record.step} of {record.steps}", now, REFRESH)
 
-    def _views(self, images: list[np.ndarray]) -> list[UInt8[np.ndarray, "S S 3"]]:
-        """The paint from all sides, with what shows through of the original at that strength."""
-        looks = self._set_up()
-        share = paint_share(self._strength)
-        views = looks.painted(images)
-        if share == 1:
-            return views
-        pairs = zip(self._before, views, strict=True)
-        return [np.rint(a + share * (b.astype(float) - a)).astype(np.uint8) for a, b in pairs]
-
-    def _set_up(self) -> Looks:
-        """Once: trace the views and draw the original."""
-        assert self._scene is not None
-        if self._looks is None:
+    def _set_up(self) -> None:
+        """Once: draw what the run began with."""
+        assert self._subject is not None
+        if not self._before:
             began = self._clock()
-            sides = np.stack([direction(turn) for turn in _TURNS])
-            self._looks = Looks(self._scene.asset, self._scene.surface, sides, SIZE, RAYS)
-            self._before = self._looks.original()
+            self._before = self._draw_before(self._subject)
             self._once = self._clock() - began
-        return self._looks
 
-    def _last_look(self, painted: Painted, result: Result) -> None:
+    def _last_look(self, painted: Any, result: Any) -> None:
         if not self._is_picture:
-            figures = {
-                "style loss": result.style_loss,
-                "content loss": result.content_loss,
-                "structure": result.structure,
-                "views": result.views,
-                "surface seen": f"{result.surface_seen:.1%}",
-                "seconds": round(result.seconds, 1),
-            }
-            known = {name: value for name, value in figures.items() if value is not None}
-            write_page(
-                result.outputs[0],
-                self._output,
-                self._model,
-                self._record,
-                self._story.style,
-                known,
-                self._curves(),
-            )
-        elif self._settings.strength == 0:
-            self._set_up()
-            self._write_picture(self._before)
+            self._write_last_page(painted, result, self._curves())
         else:
-            self._strength = 1.0  # the images are finished
-            images = [image[..., :3].astype(np.float32) / 255 for image in painted.images]
-            self._write_picture(self._views(images))
+            self._set_up()
+            self._write_picture(self._draw_last(painted))
 
     def _curves(self) -> str:
         """Of the objective and its terms."""
-        one_view_a_step = self._settings.solver == "texture" and self._settings.optimizer_used == "adam"
-        views = len(self._scene.placement.directions) if self._scene is not None else 1
-        smooth = views if one_view_a_step else 1
         series = {
             "Objective": [record.loss for record in self._history],
             "Style loss": [record.style for record in self._history],
@@ -227,46 +228,56 @@ class LivePreview(NoPreview):
             "Structure": [record.structure for record in self._history],
         }
         known = {title: [v for v in values if v is not None] for title, values in series.items()}
+        smooth = self._steps_of_a_round()
         return "".join(curve(title, v, smooth) for title, v in known.items() if any(v))
 
-    def _write_page(self, state: str, views: list[np.ndarray], refresh: int | None) -> None:
-        rows = [("before", self._before), ("now", views)] if views else []
-        figures = "".join(_row(name, row) for name, row in rows)
+    def _write_page(self, state: str, now: Pictures, refresh: int | None) -> None:
+        before = [("before", shown) for shown in self._before]
+        after = [("now", shown) for shown in now]
+        rows = [] if not now else [[*before, *after]] if len(now) == 1 else [before, after]
         at = time.strftime("%H:%M:%S")
         body = (
-            f"{heading(self._model.name, self._record)}<main><div class='views'>"
-            f"<p><strong>{text(state)}</strong> ({at})</p>{figures}</div>"
+            f"{heading(self._run.name, self._run.record)}<main><div class='views'>"
+            f"<p><strong>{text(state)}</strong> ({at})</p>{''.join(map(_row, rows))}</div>"
             f"{aside(replace(self._story, curves=self._curves()))}</main>"
         )
-        page = document(f"{self._model.name}: {state}", body, refresh=refresh)
-        write_all({self._output: page.encode("utf-8")}, self._protected)
+        page = document(f"{self._run.name}: {state}", body, refresh=refresh)
+        write_all({self._output: page.encode("utf-8")}, self._run.protected)
 
-    def _write_picture(self, views: list[np.ndarray]) -> None:
-        sheet = np.concatenate([np.concatenate(self._before, 1), np.concatenate(views, 1)], 0)
-        write_all({self._output: encode_png(sheet)}, self._protected)
+    def _write_picture(self, now: Pictures) -> None:
+        """Before beside now; where each has several pictures, above."""
+        if len(now) == 1:
+            sheet = np.concatenate([*self._before, *now], 1)
+        else:
+            sheet = np.concatenate([np.concatenate(self._before, 1), np.concatenate(now, 1)], 0)
+        write_all({self._output: encode_png(sheet)}, self._run.protected)
 
 
-def _row(name: str, views: list[np.ndarray]) -> str:
+def _row(shown: Sequence[tuple[str, UInt8[np.ndarray, "h w 3"]]]) -> str:
     figures = [
-        f"<figure>{picture(view, name)}<figcaption>{text(name)}</figcaption></figure>" for view in views
+        f"<figure>{picture(pixels, name)}<figcaption>{text(name)}</figcaption></figure>"
+        for name, pixels in shown
     ]
     return f'<div class="row">{"".join(figures)}</div>'
 
 
-def open_preview(
-    preview: str | Path | None, model: Path, output: Path, style: Path, record: Mapping[str, Any]
-) -> NoPreview:
-    """A preview at that place, tried before the run. Raises UsageError, OutputError."""
+def known_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that there are."""
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def open_preview(preview: str | Path | None, run: Run, kind: Callable[[Path, Run], NoPreview]) -> NoPreview:
+    """A preview of some kind at that place, tried before the run. Raises UsageError, OutputError."""
     if preview is None:
         return NoPreview()
     place = Path(preview)
     if place.suffix.lower() not in SUFFIXES:
         cause = "a preview is a page or a picture"
         raise UsageError(place, cause, f"End the name with one of: {', '.join(SUFFIXES)}.")
-    if os.path.realpath(place) == os.path.realpath(output):
+    if os.path.realpath(place) == os.path.realpath(run.output):
         raise UsageError(place, "the preview is the output", "Give another name.")
     if place.is_dir():
         raise OutputError(place, "this is a folder", "Give the name of a file that may be written.")
-    refuse_protected(place, (model, style))
+    refuse_protected(place, run.protected)
     check_writable(place)
-    return LivePreview(place, model, style, record)
+    return kind(place, run)

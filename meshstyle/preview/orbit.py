@@ -24,11 +24,13 @@ class Orbit:
         distance: from the origin.
         elevation: of the cameras above the horizon, radians.
         shape: height and width of the picture, pixels.
+        start: azimuth of the first camera, radians: 0 is +z, the front of most models, π/2 is +x.
     """
 
     distance: float
     elevation: float
     shape: tuple[int, int]
+    start: float = 0.0
 
     @property
     def pitch(self) -> float:
@@ -36,8 +38,8 @@ class Orbit:
         return 2 * math.tan(FIELD_OF_VIEW / 2) / min(self.shape)
 
     def camera(self, turn: float) -> Camera:
-        """The camera after part of a turn, 0..1; it starts in front (+z) and sees the model turn to its right."""
-        azimuth = -2 * math.pi * turn
+        """The camera after part of a turn, 0..1; it sees the model turn to its right."""
+        azimuth = self.start - 2 * math.pi * turn
         sin, cos = math.sin(azimuth), math.cos(azimuth)
         right = np.array([cos, 0.0, -sin])
         back = math.cos(self.elevation) * np.array([sin, 0.0, cos])
@@ -47,7 +49,7 @@ class Orbit:
 
 
 def make_orbit(
-    points: Iterable[Float64[np.ndarray, "N 3"]], elevation: float, shape: tuple[int, int]
+    points: Iterable[Float64[np.ndarray, "N 3"]], elevation: float, shape: tuple[int, int], start: float = 0.0
 ) -> Orbit:
     """The nearest orbit from which nothing is cut off.
 
@@ -55,6 +57,7 @@ def make_orbit(
         points: all corners of the model in all its poses, around the origin.
         elevation: radians, −π/2..π/2.
         shape: height and width in pixels.
+        start: azimuth of the first camera, radians.
     """
     radius, height = _outline(points)
     theta = np.linspace(0, 2 * math.pi, _TURNS, endpoint=False)
@@ -64,7 +67,7 @@ def make_orbit(
     up, near = y * cos - z * sin, z * cos + y * sin
     half = math.tan(FIELD_OF_VIEW / 2) * FILL / min(shape)
     needed = np.maximum(np.abs(x) / (half * shape[1]), np.abs(up) / (half * shape[0])) + near
-    return Orbit(max(float(needed.max()), 1.5), elevation, shape)
+    return Orbit(max(float(needed.max()), 1.5), elevation, shape, start)
 
 
 def _outline(points: Iterable[Float64[np.ndarray, "N 3"]]) -> tuple[np.ndarray, np.ndarray]:

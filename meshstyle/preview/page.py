@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ from .painted import BACKGROUND
 AZIMUTH, ELEVATION = math.radians(30), math.radians(15)  # where the viewer begins
 MARGIN = 1.03  # bounding radii that half the frame shows: nothing is cut off on any side
 _STYLE_SIDE = 480  # pixels of the longer side of the style picture
+_SLIDER = (
+    '<div class="line"></div><span class="tag left">before</span><span class="tag right">after</span>'
+    '<input id="wipe" type="range" min="0" max="1000" value="500" aria-label="before and after">'
+)
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,13 @@ class Story:
 
     Attributes:
         record: what the run left in the model: version, style, seed, settings (see `pipeline.run_record`).
-        style: the style picture; None where it is unknown.
+        styles: the style pictures, as far as they are known.
         figures: name and value of what was measured.
         curves: SVG elements of `curves.curve`.
     """
 
     record: Mapping[str, Any] = field(default_factory=dict)
-    style: Path | None = None
+    styles: tuple[Path, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     curves: str = ""
 
@@ -51,10 +55,8 @@ def write_page(
     model: str | Path,
     output: str | Path,
     original: str | Path | None = None,
-    record: Mapping[str, Any] | None = None,
-    style: str | Path | None = None,
-    figures: Mapping[str, Any] | None = None,
-    curves: str = "",
+    story: Story | None = None,
+    eye: tuple[float, float] = (AZIMUTH, ELEVATION),
 ) -> tuple[Path, ...]:
     """Write a self-contained HTML page that shows a model.
 
@@ -62,31 +64,30 @@ def write_page(
         model: .glb, .gltf, .obj or another kind that meshstyle reads.
         output: the page; a file that is there is replaced.
         original: the model before it was painted: a slider then goes from one to the other.
-        record: how it was made; None takes what the model itself remembers.
-        style: picture, or the name of a shipped one; None takes the one of the record, if it can still be found.
-        figures: names and values to show in a table.
-        curves: SVG elements of `curves.curve`.
+        story: how it was made. Without a record, that is what the model itself remembers; without styles, what the
+            record names, if it can still be found.
+        eye: azimuth (0: +z, π/2: +x) and elevation from which the viewer looks at first, radians.
 
     Returns: the paths written. Raises AssetError, PictureError, OutputError.
     """
     model, output = Path(model), Path(output)
     after = load_asset(model)
     before = None if original is None else load_asset(Path(original))
-    record = dict((after.record or {}) if record is None else record)
-    found = _style_of(record) if style is None else find_style(str(style))
-    story = Story(record, found, figures or {}, curves)
-    sources = [model, *([] if original is None else [Path(original)]), *([] if found is None else [found])]
-    return write_all({output: build_page(model.name, after, before, story).encode()}, sources)
+    story = story or Story()
+    record = story.record or after.record or {}
+    story = replace(story, record=record, styles=story.styles or _style_of(record))
+    sources = [model, *([] if original is None else [Path(original)]), *story.styles]
+    return write_all({output: build_page(model.name, after, before, story, eye).encode()}, sources)
 
 
-def build_page(name: str, after: Asset, before: Asset | None, story: Story) -> str:
+def build_page(name: str, after: Asset, before: Asset | None, story: Story, eye: tuple[float, float]) -> str:
     """The page's HTML."""
     frame = Frame.of(np.concatenate([part.corners.reshape(-1, 3) for part in after.parts]))
     setup = {
         "centre": frame.centre.tolist(),
         "radius": frame.radius,
-        "azimuth": AZIMUTH,
-        "elevation": ELEVATION,
+        "azimuth": eye[0],
+        "elevation": eye[1],
         "distance": MARGIN / math.sin(FIELD_OF_VIEW / 2),
         "background": "#{:02x}{:02x}{:02x}".format(*BACKGROUND),
     }
@@ -96,7 +97,7 @@ def build_page(name: str, after: Asset, before: Asset | None, story: Story) -> s
         f"{heading(name, story.record)}<main>{_stage(before is not None)}{aside(story)}</main>"
         f"{json_block('setup', setup)}{''.join(blocks)}"
     )
-    return document(name, body, [three.library(), own_file("gltf.js"), own_file("viewer.js")])
+    return document(name, body, [three.library(), *map(own_file, ("gltf.js", "wipe.js", "viewer.js"))])
 
 
 def direction(turn: float = 0.0) -> Float64[np.ndarray, "3"]:
@@ -107,14 +108,15 @@ def direction(turn: float = 0.0) -> Float64[np.ndarray, "3"]:
 
 def heading(name: str, record: Mapping[str, Any]) -> str:
     """Title and one line below it."""
-    style = Path(str(record["style"])).name if record.get("style") else ""
+    names = record.get("style") or []
+    style = " and ".join(Path(str(name)).name for name in ([names] if isinstance(names, str) else names))
     below = f"<p>Painted in the manner of {text(style)} by meshstyle.</p>" if style else ""
     return f"<header><h1>{text(name)}</h1>{below}</header>"
 
 
 def aside(story: Story) -> str:
     """Style picture, figures, curves, settings."""
-    shown = "" if story.style is None else picture(thumbnail(story.style), "the style picture", "jpeg")
+    shown = "".join(picture(thumbnail(style), "the style picture", "jpeg") for style in story.styles)
     figures = [(name.replace("_", " "), shown_value(value)) for name, value in story.figures.items()]
     return (
         f"<aside>{shown}{table('Figures', figures)}{story.curves}"
@@ -152,27 +154,30 @@ def thumbnail(path: Path, side: int = _STYLE_SIDE) -> UInt8[np.ndarray, "h w 3"]
     return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
 
 
-def _style_of(record: Mapping[str, Any]) -> Path | None:
+def _style_of(record: Mapping[str, Any]) -> tuple[Path, ...]:
     """The picture a record names, if it is there and still the same."""
     if not isinstance(record.get("style"), str):
-        return None
+        return ()
     try:
         path = find_style(record["style"])
         same = hashlib.sha256(path.read_bytes()).hexdigest() == record.get("style_sha256")
     except (MeshStyleError, OSError, ValueError):
-        return None
-    return path if same else None
+        return ()
+    return (path,) if same else ()
+
+
+def flat_stage(before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]) -> str:
+    """Two pictures of one size, with the slider between them (it needs `wipe.js`)."""
+    height, width = before.shape[:2]
+    layers = f'<div>{picture(before, "before")}</div><div class="after">{picture(after, "after")}</div>'
+    return f'<div id="stage" class="flat" style="--shape: {width / height:.4f}">{layers}{_SLIDER}</div>'
 
 
 def _stage(compares: bool) -> str:
     """Where the viewer draws, and what it is steered with."""
-    slider = (
-        '<div class="line"></div><span class="tag left">before</span><span class="tag right">after</span>'
-        '<input id="wipe" type="range" min="0" max="1000" value="500" aria-label="before and after">'
-    )
     return (
         '<div id="stage" tabindex="0" aria-label="3D view: drag to turn, wheel to zoom, shift and drag to move, '
-        f'double click to go back">{slider if compares else ""}'
+        f'double click to go back">{_SLIDER if compares else ""}'
         '<div class="controls"><label hidden>animation <select id="clip"><option value="">none</option></select>'
         '</label><button id="turn" type="button">turn</button></div>'
         '<div id="message">loading the model; the 3D view needs JavaScript</div></div>'

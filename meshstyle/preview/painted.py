@@ -13,13 +13,13 @@ from jaxtyping import Float32, Float64, UInt8
 from ..asset.contract import Asset, Material, Paint, PaintedPart, Part, Wrap
 from ..bake.finish import quantized
 from ..surface.contract import Surface
-from ..views.cameras import camera_towards_centre
+from ..views.cameras import Camera, camera_towards_centre
 from ..views.render import Renderer
 from ..views.tracing import Hits
 
 BACKGROUND = (232, 232, 234)  # sRGB bytes, behind every model that people are shown
 _RAYS = 3  # per pixel side
-_ROOM = 1.14  # how much wider than the judge's framing, which may cut off what sticks out
+_FILL = 0.92  # of the picture's side that the model takes up from where it looks largest
 
 
 class PaintedAsset:
@@ -80,6 +80,18 @@ def _painted_material(material: Material, paint: PaintedPart) -> Material:
     return replace(material, factor=(1.0, 1.0, 1.0, material.factor[3]), image=paint.atlas, wrap=wrap)
 
 
+def framing(
+    points: Float64[np.ndarray, "N 3"], directions: Float64[np.ndarray, "V 3"], size: int
+) -> list[Camera]:
+    """Cameras that show a model at one scale from several sides, as large as none of `size`² pixels cuts it off.
+
+    `points`: its corners, in normalised space.
+    """
+    cameras = [camera_towards_centre(direction, size) for direction in directions]
+    reach = max(float(np.abs(camera.project(points)).max()) for camera in cameras)
+    return [replace(camera, pitch=camera.pitch * reach / (_FILL * size / 2)) for camera in cameras]
+
+
 class Looks:
     """Pictures of one model from a few sides. Rays are traced once; after that only the paint changes."""
 
@@ -97,8 +109,9 @@ class Looks:
         self._painted = Renderer(PaintedAsset(asset, surface.painted, starts))
         self._original = Renderer(asset)
         self._size = size
-        cameras = [camera_towards_centre(direction, round(size / _ROOM)) for direction in directions]
-        self._hits = [self._painted.tracer.view(camera, rays, frame=(size, size)) for camera in cameras]
+        tracer = self._painted.tracer
+        cameras = framing(tracer.corners.reshape(-1, 3), directions, size)
+        self._hits = [tracer.view(camera, rays, frame=(size, size)) for camera in cameras]
 
     def original(self) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The model as the file says."""

@@ -23,6 +23,7 @@ class TurntableSettings:
         frames, seconds, fps: any two give the third; otherwise 15 a second for 4 seconds.
         size: of one model's picture in pixels: "512", or width × height as in "640x360".
         elevation: of the camera above the horizon, degrees.
+        start: where the camera begins, degrees around the model: 0 is +z, 90 is +x, 180 is −z.
         background: a colour as CSS has it, "studio" or "transparent".
         shadow: on the ground; None: unless the background is transparent.
         unlit: the bare base colour, without light.
@@ -38,6 +39,7 @@ class TurntableSettings:
     fps: float | None = None
     size: str = "512"
     elevation: float = 15.0
+    start: float = 0.0
     background: str = "studio"
     shadow: bool | None = None
     unlit: bool = False
@@ -52,6 +54,7 @@ class TurntableSettings:
         _check_number("seconds", self.seconds, 0.01, 3600)
         _check_number("fps", self.fps, *_FPS_RANGE)
         _check_number("elevation", self.elevation, -90, 90)
+        _check_number("start", self.start, -360, 360)
         if self.renderer not in RENDERERS:
             raise UsageError(
                 "renderer", f"{self.renderer!r} is not a choice", f"Choose one of: {', '.join(RENDERERS)}."

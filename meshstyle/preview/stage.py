@@ -125,7 +125,8 @@ class Stage:
         radius = max(float(np.linalg.norm(points - centre, axis=1).max()) for points in clouds)
         frame = Frame(centre, radius if radius > 0 else 1.0)
         placed = (frame.normalise(points) for points in clouds)
-        orbit = make_orbit(placed, math.radians(self.settings.elevation), self.settings.shape)
+        elevation, start = math.radians(self.settings.elevation), math.radians(self.settings.start)
+        orbit = make_orbit(placed, elevation, self.settings.shape, start)
         return frame, orbit, float((low[1] - centre[1]) / frame.radius)
 
     def _points(self, model: Model) -> list[np.ndarray]:

@@ -100,9 +100,10 @@ def turntable(
     planned = plan_turntable(model, output, settings, compare)
     progress(Progress("read"))
     if planned.renderer == BROWSER:
-        from .page import write_page  # loads torch
+        from .page import AZIMUTH, write_page  # loads torch
 
-        write_page(planned.model, planned.output, planned.compare)
+        eye = (AZIMUTH + math.radians(settings.start), math.radians(settings.elevation))
+        write_page(planned.model, planned.output, planned.compare, eye=eye)
         return _of_page(planned, time.perf_counter() - started)
     paths = [planned.model] if planned.compare is None else [planned.compare, planned.model]
     stage = Stage([Model(path, settings.animation) for path in paths], settings)

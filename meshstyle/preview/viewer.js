@@ -187,15 +187,6 @@
     });
   }
 
-  function followWipe() {
-    const follow = () => {
-      stage.style.setProperty("--wipe", `${wipe.value / 10}%`);
-      stale = true;
-    };
-    wipe.addEventListener("input", follow);
-    follow();
-  }
-
   function offerClips() {
     const picker = document.getElementById("clip");
     const { clips } = sides[sides.length - 1];
@@ -230,7 +221,7 @@
     followPointers();
     followKeys();
     offerClips();
-    if (sides.length > 1) followWipe();
+    if (wipe) wipe.addEventListener("input", () => { stale = true; });
     turnButton.addEventListener("click", () => turn(!view.turning));
     turn(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);
     draw();

@@ -16,6 +16,10 @@ from .vgg import VGG19, Features
 
 Picture = Float[torch.Tensor, "1 3 H W"]
 Grams = dict[str, torch.Tensor]  # (C, C) by layer
+ByLayer = Mapping[str, torch.Tensor]
+Look = Callable[
+    [Picture, ByLayer, ByLayer], tuple[Features, Grams]
+]  # of a picture, its layer masks and counts
 
 
 @dataclass(frozen=True)
@@ -124,20 +128,17 @@ class Objective:
         self,
         original: Picture,
         mask: Float[torch.Tensor, "1 1 H W"],
-        look: Callable[[Picture, Iterable[str]], Features] | None = None,
+        look: Look | None = None,
     ) -> ContentTarget:
         """Targets of one picture: `original` sRGB 0..1, `mask` the share of each pixel that counts.
 
-        `look`: how to get features, where not from the network at once.
+        `look`: how to get its content features and, where they are mixed, its Gram matrices, if not by showing it
+        to the network as a whole.
         """
-        look = look or self.network.features
-        mixes = self.weights.strength < 1
-        wanted = set(self.content_layers) | (set(self.style_layers) if mixes else set())
-        found = look(original, wanted) if wanted else {}
-        features = {name: found[name] for name in self.content_layers}
         height, width = int(mask.shape[-2]), int(mask.shape[-1])
         masks = {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in self.layers}
         counts = {name: layer_mask.sum() for name, layer_mask in masks.items()}
+        features, grams = (look or self._look)(original, masks, counts)
         return ContentTarget(
             original,
             mask,
@@ -145,18 +146,26 @@ class Objective:
             counts=counts,
             features=features,
             energies={name: (f**2 * masks[name]).sum() for name, f in features.items()},
-            grams=self.grams(found, masks, counts) if mixes else {},
+            grams=grams,
         )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the style's target depends on the original."""
+        return self.weights.strength < 1
+
+    def goal(self, style: StyleTarget, target: ContentTarget) -> StyleTarget:
+        """What the style is asked to become: the painting's, or what lies between it and the original's."""
+        if not self.mixes:
+            return style
+        return StyleTarget(mixed_grams(target.grams, style.grams, self.weights.strength))
 
     def __call__(self, picture: Picture, style: StyleTarget, target: ContentTarget) -> LossTerms:
         """Evaluate one picture, sRGB 0..1."""
         found = self.network.features(picture, self.layers)
         grams = self.grams(found, target.layer_masks, target.counts)
-        style_term = goal = self.style_term(grams, style)
-        if target.grams:
-            mixed = mixed_grams(target.grams, style.grams, self.weights.strength)
-            goal = self.style_term(grams, StyleTarget(mixed))
-        total = self.weights.style * goal
+        goal, style_term = self.goal(style, target), self.style_term(grams, style)
+        total = self.weights.style * (style_term if goal is style else self.style_term(grams, goal))
         content = structure = torch.full_like(total, math.nan)
         if target.features:
             content = self.content_term(found, target.features, target.layer_masks, target.energies)
@@ -166,9 +175,13 @@ class Objective:
             total, structure = total + self.weights.structure * unlike, 1 - unlike
         return LossTerms(total, torch.stack([style_term, content, structure]).detach())
 
-    def grams(
-        self, found: Features, masks: Mapping[str, torch.Tensor], counts: Mapping[str, torch.Tensor]
-    ) -> Grams:
+    def _look(self, original: Picture, masks: ByLayer, counts: ByLayer) -> tuple[Features, Grams]:
+        wanted = {*self.content_layers, *(self.style_layers if self.mixes else ())}
+        found = self.network.features(original, wanted) if wanted else {}
+        grams = self.grams(found, masks, counts) if self.mixes else {}
+        return {name: found[name] for name in self.content_layers}, grams
+
+    def grams(self, found: Features, masks: ByLayer, counts: ByLayer) -> Grams:
         """Gram matrices of a picture, or the share that a part of it has in them (see `masked_gram`)."""
         return {name: masked_gram(found[name], masks[name], counts[name]) for name in self.style_layers}
 
@@ -181,8 +194,8 @@ class Objective:
         self,
         found: Features,
         target: Features,
-        masks: Mapping[str, torch.Tensor],
-        energies: Mapping[str, torch.Tensor],
+        masks: ByLayer,
+        energies: ByLayer,
     ) -> Float[torch.Tensor, ""]:
         """The weighted mean over the content layers; of a part, its share (see `content_loss`)."""
         per_layer = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from ..asset.pictures import read_picture
 from ..errors import PictureError
@@ -57,9 +57,18 @@ class Photo:
         mean = (self.colours * share).sum((2, 3), keepdim=True)
         return torch.where(self.alpha > 0, self.colours, mean)
 
+    def pixels(self) -> Float32[np.ndarray, "H W 4"]:
+        """sRGB and alpha 0..1."""
+        return pixels_of(self.colours, self.alpha)
+
     def to(self, device: torch.device) -> Photo:
         """On another device."""
         return Photo(self.colours.to(device), self.alpha.to(device), self.mask.to(device))
+
+
+def pixels_of(colours: Picture, alpha: Mask) -> Float32[np.ndarray, "H W 4"]:
+    """sRGB and alpha 0..1, as pictures are kept in files."""
+    return torch.cat([colours, alpha], 1)[0].permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def photo_of(pixels: UInt8[np.ndarray, "H W 4"], path: Path, mask: str | Path | None) -> Photo:

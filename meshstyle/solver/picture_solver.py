@@ -11,22 +11,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float32, Int64
 
 from ..common_settings import Scale
 from ..picture_settings import PictureSettings
 from ..progress import Progress, ProgressCallback
+from ..strength import paint_share
 from .descent import Slope, Terms, Way, climb
 from .keep_colours import prepare, with_luminance_of
 from .layers import CELL
 from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
-from .photo import Mask, Photo, long_side, shape_of
+from .photo import Photo, long_side, pixels_of, shape_of
 from .smoothness import Smoothness, neighbouring
 from .starts import colours_in, mixed_palette
 from .tiles import TiledObjective
 from .vgg import VGG19
 
-Save = Callable[[int, Float[torch.Tensor, "4 H W"]], None]  # steps done; sRGB and alpha at the present size
+Pixels = Float32[np.ndarray, "H W 4"]  # sRGB and alpha 0..1
+Save = Callable[[int, Pixels], None]  # steps done; the picture at the present size
 
 _LEAST_SIDE = 2 * CELL  # pixels of the short side: coarser rungs are left out
 
@@ -36,16 +38,14 @@ class Painted:
     """The result.
 
     Attributes:
-        colours: (1, 3, H, W) sRGB 0..1, at the size that was asked for.
-        alpha: (1, 1, H, W) 0..1.
+        pixels: at the size that was asked for.
         terms: loss terms at the end, or None if no step was made.
         interrupted: whether it was stopped early.
     """
 
-    colours: Picture
-    alpha: Mask
-    terms: Terms | None
-    interrupted: bool
+    pixels: Pixels
+    terms: Terms | None = None
+    interrupted: bool = False
 
 
 class PictureProblem:
@@ -98,7 +98,9 @@ class PictureSolver:
         self._shares = settings.shares(len(paintings))
         seen, self._paintings = prepare(settings.keep_colors, photo.over_mean(), photo.weight, paintings)
         self._seen = replace(photo, colours=seen)
-        weights = LossWeights(settings.content_weight, settings.style_weight, settings.structure_weight)
+        weights = LossWeights(
+            settings.content_weight, settings.style_weight, settings.structure_weight, settings.strength
+        )
         objective = Objective(network, weights, settings.style_layers, settings.content_layers)
         self._objective = TiledObjective(objective)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
@@ -113,30 +115,31 @@ class PictureSolver:
             start: where the paint begins, where it is a picture.
             save: is given intermediate pictures, as `save_every` says.
         """
-        before = start
+        before: Picture | None = None
         latest: PictureProblem | None = None
 
         def begin(scale: Scale) -> PictureProblem:
             nonlocal latest
-            latest = self._problem(scale, before)
+            photo = self._seen.at(self._shape(scale.size))
+            paint = self._start(photo, start) if before is None else resize(before, shape_of(photo.colours))
+            latest = self._problem(scale, photo, paint)
             return latest
 
         def settle(problem: PictureProblem, last: bool) -> None:
             nonlocal before
             before = problem.picture()
 
-        def intermediate(step: int) -> None:
-            if save is not None and latest is not None:
-                picture = latest.picture()
-                save(step, self._shown(picture, shape_of(picture))[0])
+        def look() -> Pixels:
+            assert latest is not None
+            picture = latest.picture()
+            return self._shown(picture, shape_of(picture))
 
         scales = [scale for scale in self.settings.scales if self._fits(scale)]
-        watch = _Watch(progress, self.settings.save_every, intermediate)
+        watch = _Watch(progress, look, self.settings.save_every, save)
         way = Way(scales, self.settings.optimizer_used, self._shuffle, watch)
         terms, interrupted = climb(way, begin, settle)
         assert before is not None
-        found = self._shown(before, self._shape(self.settings.size_used))
-        return Painted(found[:, :3], found[:, 3:], terms, interrupted)
+        return Painted(self._shown(before, self._shape(self.settings.size_used)), terms, interrupted)
 
     def _fits(self, scale: Scale) -> bool:
         return scale.size == self.settings.size_used or min(self._shape(scale.size)) >= _LEAST_SIDE
@@ -144,15 +147,13 @@ class PictureSolver:
     def _shape(self, size: int) -> tuple[int, int]:
         return long_side(shape_of(self.photo.colours), size)
 
-    def _problem(self, scale: Scale, before: Picture | None) -> PictureProblem:
-        shape = self._shape(scale.size)
-        photo = self._seen.at(shape)
+    def _problem(self, scale: Scale, photo: Photo, paint: Picture) -> PictureProblem:
+        """`photo`: at the scale's size; `paint`: of the same, to begin with."""
         longer = round(scale.size * self.settings.style_scale)
         style = mixed_style(self._objective, self._paintings, self._shares, longer)
         content = self._objective.content_target(photo.colours, photo.weight)
-        canvas, mask = photo.colours.clone(), photo.weight[0, 0] > 0
-        begin = self._start(photo) if before is None else resize(before, shape)
-        canvas = torch.where(mask, begin, canvas)
+        mask = photo.weight[0, 0] > 0
+        canvas = torch.where(mask, paint, photo.colours)
         if self.settings.keep_colors == "luminance":
             canvas = canvas.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
         pixels = mask.cpu().numpy()
@@ -167,33 +168,44 @@ class PictureSolver:
             self.settings.keep_colors == "luminance",
         )
 
-    def _start(self, photo: Photo) -> Picture:
-        original = photo.colours[0].flatten(1).T
-        palette = mixed_palette(self._paintings, self._shares)
-        kind = self.settings.init
-        begin = colours_in(kind, original, photo.weight.flatten(), palette, self._generator)
-        return begin.T.reshape(photo.colours.shape)
+    def _start(self, photo: Photo, given: Picture | None) -> Picture:
+        """What the paint begins with: a picture, or what `--init` says; the less strength, the less of it."""
+        if given is not None:
+            begin = resize(given, shape_of(photo.colours))
+        else:
+            original = photo.colours[0].flatten(1).T
+            palette = mixed_palette(self._paintings, self._shares)
+            weights, generator = photo.weight.flatten(), self._generator
+            colours = colours_in(self.settings.init, original, weights, palette, generator)
+            begin = colours.T.reshape(photo.colours.shape)
+        return torch.lerp(photo.colours, begin, self.settings.strength)
 
-    def _shown(self, picture: Picture, shape: tuple[int, int]) -> Float[torch.Tensor, "1 4 h w"]:
-        """The paint at a size, over the photo where the mask says so; and alpha."""
+    def _shown(self, picture: Picture, shape: tuple[int, int]) -> Float32[np.ndarray, "h w 4"]:
+        """The paint at a size, over the photo where the mask and the strength say so."""
         photo, paint = self.photo.at(shape), resize(picture, shape)
         if self.settings.keep_colors == "luminance":
             paint = with_luminance_of(photo.colours, paint)
-        share = torch.where(photo.alpha > 0, photo.mask, 0)
+        share = torch.where(photo.alpha > 0, photo.mask, 0) * paint_share(self.settings.strength)
         colours = torch.where(share == 1, paint, photo.colours + share * (paint - photo.colours))
-        return torch.cat([colours, photo.alpha], 1).cpu()
+        return pixels_of(colours, photo.alpha)
 
 
 class _Watch:
-    """A progress callback that saves intermediate pictures on the way."""
+    """A progress callback that saves intermediate pictures, and lets whoever listens look at the paint."""
 
-    def __init__(self, progress: ProgressCallback, every: int | None, save: Callable[[int], None]) -> None:
-        self._progress, self._every, self._save = progress, every, save
+    def __init__(
+        self,
+        progress: ProgressCallback,
+        look: Callable[[], Pixels],
+        every: int | None,
+        save: Save | None,
+    ) -> None:
+        self._progress, self._look, self._every, self._save = progress, look, every, save
 
     def __call__(self, record: Progress) -> None:
-        if self._every and record.step % self._every == 0:
-            self._save(record.step)
-        self._progress(record)
+        if self._save is not None and self._every and record.step % self._every == 0:
+            self._save(record.step, self._look())
+        self._progress(replace(record, paint=lambda: [self._look()]))
 
 
 def mixed_style(

@@ -8,14 +8,15 @@ with a margin as wide as the layers reach, so that its own cells are what they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
 from .layers import CELL, block_of, reach
 from .losses import structure_loss
-from .objective import ContentTarget, Grams, LossTerms, Objective, Picture, StyleTarget, layer_shape
+from .objective import ByLayer, ContentTarget, Grams, LossTerms, Objective, Picture, StyleTarget, layer_shape
 from .vgg import Features
 
 SIDE = 768  # pixels of a tile's side, without its margin
@@ -106,14 +107,21 @@ class TiledObjective:
             (gradient,) = torch.autograd.grad(terms.total, picture)
             return gradient, LossTerms(terms.total.detach(), terms.figures)
         weights = self.objective.weights
-        pull, style_loss = self._pull(self._grams(picture, target.layer_masks, target.counts), style)
+        grams, goal = (
+            self._grams(picture, target.layer_masks, target.counts),
+            self.objective.goal(style, target),
+        )
+        pull, goal_loss = self._pull(grams, goal)
+        style_loss = goal_loss if goal is style else self.objective.style_term(grams, style)
         gradient, content = torch.zeros_like(picture), torch.zeros_like(style_loss)
         for tile in tiles:
             slope, share = self._tile_slope(tile, picture, pull, target)
             tile.crop(gradient).add_(slope)
             content += share
-        total = weights.style * style_loss + weights.content * content
-        structure = torch.zeros_like(total)
+        total = weights.style * goal_loss + weights.content * content
+        structure = torch.full_like(total, math.nan)
+        if not target.features:
+            content = structure
         if weights.structure > 0:
             leaf = picture.detach().requires_grad_(True)
             term = structure_loss(leaf, target.original, target.mask)
@@ -125,10 +133,16 @@ class TiledObjective:
         height, width = picture.shape[-2:]
         return cut(height, width, reach(layers), self._side, self._whole)
 
+    def _look(self, original: Picture, masks: ByLayer, counts: ByLayer) -> tuple[Features, Grams]:
+        grams = self._grams(original, masks, counts) if self.objective.mixes else {}
+        return self._features(original, self.objective.content_layers), grams
+
     @torch.no_grad()
-    def _look(self, picture: Picture, layers: Iterable[str]) -> Features:
+    def _features(self, picture: Picture, layers: Iterable[str]) -> Features:
         """Feature maps of the whole picture."""
         names = list(layers)
+        if not names:
+            return {}
         tiles, (height, width) = self._tiles(picture, names), picture.shape[-2:]
         found: Features = {}
         for tile in tiles:
@@ -140,9 +154,7 @@ class TiledObjective:
         return found
 
     @torch.no_grad()
-    def _grams(
-        self, picture: Picture, masks: Mapping[str, torch.Tensor], counts: Mapping[str, torch.Tensor]
-    ) -> Grams:
+    def _grams(self, picture: Picture, masks: ByLayer, counts: ByLayer) -> Grams:
         """Gram matrices of the whole picture."""
         objective, total = self.objective, Grams()
         for tile in self._tiles(picture, objective.style_layers):
@@ -152,10 +164,10 @@ class TiledObjective:
                 total[name] = total[name].add_(gram) if name in total else gram
         return total
 
-    def _pull(self, grams: Grams, style: StyleTarget) -> tuple[Grams, torch.Tensor]:
+    def _pull(self, grams: Grams, goal: StyleTarget) -> tuple[Grams, torch.Tensor]:
         """β ∂style/∂G by layer, and the style loss."""
-        leaves = {name: gram.requires_grad_(True) for name, gram in grams.items()}
-        term = self.objective.style_term(leaves, style)
+        leaves = {name: gram.detach().requires_grad_(True) for name, gram in grams.items()}
+        term = self.objective.style_term(leaves, goal)
         slopes = torch.autograd.grad(self.objective.weights.style * term, list(leaves.values()))
         return dict(zip(leaves, slopes, strict=True)), term.detach()
 
@@ -178,5 +190,5 @@ class TiledObjective:
         return torch.autograd.grad(total, leaf)[0], content.detach()
 
 
-def _own_masks(tile: Tile, masks: Mapping[str, torch.Tensor], own: Features) -> dict[str, torch.Tensor]:
+def _own_masks(tile: Tile, masks: ByLayer, own: Features) -> dict[str, torch.Tensor]:
     return {name: tile.of_whole(masks[name], name) for name in own}

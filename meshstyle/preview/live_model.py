@@ -1,0 +1,75 @@
+"""`stylize --preview`: a model from three sides while it is painted, a 3D viewer at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..asset.atomic import refuse_protected
+from ..asset.contract import FromFiles
+from ..results import Result
+from ..settings import Settings
+from ..strength import paint_share
+from .live import LivePreview, Pictures, known_figures
+from .page import direction, write_page
+from .painted import Looks
+
+if TYPE_CHECKING:
+    from ..pipeline import Painted, Scene
+
+SIZE, RAYS = 224, 2  # pixels of a view's side, rays along a pixel's
+_TURNS = (0.0, math.radians(120), math.radians(240))  # the views, around the model
+
+
+class ModelPreview(LivePreview["Scene"]):
+    """Looks at the scene that `pipeline.prepare` made."""
+
+    def show(self, subject: Scene) -> None:
+        if isinstance(subject.asset, FromFiles):
+            refuse_protected(self._output, subject.asset.sources)
+        super().show(subject)
+
+    def _draw_before(self, subject: Scene) -> Pictures:
+        sides = np.stack([direction(turn) for turn in _TURNS])
+        self._looks = Looks(subject.asset, subject.surface, sides, SIZE, RAYS)
+        return self._looks.original()
+
+    def _draw_now(self, paint: Sequence[np.ndarray]) -> Pictures:
+        """With what shows through of the original at that strength."""
+        views, share = (
+            self._looks.painted([np.asarray(image) for image in paint]),
+            paint_share(self._settings.strength),
+        )
+        if share == 1:
+            return views
+        pairs = zip(self._before, views, strict=True)
+        return [np.rint(a + share * (b.astype(float) - a)).astype(np.uint8) for a, b in pairs]
+
+    def _draw_last(self, painted: Painted) -> Pictures:
+        if self._settings.strength == 0:
+            return self._before
+        return self._looks.painted([image[..., :3].astype(np.float32) / 255 for image in painted.images])
+
+    def _write_last_page(self, painted: Painted, result: Result, curves: str) -> None:
+        figures: dict[str, Any] = {
+            "style loss": result.style_loss,
+            "content loss": result.content_loss,
+            "structure": result.structure,
+            "views": result.views,
+            "surface seen": f"{result.surface_seen:.1%}",
+            "seconds": round(result.seconds, 1),
+        }
+        story = replace(self._story, figures=known_figures(figures), curves=curves)
+        write_page(result.outputs[0], self._output, self._run.sources[0], story)
+
+    def _steps_of_a_round(self) -> int:
+        one_view_a_step = self._settings.solver == "texture" and self._settings.optimizer_used == "adam"
+        return len(self._subject.placement.directions) if one_view_a_step and self._subject is not None else 1
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings.from_mapping(self._run.record["settings"])
