@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,6 +13,15 @@ from ..views.sampling import Texels
 
 _COLOUR = 450.0  # κ at a painting whose colour changes by 1 from pixel to pixel; τ is 1 by default
 _LEAST_COLOUR = 0.005  # of that change, sRGB: no painting counts as smoother
+
+
+@dataclass(frozen=True, eq=False)
+class _Around:
+    """The four neighbours of some rows, and how many pairs they make. `rows`: held so that their id stays theirs."""
+
+    rows: Int64[torch.Tensor, "V"]
+    near: Int64[torch.Tensor, "_"]
+    pairs: int
 
 
 class Smoothness:
@@ -32,9 +42,7 @@ class Smoothness:
         """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ. `colour`: κ."""
         self.weight, self.colour = weight, colour
         self._neighbours = torch.from_numpy(neighbours).to(device)
-        self._counted: dict[
-            int, tuple[torch.Tensor, int]
-        ] = {}  # rows, held so that their id stays theirs; pairs
+        self._known: dict[int, _Around] = {}
 
     @classmethod
     def on_surface(
@@ -59,22 +67,23 @@ class Smoothness:
         centre = paint[rows]
         if self.weight == 0:
             return paint.new_zeros(()), torch.zeros_like(centre)
-        near = paint[self._neighbours[rows]]
-        factor = self.weight / self._pairs(rows)
-        steps = centre[:, None] - near
-        value, slope = (steps**2).sum(), steps.sum(1)
-        if self.colour:
-            value = value + self.colour * (_without_grey(steps) ** 2).sum()
-            slope = slope + self.colour * _without_grey(slope)
+        around = self._around(rows)
+        steps = centre[:, None] - paint.index_select(0, around.near).view(-1, 4, 3)
+        flat, slope = steps.flatten(), steps.sum(1)
+        value = torch.dot(flat, flat)
+        if self.colour:  # ‖d − d̄‖² = ‖d‖² − (Σ d)²/3
+            value = (1 + self.colour) * value - self.colour / 3 * steps.sum(2).square().sum()
+            slope = (1 + self.colour) * slope - self.colour * slope.mean(1, keepdim=True)
         # Each pair's square appears once from either side; its slope at one texel is 2·(tᵢ − tⱼ) twice.
+        factor = self.weight / around.pairs
         return value * factor, slope * (4 * factor)
 
-    def _pairs(self, rows: Int64[torch.Tensor, "V"]) -> int:
-        """How many pairs begin there. Counted when they are first seen: a GPU would have to be waited for."""
-        if id(rows) not in self._counted:
-            pairs = int((self._neighbours[rows] != rows[:, None]).sum())
-            self._counted[id(rows)] = rows, max(pairs, 1)
-        return self._counted[id(rows)][1]
+    def _around(self, rows: Int64[torch.Tensor, "V"]) -> _Around:
+        """Looked up when rows are first seen: a GPU would have to be waited for at every step."""
+        if id(rows) not in self._known:
+            near = self._neighbours[rows]
+            self._known[id(rows)] = _Around(rows, near.flatten(), max(int((near != rows[:, None]).sum()), 1))
+        return self._known[id(rows)]
 
 
 def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
@@ -85,12 +94,9 @@ def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
     the more the noise costs.
     """
     steps = [painting.diff(dim=axis).flatten(2)[0].T for axis in (2, 3)]
-    colour = _without_grey(torch.cat(steps)).square().sum(1).mean().sqrt()
+    found = torch.cat(steps)
+    colour = (found - found.mean(1, keepdim=True)).square().sum(1).mean().sqrt()
     return _COLOUR / max(float(colour), _LEAST_COLOUR)
-
-
-def _without_grey(steps: Float[torch.Tensor, "*any 3"]) -> Float[torch.Tensor, "*any 3"]:
-    return steps - steps.mean(-1, keepdim=True)
 
 
 def neighbouring(
