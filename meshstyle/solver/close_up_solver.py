@@ -132,7 +132,7 @@ class CloseUpSolver:
                 continue
             view = View.close_up(lookup, self._background.device)
             values = canvas.read(lookup.texels).to(self._background.device)
-            problem = CloseUpProblem(view, values, self._objective, self._background, block)
+            problem = CloseUpProblem(view, values, self._objective, self._background, block, zoom.zoom)
             self._solve(problem, style, functools.partial(clock.tick, scale))
             canvas.write(lookup.texels, problem.values)
 
