@@ -121,6 +121,8 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
     if reporting.quiet:
         return
     figures = [f"{result.views} views saw {result.surface_seen:.1%} of the surface"]
+    if result.close_ups:
+        figures.append(f"{result.close_ups} close-ups added detail")
     if result.style_loss is not None and result.structure is not None:
         figures.append(f"style loss {result.style_loss:.3f}, structure {result.structure:.2f}")
     display.note(f"wrote {result.outputs[0]} in {duration(result.seconds)}: {'; '.join(figures)}")

@@ -209,7 +209,9 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
         height, width = atlas.owner.shape
         rows = np.arange(height)[:, None] * used.shape[0] // height
         columns = np.arange(width)[None] * used.shape[1] // width
-        textures.append(upsample(solved, covered, (height, width), atlas.wrap))
+        if solved.shape[:2] != (height, width):
+            solved = upsample(solved, covered, (height, width), atlas.wrap)
+        textures.append(solved)
         seen.append(used[rows, columns] & atlas.covered)
     return textures, seen
 
@@ -237,5 +239,6 @@ def _report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Setting
         ),
         warnings=scene.asset.warnings,
         agreement=painted.solution.agreement,
+        close_ups=painted.solution.close_ups,
         interrupted=painted.solution.interrupted,
     )

@@ -34,7 +34,7 @@ class Result:
             terms whose weight is too small to be looked at.
         surface_seen: share of the area visible from outside that some view saw well.
         surface_visible: share of the painted area that is visible from outside.
-        views: how many were used.
+        views: how many were used; `close_ups`: beside them, for detail.
         coverage: share of the painted atlases' texels that a view painted; the others were filled from around.
         atlases: the images painted.
         warnings: what was odd and how it was taken.
@@ -56,6 +56,7 @@ class Result:
     atlases: tuple[AtlasReport, ...]
     warnings: tuple[str, ...]
     agreement: ViewsReport | None = None
+    close_ups: int = 0
     interrupted: bool = False
 
     def to_dict(self) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def test_slope_is_the_loss_derivative(network: VGG19) -> None:
     view = close_view()
     objective = Objective(network, LossWeights(0, 1, 0), ("relu1_1", "relu2_1"))
     values = 0.3 + 0.4 * rand(len(view.texels), 3)
-    problem = CloseUpProblem(view, values, objective, BLACK, block=4)
+    problem = CloseUpProblem(view, values, objective, BLACK, block=4, zoom=2)
     target = objective.style_target(rand(1, 3, 64, 64, seed=3)).grams
     at = (values + 0.02 * rand(len(values), 3, seed=1)).requires_grad_(True)
     problem.loss(at, target).backward()

@@ -12,7 +12,7 @@ from ..asset.contract import PaintedPart
 from ..strength import lay_over
 from ..surface.contract import Atlas, Surface
 from .fill import fill_unseen
-from .gutter import BAND, fill_gutters
+from .gutter import BAND, add_gutters
 from .seams import match_seams
 
 
@@ -49,10 +49,10 @@ def finish(
     visible = [_visible(surface, atlas) for atlas in surface.atlases]
     known = [v & s for v, s in zip(visible, seen, strict=True)]
     filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
-    images = [
-        _image(atlas, fill_gutters(texture, atlas.covered, atlas.wrap), strength)
-        for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True)
-    ]
+    images = []
+    for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True):
+        add_gutters(texture, atlas.covered, atlas.wrap)
+        images.append(_image(atlas, texture, strength))
     return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
 
 

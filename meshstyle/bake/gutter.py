@@ -32,15 +32,20 @@ def fill_gutters(
     Near known texels (within the gutter's width, across the borders of a repeating image too) the nearest
     known value; beyond, a smooth field that fades from chart to chart, so that coarse mipmaps stay clean.
     """
-    if known.all():
-        return values
-    if not known.any():
-        return values.copy()
-    near, source = nearest_known(known, gutter_width(known.shape) + 0.5, wrap)
     filled = values.copy()
-    filled[near] = values.reshape(-1, values.shape[2])[source]
-    fill_smoothly(filled, known | near)
+    add_gutters(filled, known, wrap)
     return filled
+
+
+def add_gutters(
+    values: Float32[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"], wrap: tuple[Wrap, Wrap]
+) -> None:
+    """`fill_gutters` in place."""
+    if known.all() or not known.any():
+        return
+    near, source = nearest_known(known, gutter_width(known.shape) + 0.5, wrap)
+    values[near] = values.reshape(-1, values.shape[2])[source]
+    fill_smoothly(values, known | near)
 
 
 def push_pull(

@@ -1,4 +1,4 @@
-"""What a close-up is asked for: the painting's manner at its own scale, and from afar the colours that were there."""
+"""What a close-up is asked for: the painting's manner at its own scale; from afar, to look as it did."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from .losses import masked_gram, shrink_mask, style_loss
 from .objective import Grams, Objective, Picture, layer_shape
 
 HOLD = 300.0  # on the mean squared difference from afar (sRGB²), beside a style loss of 1
+AFAR = 1.0  # on the change of the Gram matrices of the picture seen from afar, beside a style loss of 1
 GRAIN = 0.5  # weight of the layers that see grain, beside 1 for the others
 RATE = 0.06  # of Adam; falls linearly to a tenth
 RAMP = 0.12  # of a window's side: how far from its border paint may change in full
+_LEAST = 32  # pixels along the side of what is seen from afar
 STEEP = (0.15, 0.4)  # cosines of the viewing angle between which paint begins to change
 
 
@@ -35,22 +37,25 @@ class CloseUpProblem:
         objective: Objective,
         background: Float[torch.Tensor, "3"],
         block: int,
+        zoom: float,
     ) -> None:
-        """`block`: pixels along the side of the squares whose mean colours are held."""
+        """`block`: pixels along the side of the squares whose mean colours are held; `zoom`: beside the whole views."""
         self.values, self.picture, self.mask = values, view.render(values, background), view.mask
         self._view, self._objective, self._background, self._block = view, objective, background, block
         height, width = view.shape
-        self._masks = {
-            name: shrink_mask(view.mask, *layer_shape(height, width, name)) for name in objective.style_layers
-        }
+        self._far = (max(_LEAST, round(height / zoom)), max(_LEAST, round(width / zoom)))
+        self._masks = self._layer_masks(view.mask)
+        self._far_masks = self._layer_masks(F.adaptive_avg_pool2d(view.mask, self._far))
         self._share = F.avg_pool2d(view.mask, block)
-        self._held = self._from_afar(self.picture)
+        self._held = self._blocks(self.picture)
+        with torch.no_grad():
+            self._far_grams = self._from_afar(self.picture)
         self._freedom = freedom(view)
 
     @torch.no_grad()
     def grams(self) -> Grams:
         """Of the surface, before the first step."""
-        return self._grams(self.picture)
+        return self._grams(self.picture, self._masks)
 
     def step(self, adam: Adam, target: Grams, done: float) -> float:
         """One step of Adam over `values`; `done`: the share of the steps that lie behind. Returns the loss.
@@ -73,19 +78,32 @@ class CloseUpProblem:
     def loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
         """Style by the target's Gram matrices, and what it costs that blocks have left their colours."""
         picture = self._view.render(values, self._background)
-        grams = self._grams(picture)
+        grams, afar = self._grams(picture, self._masks), self._from_afar(picture)
         style = [
-            share * (GRAIN if name in GRAIN_LAYERS else 1.0) * style_loss(grams[name], target[name])
+            share
+            * (
+                (GRAIN if name in GRAIN_LAYERS else 1.0) * style_loss(grams[name], target[name])
+                + AFAR * style_loss(afar[name], self._far_grams[name])
+            )
             for name, share in self._objective.style_layers.items()
         ]
-        apart = ((self._from_afar(picture) - self._held) ** 2 * self._share).sum()
+        apart = ((self._blocks(picture) - self._held) ** 2 * self._share).sum()
         return torch.stack(style).sum() + HOLD * apart / (3 * self._share.sum()).clamp_min(1e-6)
 
-    def _grams(self, picture: Picture) -> Grams:
-        found = self._objective.network.features(picture, self._objective.style_layers)
-        return {name: masked_gram(found[name], mask) for name, mask in self._masks.items()}
+    def _layer_masks(self, mask: Float[torch.Tensor, "1 1 h w"]) -> dict[str, torch.Tensor]:
+        height, width = mask.shape[-2:]
+        layers = self._objective.style_layers
+        return {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in layers}
 
-    def _from_afar(self, picture: Picture) -> Float[torch.Tensor, "1 3 h w"]:
+    def _grams(self, picture: Picture, masks: dict[str, torch.Tensor]) -> Grams:
+        found = self._objective.network.features(picture, self._objective.style_layers)
+        return {name: masked_gram(found[name], mask) for name, mask in masks.items()}
+
+    def _from_afar(self, picture: Picture) -> Grams:
+        """As a whole view would see it."""
+        return self._grams(F.adaptive_avg_pool2d(picture, self._far), self._far_masks)
+
+    def _blocks(self, picture: Picture) -> Float[torch.Tensor, "1 3 h w"]:
         """Mean colours of the surface in blocks."""
         return F.avg_pool2d(picture * self._view.mask, self._block) / self._share.clamp_min(1e-6)
 

@@ -42,10 +42,13 @@ class CloseUpPlan:
     steps: int
 
     @property
+    def windows(self) -> int:
+        return sum(len(zoom.cameras) for zoom in self.zooms)
+
+    @property
     def scale(self) -> Scale:
         """The work as if it were one scale."""
-        windows = sum(len(zoom.cameras) for zoom in self.zooms)
-        return Scale(self.zooms[0].size, windows * self.steps)
+        return Scale(self.zooms[0].size, self.windows * self.steps)
 
 
 def plan_close_ups(tracer: Tracer, placement: Placement, settings: Settings) -> CloseUpPlan | None:
@@ -129,7 +132,7 @@ class CloseUpSolver:
                 continue
             view = View.close_up(lookup, self._background.device)
             values = canvas.read(lookup.texels).to(self._background.device)
-            problem = CloseUpProblem(view, values, self._objective, self._background, block)
+            problem = CloseUpProblem(view, values, self._objective, self._background, block, zoom.zoom)
             self._solve(problem, style, functools.partial(clock.tick, scale))
             canvas.write(lookup.texels, problem.values)
 
@@ -147,12 +150,10 @@ class CloseUpSolver:
         for atlas, sheet, image in zip(
             self._tracer.surface.atlases, canvas.sheets, canvas.images, strict=True
         ):
-            size = tuple(
-                max(a, round(full * share)) for a, full in zip(image.shape, atlas.owner.shape, strict=False)
-            )
-            images.append(
-                upsample(image.astype(np.float32), sheet.covered, size, atlas.wrap).astype(np.float16)
-            )
+            (height, width), (rows, columns) = image.shape[:2], atlas.owner.shape
+            size = (max(height, round(rows * share)), max(width, round(columns * share)))
+            coarse = image.astype(np.float32)
+            images.append(upsample(coarse, sheet.covered, size, atlas.wrap, half=True))
             covered.append(shrink_coverage(atlas.covered, size))
             wraps.append(atlas.wrap)
         return Canvas(images, covered, wraps)

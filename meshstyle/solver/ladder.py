@@ -64,7 +64,7 @@ class Solution:
         views: how many views were used.
         interrupted: whether it was stopped early.
         agreement: of the views, where they were solved for.
-        detailed: the paint after the close-ups, where there were any.
+        detailed: the paint after the close-ups, where there were any; `close_ups`: how many.
     """
 
     textures: tuple[Float[torch.Tensor, "3 _ _"], ...]
@@ -75,6 +75,7 @@ class Solution:
     interrupted: bool
     agreement: ViewsReport | None = None
     detailed: Canvas | None = None
+    close_ups: int = 0
 
     def paint(self) -> Iterator[tuple[Float32[np.ndarray, "_ _ 3"], np.ndarray]]:
         """Per atlas, the finest there is, and the texels that the surface touches at that resolution."""
@@ -227,7 +228,8 @@ class Ladder(ABC, Generic[P, S]):
         canvas = Canvas(images, solution.covered, [atlas.wrap for atlas in atlases])
         solver = CloseUpSolver(self.tracer, self.painting, self.objective, self.settings, self._close_ups)
         detailed, interrupted = solver.solve(canvas, clock, watch)
-        return replace(solution, textures=(), detailed=detailed, interrupted=interrupted)
+        count = self._close_ups.windows
+        return replace(solution, textures=(), detailed=detailed, close_ups=count, interrupted=interrupted)
 
     def _solution(
         self, solved: Solved, terms: Terms | None, interrupted: bool, agreement: ViewsReport | None

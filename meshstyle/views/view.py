@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import scipy.sparse
 import torch
 from jaxtyping import Float
@@ -20,24 +19,19 @@ class View:
     Attributes:
         shape: height and width in pixels, multiples of 8.
         mask: share of a pixel's rays that hit painted surface, 0..1.
-        texel_use: (T,) how many pixels each texel counts for in this view.
         texels: the rows of T that this view reads, ascending.
+        texel_use: (V,) how many pixels each of those counts for.
         pixels: (P,) the pixels that see paint, row-major numbers, ascending.
         pixel_coverage: (P, 1) their mask.
         shade: (P, 1) the headlight's s there.
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, device: torch.device) -> None:
-        lookup = Lookup(hits, tracer, texels)
-        self._hold(lookup, device)
-        use = lookup.matrix.T @ lookup.coverage
-        self.texel_use = np.zeros(texels.count)
-        count = len(lookup.texels)
-        self.texel_use[lookup.texels] = use[:count] + lookup.coarse.T @ use[count:]
+        self._hold(Lookup(hits, tracer, texels), device)
 
     @classmethod
     def close_up(cls, lookup: NearLookup, device: torch.device) -> View:
-        """A view of a few of many texels: `texels` are their numbers, and no use is kept."""
+        """A view of a few of many texels: `texels` are their numbers (see `near_sampling.Sheet`)."""
         view = cls.__new__(cls)
         view._hold(lookup, device)
         return view
@@ -54,6 +48,8 @@ class View:
         mask[self.pixels] = coverage
         self.mask: Float[torch.Tensor, "1 1 H W"] = mask.view(1, 1, *self.shape)
         self.pixel_coverage = coverage[:, None]
+        use, count = lookup.matrix.T @ lookup.coverage, len(lookup.texels)
+        self.texel_use = use[:count] + lookup.coarse.T @ use[count:]
 
     @property
     def pixels_seen(self) -> float:
