@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from meshstyle.errors import OutputError
+from meshstyle.wording import duration
 
 from .options import Reporting
 
@@ -97,16 +98,6 @@ def texels(size: tuple[int, int]) -> str:
     return f"{size[1]} × {size[0]} texels"
 
 
-def duration(seconds: float) -> str:
-    """`8 s`, `1 min 05 s`, `2 h 03 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole // 60 % 60:02d} min"
-
-
 class Display:
     """A progress callback that shows nothing but remembers the stage. The others build on it."""
 
@@ -127,6 +118,13 @@ class Display:
 
     def show(self, progress: Progress, changed: bool) -> None:
         """Show one record; `changed`: it is the first of its stage."""
+        what = STAGES.get(progress.stage, progress.stage)
+        self.put(what, (progress.step, progress.steps), _details(progress), changed)
+        if progress.message:
+            self.note(progress.message)
+
+    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
+        """Show where the work stands: what is being done, how much of it (done, in all; 0 in all: it has no parts)."""
 
     def note(self, text: str) -> None:
         """Say something that should stay on the screen."""
@@ -145,24 +143,15 @@ class PlainDisplay(Display):
         self.stream, self.clock = stream, clock
         self.last = -math.inf
 
-    def show(self, progress: Progress, changed: bool) -> None:
+    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
         now = self.clock()
-        if progress.stage != "read" and (changed or now - self.last >= PLAIN_INTERVAL):
+        if what != STAGES["read"] and (changed or now - self.last >= PLAIN_INTERVAL):
             self.last = now
-            self.note(_line(progress))
-        if progress.message:
-            self.note(progress.message)
+            part = [f"{counter[0]} of {counter[1]}"] if counter[1] else []
+            self.note(", ".join([what, *part, *details]))
 
     def note(self, text: str) -> None:
         say(text, self.stream)
-
-
-def _line(progress: Progress) -> str:
-    parts = [STAGES.get(progress.stage, progress.stage)]
-    if progress.steps:
-        parts.append(f"step {progress.step} of {progress.steps}")
-    parts += _details(progress)
-    return ", ".join(parts)
 
 
 def _details(progress: Progress) -> list[str]:
@@ -196,16 +185,15 @@ class TerminalDisplay(Display):
         self.bar.start()
         return self
 
-    def show(self, progress: Progress, changed: bool) -> None:
-        if progress.message:
-            self.note(progress.message)
+    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
+        done, total = counter
         self.bar.update(
             self.task,
-            description=STAGES.get(progress.stage, progress.stage),
-            total=progress.steps or None,
-            completed=progress.step,
-            counter=f"{progress.step}/{progress.steps}" if progress.steps else "",
-            details=", ".join(_details(progress)),
+            description=what,
+            total=total or None,
+            completed=done,
+            counter=f"{done}/{total}" if total else "",
+            details=", ".join(details),
         )
 
     def note(self, text: str) -> None:

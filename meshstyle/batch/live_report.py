@@ -1,0 +1,176 @@
+"""The report of a batch, written again and again while it runs: OUT/report.html and OUT/report.json.
+
+A thread of its own writes it, so that the batch never waits; what goes wrong with it is a note, not the batch's end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import MeshStyleError
+from .artist import Artist
+from .contract import BatchCallback, BatchProgress, Job, JobState, Outcome, WorkerContext
+from .pictures import Drawn, Sitting, stills_of, style_of, turntable_of
+from .report import Moment, Subject, tell
+
+PAGE, DATA = "report.html", "report.json"
+INTERVAL = 5.0  # seconds between two writings at the least
+SHARE = 0.02  # of the time that writing may take
+_WAIT = 0.5  # seconds between two records while the last pictures are drawn
+
+
+class LiveReport:
+    """To be used as a context around the batch: on leaving it, the report is as complete as it can be."""
+
+    def __init__(self, subject: Subject, context: WorkerContext, turntables: bool) -> None:
+        self._subject, self._context, self._turntables = subject, context, turntables
+        self._jobs: dict[str, Job] = {job.id: job for job in subject.jobs}
+        self._styles = [style_of(job.style, job.picture, subject.out) for job in _one_of_each(subject.jobs)]
+        self._began, self._clock = time.time(), time.monotonic()
+        self._outcomes: dict[str, Outcome] = {}
+        self._running: frozenset[str] = frozenset()
+        self._pictures: set[str] = set()
+        self._problems: dict[str, tuple[str, ...]] = {}
+        self._trouble = ""
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._stale = True
+        self._artist = Artist(context, self._drawn)
+        self._writer = threading.Thread(target=self._keep_writing, daemon=True)
+
+    def __enter__(self) -> Self:
+        for sitting in self._styles:
+            self._order(sitting)
+        self._writer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._artist.__exit__()
+        self._ended.set()
+        self._writer.join()
+        self._running = frozenset()
+        self._write("done" if kind is None else "stopped")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What went wrong with it."""
+        return (self._trouble,) if self._trouble else ()
+
+    def watching(self, progress: BatchCallback) -> BatchCallback:
+        """A callback that also keeps the report."""
+
+        def watch(record: BatchProgress) -> None:
+            with self._lock:
+                self._running = frozenset(record.running)
+                self._stale = True
+                if record.finished is not None:
+                    self._outcomes[record.finished.job] = record.finished
+            if record.finished is not None:
+                self._order_pictures(self._jobs[record.finished.job], record.finished)
+            progress(record)
+
+        return watch
+
+    def finish(self, progress: BatchCallback) -> None:
+        """Wait until all pictures are drawn."""
+        began, total = time.monotonic(), self._artist.left
+        while left := self._artist.left:
+            done = max(total - left, 0)
+            seconds = time.monotonic() - began
+            seconds_left = seconds / done * left if done else None
+            progress(
+                BatchProgress("draw", total=total, done=done, seconds=seconds, seconds_left=seconds_left)
+            )
+            self._artist.wait(_WAIT)
+
+    def _order_pictures(self, job: Job, outcome: Outcome) -> None:
+        out = self._subject.out
+        self._order(stills_of(job, outcome, out))
+        turntable = turntable_of(job, outcome, out)
+        if outcome.state is JobState.DONE and (self._turntables or not turntable.missing):
+            self._order(turntable)
+
+    def _order(self, sitting: Sitting) -> None:
+        if sitting.missing:
+            self._artist.ask(sitting)
+        else:
+            self._pictures.update(sitting.names.values())
+
+    def _drawn(self, drawn: Drawn) -> None:
+        sitting, outcome = drawn.sitting, self._outcomes.get(drawn.sitting.subject)
+        with self._lock:
+            self._stale = True
+            if not drawn.problem:
+                self._pictures.update(sitting.names.values())
+            elif outcome is not None and outcome.state is JobState.DONE:
+                what = "There is no turntable of it" if sitting.kind == "turntable" else "There are no pictures of it"
+                self._problems[sitting.subject] = (
+                    *self._problems.get(sitting.subject, ()),
+                    f"{what} ({drawn.problem}).",
+                )
+
+    def _keep_writing(self) -> None:
+        wait = 0.0
+        while not self._ended.wait(wait):
+            began = time.monotonic()
+            if self._stale and not self._trouble:
+                self._write("running")
+            wait = max(INTERVAL, (time.monotonic() - began) / SHARE)
+
+    def _write(self, state: str) -> None:
+        """Both files, or neither of them. A problem is remembered, and no further attempt made but for the last one."""
+        try:
+            report = tell(self._subject, self._moment(state))
+            from .report_page import build_page  # loads numpy, which the process that plans does without
+
+            page = build_page(report).encode("utf-8", "replace")
+            data = json.dumps(report, indent=1, allow_nan=False).encode()
+            self._put({PAGE: page, DATA: data})
+        except MeshStyleError as error:
+            self._trouble = f"The report was not written: {error}"
+        except Exception as error:
+            reason = (error.strerror if isinstance(error, OSError) else "") or f"{type(error).__name__}: {error}"
+            self._trouble = f"The report was not written ({reason})."
+        else:
+            self._trouble = ""
+
+    def _put(self, files: dict[str, bytes]) -> None:
+        """By way of the staging folder, which is empty again whatever happens."""
+        with tempfile.TemporaryDirectory(dir=self._context.staging) as folder:
+            for name, data in files.items():
+                with Path(folder, name).open("wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for name in files:
+                os.replace(Path(folder, name), self._subject.out / name)
+
+    def _moment(self, state: str) -> Moment:
+        with self._lock:
+            self._stale = False
+            styles = {one.subject: one.names["style"] for one in self._styles}
+            return Moment(
+                state=state,
+                began=self._began,
+                written=time.time(),
+                seconds=time.monotonic() - self._clock,
+                outcomes=dict(self._outcomes),
+                running=self._running,
+                pictures=frozenset(self._pictures),
+                styles={style: name for style, name in styles.items() if name in self._pictures},
+                problems=dict(self._problems),
+            )
+
+
+def _one_of_each(jobs: tuple[Job, ...]) -> list[Job]:
+    """A job for every style."""
+    return list({job.style: job for job in reversed(jobs)}.values())[::-1]
