@@ -88,6 +88,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class SharedInputs:
+    """What jobs have in common and can be checked before any of them runs."""
+
+    picture: Path
+    weights: str
+    init: str
+    device: str
+
+
+@dataclass(frozen=True)
 class FileHash:
     """A file with the SHA-256 of its contents; None: there is no such file."""
 
@@ -163,7 +173,7 @@ class Engine(Protocol):
 
         Takes a job when a worker is free for it, and no sooner: what was taken counts as running. Yields outcomes as
         they come, whatever happens to a worker: one that dies, or takes too long, fails its own job only
-        (`worker.lost`), and is replaced. Closing the iterator kills what is running.
+        (`failures.lost`), and is replaced. Closing the iterator kills what is running.
 
         Raises MeshStyleError where no worker can be had at all.
         """
