@@ -118,13 +118,6 @@ class Display:
 
     def show(self, progress: Progress, changed: bool) -> None:
         """Show one record; `changed`: it is the first of its stage."""
-        what = STAGES.get(progress.stage, progress.stage)
-        self.put(what, (progress.step, progress.steps), _details(progress), changed)
-        if progress.message:
-            self.note(progress.message)
-
-    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
-        """Show where the work stands: what is being done, how much of it (done, in all; 0 in all: it has no parts)."""
 
     def note(self, text: str) -> None:
         """Say something that should stay on the screen."""
@@ -143,15 +136,24 @@ class PlainDisplay(Display):
         self.stream, self.clock = stream, clock
         self.last = -math.inf
 
-    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
+    def show(self, progress: Progress, changed: bool) -> None:
         now = self.clock()
-        if what != STAGES["read"] and (changed or now - self.last >= PLAIN_INTERVAL):
+        if progress.stage != "read" and (changed or now - self.last >= PLAIN_INTERVAL):
             self.last = now
-            part = [f"{counter[0]} of {counter[1]}"] if counter[1] else []
-            self.note(", ".join([what, *part, *details]))
+            self.note(_line(progress))
+        if progress.message:
+            self.note(progress.message)
 
     def note(self, text: str) -> None:
         say(text, self.stream)
+
+
+def _line(progress: Progress) -> str:
+    parts = [STAGES.get(progress.stage, progress.stage)]
+    if progress.steps:
+        parts.append(f"step {progress.step} of {progress.steps}")
+    parts += _details(progress)
+    return ", ".join(parts)
 
 
 def _details(progress: Progress) -> list[str]:
@@ -185,15 +187,16 @@ class TerminalDisplay(Display):
         self.bar.start()
         return self
 
-    def put(self, what: str, counter: tuple[int, int], details: Sequence[str], changed: bool) -> None:
-        done, total = counter
+    def show(self, progress: Progress, changed: bool) -> None:
+        if progress.message:
+            self.note(progress.message)
         self.bar.update(
             self.task,
-            description=what,
-            total=total or None,
-            completed=done,
-            counter=f"{done}/{total}" if total else "",
-            details=", ".join(details),
+            description=STAGES.get(progress.stage, progress.stage),
+            total=progress.steps or None,
+            completed=progress.step,
+            counter=f"{progress.step}/{progress.steps}" if progress.steps else "",
+            details=", ".join(_details(progress)),
         )
 
     def note(self, text: str) -> None:

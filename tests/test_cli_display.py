@@ -27,10 +27,10 @@ def test_plain_lines_come_with_stages_and_at_intervals() -> None:
         shown(Progress("solve", step, 40, loss=100.0 / step, seconds_left=40.0 - step))
     shown(Progress("write"))
     assert stream.getvalue().splitlines() == [
-        "painting, 1 of 40, loss 100, 39 s left",
-        "painting, 11 of 40, loss 9.091, 29 s left",
-        "painting, 21 of 40, loss 4.762, 19 s left",
-        "painting, 31 of 40, loss 3.226, 9 s left",
+        "painting, step 1 of 40, loss 100, 39 s left",
+        "painting, step 11 of 40, loss 9.091, 29 s left",
+        "painting, step 21 of 40, loss 4.762, 19 s left",
+        "painting, step 31 of 40, loss 3.226, 9 s left",
         "writing",
     ]
 

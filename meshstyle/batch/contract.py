@@ -88,11 +88,31 @@ class Job:
 
 
 @dataclass(frozen=True)
+class SharedInputs:
+    """What jobs have in common and can be checked before any of them runs."""
+
+    picture: Path
+    weights: str
+    init: str
+    device: str
+
+
+@dataclass(frozen=True)
 class FileHash:
     """A file with the SHA-256 of its contents; None: there is no such file."""
 
     path: str
     sha256: str | None
+
+
+@dataclass(frozen=True)
+class PaintedImage:
+    """One painted image: its name, (height, width), whether its UVs are new, and why."""
+
+    name: str
+    size: tuple[int, int]
+    unwrapped: bool
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +128,7 @@ class Outcome:
         sources: the files that the model was read from, the model first: paths as seen from its folder, with slashes.
         figures: `style_loss`, `content_loss`, `structure`, `coverage`, `surface_seen`, `views`, as in `Result`; those
             that are known.
+        images: those that were painted.
         warnings: what was odd and how it was taken.
         failure: why it failed; None where it did not.
         staged: the folder in which `files` lie until they are placed; None: they are in place.
@@ -122,6 +143,7 @@ class Outcome:
     files: tuple[FileHash, ...] = ()
     sources: tuple[FileHash, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    images: tuple[PaintedImage, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
     staged: Path | None = None
@@ -163,7 +185,7 @@ class Engine(Protocol):
 
         Takes a job when a worker is free for it, and no sooner: what was taken counts as running. Yields outcomes as
         they come, whatever happens to a worker: one that dies, or takes too long, fails its own job only
-        (`worker.lost`), and is replaced. Closing the iterator kills what is running.
+        (`failures.lost`), and is replaced. Closing the iterator kills what is running.
 
         Raises MeshStyleError where no worker can be had at all.
         """
@@ -175,12 +197,12 @@ class BatchProgress:
     """One moment of a batch.
 
     Attributes:
-        stage: `look` at the models, `measure` the machine, `run`.
-        total: jobs in all (models in the stage `look`).
+        stage: `look` at the models, `measure` the machine, `run`, `draw` pictures for the report, `watch`.
+        total: jobs in all (models in the stage `look`, drawings in `draw`).
         done, failed: this time; `earlier`: done by an earlier run.
         running: ids of the jobs that are being worked on.
         seconds: since the stage began; `seconds_left`: an estimate, or None.
-        finished: the outcome that this record is about, or None.
+        finished: the outcome that this record is about, also one of an earlier run, or None.
         message: something people should know, or "".
     """
 

@@ -5,20 +5,15 @@ What jobs share is loaded once in each process and kept: the network with its ke
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
 import tempfile
 import time
-import traceback
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from ..asset.contract import FromFiles
-from ..errors import MeshStyleError, OutputError
+from ..errors import MeshStyleError
 from ..machine import choose_device, limited_threads
 from ..pipeline import paint, prepare, report, write_painted
 from ..progress import Progress, ProgressCallback, ignore
@@ -27,17 +22,14 @@ from ..results import Result
 from ..settings import Settings
 from ..solver.network import make_network
 from ..solver.paintings import load_painting
+from ..solver.starts import starting_picture
 from ..solver.vgg import VGG19
 from ..solver.weights import load_weights
-from .contract import Failure, FailureKind, FileHash, Job, JobState, Outcome, WorkerContext
+from .contract import FileHash, Job, JobState, Outcome, PaintedImage, SharedInputs, WorkerContext
+from .failures import failure_of
+from .hashing import hash_file, hash_sources
 
 _FIGURES = ("style_loss", "content_loss", "structure", "coverage", "surface_seen", "views")
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MEMORY_WORDS = (
-    "not enough memory",
-    "can't allocate memory",
-    "out of memory",
-)  # torch has no type for it on the CPU
 
 
 def run_job(job: Job, context: WorkerContext, progress: ProgressCallback = ignore) -> Outcome:
@@ -53,7 +45,7 @@ def run_job(job: Job, context: WorkerContext, progress: ProgressCallback = ignor
         files = tuple(_hash_below(folder, path) for path in result.outputs)
     except Exception as error:
         seconds = time.monotonic() - began
-        return Outcome(job.id, job.key, JobState.FAILED, seconds, failure=_failure(job, error))
+        return Outcome(job.id, job.key, JobState.FAILED, seconds, failure=failure_of(job, error))
     figures = {name: float(value) for name in _FIGURES if (value := getattr(result, name)) is not None}
     return Outcome(
         job.id,
@@ -63,35 +55,22 @@ def run_job(job: Job, context: WorkerContext, progress: ProgressCallback = ignor
         files=files,
         sources=sources,
         figures=figures,
+        images=tuple(PaintedImage(one.name, one.size, one.unwrapped, one.reason) for one in result.atlases),
         warnings=(*job.notes, *result.warnings),
         staged=folder,
     )
 
 
-def lost(job: Job, kind: FailureKind, cause: str, seconds: float = 0.0) -> Outcome:
-    """The outcome of a job whose process cannot tell any more: for engines."""
-    remedies = {
-        FailureKind.TIME: "Give it more time with --time-limit, or less to do with --preset or --texture-size.",
-        FailureKind.MEMORY: "Try --workers 1, a smaller --texture-size, or a simpler model.",
-    }
-    remedy = remedies.get(kind, "Run it alone with: meshstyle stylize. If that dies too, report the model.")
-    failure = Failure(kind, str(job.source), cause, remedy)
-    return Outcome(job.id, job.key, JobState.FAILED, seconds, failure=failure)
-
-
-def hash_file(path: Path) -> str | None:
-    """SHA-256 of the contents; None where there is no such file. Raises OSError where it cannot be read."""
+def check_shared(shared: SharedInputs) -> MeshStyleError | None:
+    """What is wrong with a picture, weights, a start or a device, found by loading them."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def hash_sources(model: Path, files: Iterable[Path]) -> tuple[FileHash, ...]:
-    """Each once, by its path as seen from the model's folder."""
-    names = {os.path.relpath(file, model.parent): file for file in files}
-    return tuple(FileHash(Path(name).as_posix(), hash_file(file)) for name, file in names.items())
+        choose_device(shared.device)
+        load_painting(shared.picture)
+        starting_picture(shared.init)
+        load_weights(shared.weights)
+    except MeshStyleError as error:
+        return error
+    return None
 
 
 def _hash_below(folder: Path, path: Path) -> FileHash:
@@ -126,28 +105,3 @@ def _network(weights: str, convolution: str, device: str) -> VGG19:
 @lru_cache(maxsize=4)
 def _painting(picture: Path, device: str) -> torch.Tensor:
     return load_painting(picture).to(choose_device(device))
-
-
-def _failure(job: Job, error: Exception) -> Failure:
-    detail = traceback.format_exc()
-    if isinstance(error, OutputError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
-        return _output_failure(job, error, detail)
-    if isinstance(error, MeshStyleError):
-        return Failure(FailureKind.INPUT, error.subject, error.cause, error.remedy)
-    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _MEMORY_WORDS):
-        found = lost(job, FailureKind.MEMORY, "there is not enough memory for it").failure
-        assert found is not None
-        return found
-    name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    remedy = "Run it alone with: meshstyle stylize --debug, and report what that shows."
-    return Failure(FailureKind.BUG, str(job.source), f"this is a bug in meshstyle ({name})", remedy, detail)
-
-
-def _output_failure(job: Job, error: Exception, detail: str) -> Failure:
-    if isinstance(error, MeshStyleError):
-        return Failure(FailureKind.OUTPUT, error.subject, error.cause, error.remedy, detail)
-    assert isinstance(error, OSError)
-    cause = f"it cannot be written ({os.strerror(error.errno or 0)})"
-    return Failure(
-        FailureKind.OUTPUT, job.output, cause, "Make room there, and run the same command again.", detail
-    )
