@@ -110,6 +110,9 @@ EngineName = Annotated[
     str,
     typer.Option("--engine", metavar="|".join(ENGINES), help="Who works: this machine, or a Ray cluster."),
 ]
+Turntable = Annotated[
+    bool, typer.Option("--turntable", help="Show every model turning in the report, before and after.")
+]
 
 
 @reports
@@ -128,6 +131,7 @@ def batch(
     memory_limit: MemoryLimit = _DEFAULTS.memory_limit,
     retries: Retries = _DEFAULTS.retries,
     engine: EngineName = _DEFAULTS.engine,
+    turntable: Turntable = _DEFAULTS.turntable,
     dry_run: DryRun = False,
     given: Mapping[str, Any],
     reporting: Reporting,
@@ -147,6 +151,7 @@ def batch(
             memory_limit=memory_limit,
             retries=retries,
             engine=engine,
+            turntable=turntable,
         )
         run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
         values = {**run.values, **given}

@@ -18,7 +18,13 @@ from .options import Reporting
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-STAGES = {"look": "looking", "measure": "measuring", "run": "painting", "draw": "drawing", "watch": "watching"}
+STAGES = {
+    "look": "looking",
+    "measure": "measuring",
+    "run": "painting",
+    "draw": "drawing",
+    "watch": "watching",
+}
 PLAIN_INTERVAL = 60.0  # seconds between lines where there is no terminal to redraw
 _SHOWN = 2  # names of models being painted
 
@@ -50,7 +56,7 @@ class BatchDisplay:
     def _tell(self, outcome: Outcome) -> None:
         if outcome.failure is not None:
             self.note(f"failed: {outcome.job}: {outcome.failure.cause}. {outcome.failure.remedy}")
-        elif self.verbose and not outcome.earlier:
+        elif self.verbose:
             self.note(f"done: {outcome.job} in {duration(outcome.seconds)}")
             for warning in outcome.warnings:
                 self.note(f"note: {outcome.job}: {warning}")

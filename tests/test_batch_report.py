@@ -31,7 +31,7 @@ from meshstyle.batch.contract import (
     ignore,
 )
 from meshstyle.batch.drawing import draw
-from meshstyle.batch.live_report import LiveReport
+from meshstyle.batch.live_report import LiveReport, ReportOptions
 from meshstyle.batch.pictures import Drawn, Sitting, stills_of, turntable_of
 from meshstyle.batch.report import Moment, Subject, tell
 from meshstyle.batch.report_page import build_page
@@ -39,9 +39,12 @@ from meshstyle.settings import Settings
 from meshstyle.shipped import find_style
 
 MODELS = Path(__file__).parents[1] / "assets" / "models"
-NAMES = ("plain.glb", "a <b> & \"c\" #1 100%.glb", "ünïcödé/模型 10.glb", "mod:el?x=1.glb", "broken.glb", "last.glb")  # fmt: skip
+ODD = ('a <b> & "c" #1 100%.glb', "ünïcödé/模型 10.glb", "mod:el?x=1.glb")
+NAMES = ("plain.glb", *ODD, "broken.glb", "last.glb")
 STYLE = find_style("starry-night")
-FAILURE = Failure(FailureKind.INPUT, "/in/broken.glb", "the <JSON> is cut off", "Export it again.", "Trace <x>")
+FAILURE = Failure(
+    FailureKind.INPUT, "/in/broken.glb", "the <JSON> is cut off", "Export it again.", "Trace <x>"
+)
 
 
 def jobs(folder: Path) -> tuple[Job, ...]:
@@ -76,7 +79,9 @@ def outcomes() -> dict[str, Outcome]:
 
 
 def subject(out: Path) -> Subject:
-    return Subject(Path("/in"), out, jobs(Path("/in")), {"old.glb": "It was painted by <meshstyle>."}, ("A note.",))
+    return Subject(
+        Path("/in"), out, jobs(Path("/in")), {"old.glb": "It was painted by <meshstyle>."}, {}, ("A note.",)
+    )
 
 
 def report(out: Path, **more: Any) -> dict[str, Any]:
@@ -87,7 +92,9 @@ def report(out: Path, **more: Any) -> dict[str, Any]:
         for sitting in (stills_of(job, found[job.id], out), turntable_of(job, found[job.id], out))
         for name in sitting.names.values()
     ]
-    moment = Moment("running", 1e9, 1e9 + 60, 60.0, found, frozenset({"last.glb"}), frozenset(pictures), **more)
+    moment = Moment(
+        "running", 1e9, 1e9 + 60, 60.0, found, frozenset({"last.glb"}), frozenset(pictures), **more
+    )
     return tell(subject(out), moment)
 
 
@@ -122,7 +129,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
-        self.addresses += [value or "" for name, value in attributes if name in ("href", "src", "data-turntable")]
+        self.addresses += [
+            value or "" for name, value in attributes if name in ("href", "src", "data-turntable")
+        ]
 
     def handle_data(self, data: str) -> None:
         self.words += data
@@ -157,7 +166,9 @@ def test_stills_show_before_and_after(tmp_path: Path) -> None:
     out.mkdir()
     names = {"before": "files/a.0123.before.webp", "after": "files/a.0123.after.webp"}
     (out / "files").mkdir()
-    old = [out / "files" / name for name in ("a.9999.after.webp", "a.9999.turntable.webp", "b.a.9999.after.webp")]
+    old = [
+        out / "files" / name for name in ("a.9999.after.webp", "a.9999.turntable.webp", "b.a.9999.after.webp")
+    ]
     for path in old:
         path.touch()
     fox, barrel = MODELS / "fox" / "Fox.glb", MODELS / "barrel" / "barrel.glb"
@@ -207,7 +218,7 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_written_while_the_batch_runs_and_at_its_end(tmp_path: Path, staging: Path) -> None:
     data = tmp_path / "report.json"
-    with LiveReport(subject(tmp_path), WorkerContext(staging), turntables=True) as live:
+    with LiveReport(subject(tmp_path), {}, WorkerContext(staging), ReportOptions(turntables=True)) as live:
         tell_it = live.watching(ignore)
         for outcome in outcomes().values():
             tell_it(BatchProgress("run", finished=outcome, running=("last.glb",)))
@@ -228,7 +239,7 @@ def test_it_is_written_while_the_batch_runs_and_at_its_end(tmp_path: Path, stagi
 def test_a_batch_that_is_stopped_says_so(tmp_path: Path, staging: Path) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        LiveReport(subject(tmp_path), WorkerContext(staging), turntables=False),
+        LiveReport(subject(tmp_path), {}, WorkerContext(staging)),
     ):
         raise KeyboardInterrupt
     assert json.loads((tmp_path / "report.json").read_text())["state"] == "stopped"
@@ -236,7 +247,7 @@ def test_a_batch_that_is_stopped_says_so(tmp_path: Path, staging: Path) -> None:
 
 def test_a_report_that_cannot_be_written_is_a_note(tmp_path: Path, staging: Path) -> None:
     (tmp_path / "report.html").mkdir()
-    with LiveReport(subject(tmp_path), WorkerContext(staging), turntables=False) as live:
+    with LiveReport(subject(tmp_path), {}, WorkerContext(staging)) as live:
         pass
     (note,) = live.notes
     assert "report was not written" in note
@@ -263,7 +274,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield running
 
 
-MODEL_COLUMN = "Array.from(document.querySelectorAll('main tbody tr:not([hidden]) td:nth-child(2)')).map(cell => cell.firstChild.textContent)"  # fmt: skip
+MODEL_COLUMN = """Array.from(document.querySelectorAll('main tbody tr:not([hidden]) td:nth-child(2)'))
+    .map(cell => cell.firstChild.textContent)"""
 
 
 def test_a_browser_sorts_and_filters_it_offline(page: Path, browser: Browser) -> None:
@@ -278,7 +290,13 @@ def test_a_browser_sorts_and_filters_it_offline(page: Path, browser: Browser) ->
 
     plain, odd, chinese, colon, broken, last = NAMES
     unknown = [broken, last, "old.glb"]
-    assert press("Style loss") == [colon, odd, plain, chinese, *unknown]  # as numbers; what is unknown comes last
+    assert press("Style loss") == [
+        colon,
+        odd,
+        plain,
+        chinese,
+        *unknown,
+    ]  # as numbers; what is unknown comes last
     assert press("Style loss") == [chinese, plain, odd, colon, *unknown]
     assert press("Time") == [broken, odd, colon, plain, chinese, last, "old.glb"]
     assert tab.run("document.querySelector('th[aria-sort]').textContent") == "Time"

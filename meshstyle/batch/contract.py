@@ -202,7 +202,7 @@ class BatchProgress:
         done, failed: this time; `earlier`: done by an earlier run.
         running: ids of the jobs that are being worked on.
         seconds: since the stage began; `seconds_left`: an estimate, or None.
-        finished: the outcome that this record is about, also one of an earlier run, or None.
+        finished: the outcome that this record is about, or None.
         message: something people should know, or "".
     """
 

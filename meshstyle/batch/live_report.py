@@ -10,10 +10,11 @@ import os
 import tempfile
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..errors import MeshStyleError
 from .artist import Artist
@@ -27,15 +28,30 @@ SHARE = 0.02  # of the time that writing may take
 _WAIT = 0.5  # seconds between two records while the last pictures are drawn
 
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """`turntables`: whether to draw them; `resting`: the report's state when all went its way."""
+
+    turntables: bool = False
+    resting: str = "done"
+
+
 class LiveReport:
     """To be used as a context around the batch: on leaving it, the report is as complete as it can be."""
 
-    def __init__(self, subject: Subject, context: WorkerContext, turntables: bool) -> None:
-        self._subject, self._context, self._turntables = subject, context, turntables
+    def __init__(
+        self,
+        subject: Subject,
+        known: Mapping[str, Outcome],
+        context: WorkerContext,
+        options: ReportOptions = ReportOptions(),
+    ) -> None:
+        """`known`: outcomes from before, by the job's id."""
+        self._subject, self._context, self._options = subject, context, options
         self._jobs: dict[str, Job] = {job.id: job for job in subject.jobs}
         self._styles = [style_of(job.style, job.picture, subject.out) for job in _one_of_each(subject.jobs)]
         self._began, self._clock = time.time(), time.monotonic()
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes = dict(known)
         self._running: frozenset[str] = frozenset()
         self._pictures: set[str] = set()
         self._problems: dict[str, tuple[str, ...]] = {}
@@ -48,6 +64,8 @@ class LiveReport:
     def __enter__(self) -> Self:
         for sitting in self._styles:
             self._order(sitting)
+        for outcome in list(self._outcomes.values()):
+            self._order_pictures(self._jobs[outcome.job], outcome)
         self._writer.start()
         return self
 
@@ -58,7 +76,7 @@ class LiveReport:
         self._ended.set()
         self._writer.join()
         self._running = frozenset()
-        self._write("done" if kind is None else "stopped")
+        self._write(self._options.resting if kind is None else "stopped")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -96,7 +114,7 @@ class LiveReport:
         out = self._subject.out
         self._order(stills_of(job, outcome, out))
         turntable = turntable_of(job, outcome, out)
-        if outcome.state is JobState.DONE and (self._turntables or not turntable.missing):
+        if outcome.state is JobState.DONE and (self._options.turntables or not turntable.missing):
             self._order(turntable)
 
     def _order(self, sitting: Sitting) -> None:
@@ -112,7 +130,11 @@ class LiveReport:
             if not drawn.problem:
                 self._pictures.update(sitting.names.values())
             elif outcome is not None and outcome.state is JobState.DONE:
-                what = "There is no turntable of it" if sitting.kind == "turntable" else "There are no pictures of it"
+                what = (
+                    "There is no turntable of it"
+                    if sitting.kind == "turntable"
+                    else "There are no pictures of it"
+                )
                 self._problems[sitting.subject] = (
                     *self._problems.get(sitting.subject, ()),
                     f"{what} ({drawn.problem}).",
@@ -138,7 +160,9 @@ class LiveReport:
         except MeshStyleError as error:
             self._trouble = f"The report was not written: {error}"
         except Exception as error:
-            reason = (error.strerror if isinstance(error, OSError) else "") or f"{type(error).__name__}: {error}"
+            reason = (
+                error.strerror if isinstance(error, OSError) else ""
+            ) or f"{type(error).__name__}: {error}"
             self._trouble = f"The report was not written ({reason})."
         else:
             self._trouble = ""

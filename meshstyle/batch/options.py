@@ -27,6 +27,7 @@ class BatchOptions:
         memory_limit: GiB that one worker may take; None: any.
         retries: how often a model is tried again whose process died or ran out of memory.
         engine: `local`: processes on this machine; `ray`: a Ray cluster.
+        turntable: whether the report shows every model turning, before and after.
     """
 
     include: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class BatchOptions:
     memory_limit: float | None = None
     retries: int = 1
     engine: str = "local"
+    turntable: bool = False
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)

@@ -46,6 +46,16 @@ class Prepared:
     crew: Crew
     notes: tuple[str, ...]
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Models that no job paints, and why."""
+        painted = {job.model for job in self.jobs}
+        return {
+            model: "It was painted by meshstyle." if look.painted else "It has no material of these names."
+            for model, look in self.looks.items()
+            if model not in painted
+        }
+
 
 def read_wishes(request: BatchInput) -> Wishes:
     """Read folder or manifest. Raises MeshStyleError."""
@@ -145,7 +155,7 @@ def _look_at_all(
     looks: dict[str, Look] = {}
     for request, name in requests.items():
         look = journal.looks.get(request.key())
-        if look is not None and is_still_so(look, request.model):
+        if look is not None and not look.problem and is_still_so(look, request.model):
             looks[name] = look
     new = [request for request, name in requests.items() if name not in looks]
     for number, ended in enumerate(processes.each(_look, new, _LOOK_LIMIT), 1):

@@ -25,7 +25,7 @@ class Subject:
         source: folder or manifest.
         out: OUT.
         jobs: all of them.
-        skipped: models that are not painted, and why.
+        skipped: models that are not painted, and why; `held`: those that are not painted yet.
         notes: what people should know, one sentence each.
     """
 
@@ -33,6 +33,7 @@ class Subject:
     out: Path
     jobs: tuple[Job, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -54,7 +55,7 @@ class Moment:
     """What is known by now.
 
     Attributes:
-        state: running, done or stopped.
+        state: running, done, stopped, or watching for changes.
         began, written: seconds since the epoch; `seconds`: wall time of this run.
         outcomes: by id of the job.
         running: ids of the jobs that are being worked on.
@@ -81,7 +82,8 @@ def tell(subject: Subject, moment: Moment) -> dict[str, Any]:
         _asset(job, settings, subject, moment)
         for job, settings in zip(subject.jobs, subject.settings, strict=True)
     ]
-    assets += [_skipped(model, reason) for model, reason in subject.skipped.items()]
+    assets += [_without_job(model, SKIPPED, reason) for model, reason in subject.skipped.items()]
+    assets += [_without_job(model, WAITING, reason) for model, reason in subject.held.items()]
     return {
         "format": FORMAT,
         "meshstyle": version("meshstyle"),
@@ -144,8 +146,8 @@ def _outcome(job: Job, outcome: Outcome, out: Path, moment: Moment) -> dict[str,
     }
 
 
-def _skipped(model: str, reason: str) -> dict[str, Any]:
-    return _nothing_known(model) | {"state": SKIPPED, "notes": [reason]}
+def _without_job(model: str, state: str, reason: str) -> dict[str, Any]:
+    return _nothing_known(model) | {"state": state, "notes": [reason]}
 
 
 def _nothing_known(model: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Asset], Any] | None, Callable[[Asset], str]
 
 def build_page(report: Mapping[str, Any]) -> str:
     """HTML of what `report.tell` told."""
-    live = " data-live" if report["state"] == "running" else ""
+    live = " data-live" if report["state"] in ("running", "watching") else ""
     body = f"{_header(report)}<main{live}>{_controls(report)}{_table(report['assets'])}</main>"
     script, style = own_file("report.js", __package__), own_file("report.css", __package__)
     return document(f"{_title(report)}: {_summary(report)}", body, [script], style=style, images=_BESIDE)
@@ -54,6 +54,7 @@ def _header(report: Mapping[str, Any]) -> str:
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report["written"]))
     words = {
         "running": "Still at work after {}",
+        "watching": "Watching for new and changed files; the latest took {}",
         "done": "Ended after {}",
         "stopped": "Stopped after {}: the same command goes on",
     }
@@ -87,13 +88,17 @@ def _style(style: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "default" if value is None else str(value)
 
 
 def _controls(report: Mapping[str, Any]) -> str:
     """For the script; without one they would do nothing, and stay hidden."""
     counts = {state: report["counts"][state] for state in _STATES if report["counts"][state]}
-    options = "".join(f'<option value="{state}">{state} ({count})</option>' for state, count in counts.items())
+    options = "".join(
+        f'<option value="{state}">{state} ({count})</option>' for state, count in counts.items()
+    )
     total = len(report["assets"])
     return (
         '<form id="controls" hidden><label>Find <input id="text" type="search"></label>'

@@ -24,12 +24,15 @@ from .contract import (
 )
 from .crew import Crew, candidates, known_crew, measure
 from .estimate import Estimate, estimate, total_seconds
+from .gate import Gate
 from .journal import Journal
+from .live_report import LiveReport, ReportOptions
 from .local_engine import LocalEngine
 from .options import BatchInput, BatchOptions
 from .place import is_up_to_date, place
 from .prepare import Prepared, Wishes, prepare, read_wishes
 from .processes import Processes
+from .report import Subject
 from .results import BatchPlan, BatchResult
 from .state import FOLDER, StateFolder, exclusive
 
@@ -74,21 +77,34 @@ def plan_batch(
 
 def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
     """See `run_batch`."""
-    began = time.monotonic()
-    wanted = read_wishes(request)
-    state = StateFolder(request.output / FOLDER)
-    with exclusive(state), ExitStack() as stack:
+    read_wishes(request)  # what is wrong with it is told before anything is made
+    with exclusive(StateFolder(request.output / FOLDER)):
+        return run_once(request, progress)
+
+
+def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = None) -> BatchResult:
+    """One pass over all models, for whoever has the lock of OUT. See `run_batch`."""
+    began, gate, out = time.monotonic(), gate or Gate(), request.output
+    wanted = gate.admit(read_wishes(request))
+    state = StateFolder(out / FOLDER)
+    with ExitStack() as stack:
         journal = Journal(state.journal)
         journal.compact()
         context = _context(state.staging, request.options)
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
-        engine = stack.enter_context(make_engine(request.options, prepared.crew, context, processes))
-        run = _Run(prepared.jobs, request, journal, engine, progress)
-        outcomes = run.all()
-    return BatchResult(
-        request.output, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, prepared.notes
-    )
+        left_out, prepared = prepared.left_out, gate.hold_back(prepared)
+        known = _up_to_date(prepared.jobs, out, journal)
+        known |= gate.known(job for job in prepared.jobs if job.id not in known)
+        subject = Subject(request.source, out, prepared.jobs, left_out, gate.waiting, prepared.notes)
+        options = ReportOptions(request.options.turntable, gate.resting)
+        report = stack.enter_context(LiveReport(subject, known, context, options))
+        with make_engine(request.options, prepared.crew, context, processes) as engine:
+            run = _Run(prepared.jobs, known, request, journal, engine, report.watching(progress))
+            outcomes = run.all()
+        report.finish(progress)
+    notes = (*prepared.notes, *report.notes)
+    return BatchResult(out, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, notes)
 
 
 def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
@@ -100,7 +116,8 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
         staging.mkdir()
         with _processes(request, wanted, journal, _context(staging, request.options)) as processes:
             prepared = prepare(wanted, request, journal, processes, progress)
-            pending = tuple(job for job in prepared.jobs if not is_up_to_date(job, request.output, journal))
+            done = _up_to_date(prepared.jobs, request.output, journal)
+            pending = tuple(job for job in prepared.jobs if job.id not in done)
             crew = prepared.crew
             if pending and crew.rate is None:
                 progress(BatchProgress("measure"))
@@ -121,25 +138,22 @@ class _Run:
     def __init__(
         self,
         jobs: tuple[Job, ...],
+        known: Mapping[str, Outcome],
         request: BatchInput,
         journal: Journal,
         engine: Engine,
         progress: BatchCallback,
     ) -> None:
+        """`known`: outcomes of jobs that need not be run."""
         self._jobs, self._out, self._retries = jobs, request.output, request.options.retries
         self._journal, self._engine, self._progress = journal, engine, progress
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes = dict(known)
         self._running: dict[str, None] = {}
         self._began = time.monotonic()
 
     def all(self) -> tuple[Outcome, ...]:
         """Outcomes of all jobs, in their order. What may pass is tried again when all others have had their turn."""
-        pending = []
-        for job in self._jobs:
-            if is_up_to_date(job, self._out, self._journal):
-                self._outcomes[job.id] = replace(self._journal.outcomes[job.id], earlier=True)
-            else:
-                pending.append(job)
+        pending = [job for job in self._jobs if job.id not in self._outcomes]
         self._tell()
         attempt = 1
         while pending:
@@ -192,6 +206,15 @@ class _Run:
                 message=message,
             )
         )
+
+
+def _up_to_date(jobs: Iterable[Job], out: Path, journal: Journal) -> dict[str, Outcome]:
+    """Outcomes of the jobs that an earlier run has done."""
+    return {
+        job.id: replace(journal.outcomes[job.id], earlier=True)
+        for job in jobs
+        if is_up_to_date(job, out, journal)
+    }
 
 
 def _request(

@@ -47,7 +47,8 @@ def all_models(folder: Path, out: Path) -> tuple[tuple[str, ...], tuple[str, ...
     ways, as through a loop of links, counts once.
     """
     notes: list[str] = []
-    found = sorted(path.relative_to(folder).as_posix() for path in _walk(folder, out, notes))
+    models = (path for path in walk(folder, out, notes) if path.suffix.lower() in SUFFIXES)
+    found = sorted(path.relative_to(folder).as_posix() for path in models)
     return tuple(found), tuple(notes)
 
 
@@ -71,8 +72,8 @@ def _patterns(option: str, patterns: Sequence[str]) -> GitIgnoreSpec:
         ) from error
 
 
-def _walk(folder: Path, out: Path, notes: list[str]) -> Iterator[Path]:
-    """Files with a model's suffix."""
+def walk(folder: Path, out: Path, notes: list[str]) -> Iterator[Path]:
+    """Files below a folder, but for hidden ones and what lies in `out`; `notes` takes what people should know."""
     seen = {os.path.realpath(out)}
     for here, below, files in os.walk(
         folder, followlinks=True, onerror=lambda e: notes.append(_unreadable(e))
@@ -85,7 +86,7 @@ def _walk(folder: Path, out: Path, notes: list[str]) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in files:
             path = Path(here, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
+            if not name.startswith(".") and path.is_file():
                 yield path
 
 

@@ -113,7 +113,11 @@ def heading(name: str, record: Mapping[str, Any]) -> str:
 
 def aside(story: Story) -> str:
     """Style picture, figures, curves, settings."""
-    shown = "" if story.style is None else picture(thumbnail(story.style, _STYLE_SIDE), "the style picture", "jpeg")
+    shown = (
+        ""
+        if story.style is None
+        else picture(thumbnail(story.style, _STYLE_SIDE), "the style picture", "jpeg")
+    )
     figures = [(name.replace("_", " "), shown_value(value)) for name, value in story.figures.items()]
     return (
         f"<aside>{shown}{table('Figures', figures)}{story.curves}"
