@@ -113,6 +113,9 @@ EngineName = Annotated[
 Turntable = Annotated[
     bool, typer.Option("--turntable", help="Show every model turning in the report, before and after.")
 ]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on with what is new or changes below FOLDER, until Ctrl-C.")
+]
 
 
 @reports
@@ -132,6 +135,7 @@ def batch(
     retries: Retries = _DEFAULTS.retries,
     engine: EngineName = _DEFAULTS.engine,
     turntable: Turntable = _DEFAULTS.turntable,
+    watch: Watch = False,
     dry_run: DryRun = False,
     given: Mapping[str, Any],
     reporting: Reporting,
@@ -156,7 +160,28 @@ def batch(
         run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
         values = {**run.values, **given}
         request = BatchInput(source, output, tuple(style or run.styles), values, options)
-        _go(request, dry_run, reporting)
+        if watch and not dry_run:
+            _watch(request, reporting)
+        else:
+            _go(request, dry_run, reporting)
+
+
+def _watch(request: BatchInput, reporting: Reporting) -> None:
+    from meshstyle.batch.watch import watch_request
+
+    display = make_batch_display(reporting)
+    with interruptible(), display:  # the first Ctrl-C is its ordinary end
+        result = watch_request(request, display)
+    told = result.to_dict()
+    if reporting.json:
+        emit_json(told)
+    if not reporting.quiet:
+        display.note(
+            f"ended: {told['done']} painted, {told['failed']} failed; "
+            f"in {result.output}, {duration(result.seconds)}"
+        )
+    if result.failed:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _go(request: BatchInput, dry_run: bool, reporting: Reporting) -> None:

@@ -143,6 +143,8 @@ def make_batch_display(reporting: Reporting) -> BatchDisplay:
 def _counts(progress: BatchProgress) -> list[str]:
     if not progress.total:
         return []
+    if progress.stage == "watch":
+        return [f"{progress.done} done", f"{progress.failed} failed"]
     if progress.stage != "run":
         return [f"{progress.done} of {progress.total}"]
     parts = [f"{progress.done} done", f"{progress.failed} failed", f"{progress.left} left"]

@@ -5,6 +5,7 @@ A thread of its own writes it, so that the batch never waits; what goes wrong wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -14,15 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from ..errors import MeshStyleError
 from .artist import Artist
 from .contract import BatchCallback, BatchProgress, Job, JobState, Outcome, WorkerContext
 from .pictures import Drawn, Sitting, stills_of, style_of, turntable_of
 from .report import Moment, Subject, tell
 
 PAGE, DATA = "report.html", "report.json"
+WATCHING = "watching"
 INTERVAL = 5.0  # seconds between two writings at the least
 SHARE = 0.02  # of the time that writing may take
 _WAIT = 0.5  # seconds between two records while the last pictures are drawn
@@ -151,32 +152,12 @@ class LiveReport:
     def _write(self, state: str) -> None:
         """Both files, or neither of them. A problem is remembered, and no further attempt made but for the last one."""
         try:
-            report = tell(self._subject, self._moment(state))
-            from .report_page import build_page  # loads numpy, which the process that plans does without
-
-            page = build_page(report).encode("utf-8", "replace")
-            data = json.dumps(report, indent=1, allow_nan=False).encode()
-            self._put({PAGE: page, DATA: data})
-        except MeshStyleError as error:
-            self._trouble = f"The report was not written: {error}"
+            _write(tell(self._subject, self._moment(state)), self._subject.out, self._context.staging)
         except Exception as error:
-            reason = (
-                error.strerror if isinstance(error, OSError) else ""
-            ) or f"{type(error).__name__}: {error}"
+            reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
             self._trouble = f"The report was not written ({reason})."
         else:
             self._trouble = ""
-
-    def _put(self, files: dict[str, bytes]) -> None:
-        """By way of the staging folder, which is empty again whatever happens."""
-        with tempfile.TemporaryDirectory(dir=self._context.staging) as folder:
-            for name, data in files.items():
-                with Path(folder, name).open("wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            for name in files:
-                os.replace(Path(folder, name), self._subject.out / name)
 
     def _moment(self, state: str) -> Moment:
         with self._lock:
@@ -198,3 +179,27 @@ class LiveReport:
 def _one_of_each(jobs: tuple[Job, ...]) -> list[Job]:
     """A job for every style."""
     return list({job.style: job for job in reversed(jobs)}.values())[::-1]
+
+
+def finish_report(out: Path, context: WorkerContext) -> None:
+    """The report of a watch that has ended between two passes. What cannot be read or written stays as it is."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        report = json.loads((out / DATA).read_bytes())
+        if report["state"] == WATCHING:
+            _write(report | {"state": "done"}, out, context.staging)
+
+
+def _write(report: Mapping[str, Any], out: Path, staging: Path) -> None:
+    """By way of the staging folder, which is empty again whatever happens."""
+    from .report_page import build_page  # loads numpy, which the process that plans does without
+
+    page = build_page(report).encode("utf-8", "replace")
+    data = json.dumps(report, indent=1, allow_nan=False).encode()
+    with tempfile.TemporaryDirectory(dir=staging) as folder:
+        for name, content in ((PAGE, page), (DATA, data)):
+            with Path(folder, name).open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for name in (PAGE, DATA):
+            os.replace(Path(folder, name), out / name)
