@@ -10,16 +10,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from meshstyle.cli.main import main
 
 from meshstyle.batch import watch
-from meshstyle.batch.contract import BatchProgress
+from meshstyle.batch.contract import (
+    BatchCallback,
+    BatchProgress,
+    Failure,
+    FailureKind,
+    FileHash,
+    Job,
+    JobState,
+    Outcome,
+)
+from meshstyle.batch.crew import Crew
+from meshstyle.batch.gate import Gate
+from meshstyle.batch.hashing import hash_file
+from meshstyle.batch.look import LookRequest
+from meshstyle.batch.looking import look_at
 from meshstyle.batch.options import BatchInput, BatchOptions
+from meshstyle.batch.prepare import Prepared, read_wishes
+from meshstyle.batch.results import BatchResult
 from meshstyle.batch.tree import Tree
 from meshstyle.batch.watch import Clock, watch_request
-from meshstyle.errors import InputError, UsageError
+from meshstyle.errors import InputError, PictureError
+from meshstyle.settings import Settings
 
 DATA = Path(__file__).parent / "data"
 WORK = {"preset": "draft", "iterations": 1, "views": 4, "texture_size": 64, "threads": 1}
@@ -127,90 +146,139 @@ def request(tmp_path: Path, style: str = "starry-night") -> BatchInput:
     return BatchInput(tmp_path / "in", tmp_path / "out", (style,), WORK, BatchOptions(workers=1))
 
 
-def test_new_and_changed_models_are_painted_and_no_others(tmp_path: Path) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
+class Pretender:
+    """A batch that looks at models for real and pretends to paint them; what it did stays done as in a journal."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, tuple[FileHash, ...]] = {}
+
+    def run_once(self, request: BatchInput, progress: BatchCallback, gate: Gate) -> BatchResult:
+        wanted = gate.admit(read_wishes(request))
+        looks = {
+            name: look_at(LookRequest(wanted.folder / name, settings))
+            for name, settings in wanted.settings.items()
+        }
+        jobs = tuple(self.job(name, wanted.folder / name) for name in looks)
+        prepared = gate.hold_back(Prepared(jobs, looks, Crew(1, 1), ()))
+        known = gate.known(prepared.jobs)
+        outcomes = []
+        for job in prepared.jobs:
+            look = looks[job.model]
+            outcome = known.get(job.id, Outcome(job.id, job.key, JobState.DONE, sources=look.sources))
+            if look.problem and job.id not in known:
+                failure = Failure(FailureKind.INPUT, job.model, look.problem, "")
+                outcome = replace(outcome, state=JobState.FAILED, failure=failure)
+            if job.id not in known and self.done.get(job.id) != look.sources:
+                self.done[job.id] = look.sources if outcome.state is JobState.DONE else ()
+                progress(BatchProgress("run", finished=outcome))
+            outcomes.append(outcome)
+        return BatchResult(request.output, prepared.jobs, tuple(outcomes), prepared.crew, 0.0, ())
+
+    @staticmethod
+    def job(name: str, source: Path) -> Job:
+        key = hash_file(source) or ""
+        return Job(name, name, source, "scream", source, name, Settings(), key)
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "run_once", Pretender().run_once)
+
+
+def test_new_and_changed_models_are_painted_and_no_others(tmp_path: Path, pretended: None) -> None:
+    folder = tmp_path / "in"
     folder.mkdir()
     house = DATA / "building_A"
+    script = Script(
+        nothing,
+        lambda: shutil.copy(DATA / "cubevc" / "cubevc.glb", folder),
+        nothing,
+        lambda: os.utime(folder / "cubevc.glb"),  # looked at again, and found the same
+        nothing,
+        lambda: shutil.copytree(house, folder / "house", ignore=shutil.ignore_patterns("*.mtl", "*.png")),
+        nothing,
+        lambda: shutil.copytree(house, folder / "house", dirs_exist_ok=True),  # what the house had lacked
+        nothing,
+        lambda: (folder / "cubevc.glb").unlink(),
+        nothing,
+    )
+    result = watch_request(request(tmp_path), script.records.append, script.clock())
+    house_done = ("house/building_A.obj", "done")
+    assert script.finished == [("cubevc.glb", "done"), house_done, house_done]
+    assert f"{folder / 'cubevc.glb'} is gone; what was made of it stays." in script.messages
+    assert result.to_dict()["done"] == 2
 
-    def begin_house() -> None:  # without the files it needs
-        shutil.copytree(house, folder / "house", ignore=shutil.ignore_patterns("*.mtl", "*.png"))
-        write(
-            folder / "broken.gltf",
-            '{"asset": {"version": "2.0"}, "buffers": [{"uri": "b.bin", "byteLength": 4}]}',
-        )
 
-    def touch() -> None:
-        os.utime(folder / "cubevc.glb")
+def test_a_model_waits_for_what_it_lacks_before_it_is_called_failed(tmp_path: Path, pretended: None) -> None:
+    folder, source = tmp_path / "in", DATA / "plastic_monobloc_chair_01_1k"
+    folder.mkdir()
+    (model,) = source.glob("*.gltf")
+    script = Script(
+        nothing,
+        lambda: shutil.copytree(source, folder / "chair", ignore=shutil.ignore_patterns("*.bin")),
+        nothing,
+        nothing,
+        lambda: shutil.copytree(source, folder / "chair", dirs_exist_ok=True),
+        nothing,
+    )
+    watch_request(request(tmp_path), script.records.append, script.clock())
+    assert script.finished == [(f"chair/{model.name}", "done")]
 
-    def remove() -> None:
-        (folder / "cubevc.glb").unlink()
+
+def test_what_failed_is_tried_again_when_something_beside_it_changes(tmp_path: Path, pretended: None) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
 
     def late() -> None:
         script.seconds += watch.PATIENCE
 
     script = Script(
         nothing,
-        lambda: shutil.copy(DATA / "cubevc" / "cubevc.glb", folder),
-        nothing,  # painted
-        touch,
-        nothing,  # looked at, not painted
-        begin_house,
-        nothing,  # the house is painted without its texture; the broken one is held back
-        late,  # and called failed
+        lambda: write(folder / "a" / "broken.gltf", "{"),
+        nothing,  # held back
+        late,  # called failed
+        lambda: write(folder / "b" / "broken.glb", ""),
         nothing,
-        lambda: shutil.copytree(house, folder / "house", dirs_exist_ok=True),
-        nothing,  # painted again; the broken one is tried again, since files beside it are new
-        remove,
-        nothing,
+        late,
+        lambda: write(folder / "a" / "some.bin", ""),
+        nothing,  # held back
+        late,
     )
     result = watch_request(request(tmp_path), script.records.append, script.clock())
-    done = [job for job, state in script.finished if state == "done"]
-    failed = [job for job, state in script.finished if state == "failed"]
-    assert done == ["cubevc.glb", "house/building_A.obj", "house/building_A.obj"]
-    assert set(failed) == {"broken.gltf"}
-    assert f"{folder / 'cubevc.glb'} is gone; what was made of it stays." in script.messages
-    assert (out / "cubevc.glb").is_file()
-    assert [outcome.job for outcome in result.failed] == ["broken.gltf"]
-    assert result.to_dict()["done"] == 2
-    assert json.loads((out / "report.json").read_text())["state"] == "done"
+    a, b = ("a/broken.gltf", "failed"), ("b/broken.glb", "failed")
+    assert script.finished == [a, b, a]
+    assert len(result.failed) == 2
 
 
 def test_what_makes_no_sense_ends_it_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         watch_request(request(tmp_path), print, Script().clock())
     shutil.copytree(DATA / "cubevc", tmp_path / "in")
-    with pytest.raises(UsageError, match="nobody"):
+    with pytest.raises(PictureError, match="nobody"):
         watch_request(request(tmp_path, "nobody"), print, Script(nothing).clock())
 
 
-@pytest.mark.parametrize(("broken", "code"), [(False, 0), (True, 4)])
-def test_ctrl_c_is_its_ordinary_end(broken: bool, code: int, tmp_path: Path) -> None:
+def test_ctrl_c_is_its_ordinary_end(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    if broken:
-        (folder / "broken.glb").write_bytes(b"glTF")
-    line = [
-        "batch",
-        "--watch",
-        str(folder),
-        "-o",
-        str(out),
-        "-s",
-        "starry-night",
-        "--workers",
-        "1",
-        "--threads",
-        "1",
-    ]
-    command = [sys.executable, "-m", "meshstyle", *line, "--json"]
+    write(folder / "broken.glb", "glTF")
+    line = ["batch", "--watch", str(folder), "-o", str(out), "-s", "starry-night"]
+    command = [sys.executable, "-m", "meshstyle", *line, "--workers", "1", "--threads", "1", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        assert any("watching" in line for line in lines)
-        if broken:
-            assert any(line.startswith("watching, 0 done, 1 failed") for line in lines)
+        assert any(
+            line.startswith("watching, 0 done, 1 failed") for line in iter(process.stderr.readline, "")
+        )
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         told, _ = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert json.loads(told)["failed"] == int(broken)
+    assert process.returncode == 4
+    assert json.loads(told)["failed"] == 1
+    report = json.loads((out / "report.json").read_text())
+    assert (report["state"], report["assets"][0]["state"]) == ("done", "failed")
+
+
+def test_it_ends_well_where_nothing_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr(watch.time, "sleep", Script().wait)  # Ctrl-C while it waits
+    line = [str(tmp_path / "in"), "--watch", "-o", str(tmp_path / "out"), "-s", "starry-night", "-q"]
+    assert main(["batch", *line]) == 0

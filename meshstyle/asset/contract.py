@@ -117,7 +117,8 @@ class Paint:
 
 @runtime_checkable
 class FromFiles(Protocol):
-    """An asset that tells which files it was read from: they are never overwritten."""
+    """An asset that tells which files it was read from, the model first, and which it names that are not there: when
+    one of them changes, or appears, it is another asset."""
 
     @property
     def sources(self) -> tuple[Path, ...]: ...

@@ -61,17 +61,18 @@ class WatchResult:
 class Clock:
     """Seconds that go by, and how to let them."""
 
-    now: Callable[[], float] = time.monotonic
-    wait: Callable[[float], None] = time.sleep
+    now: Callable[[], float]
+    wait: Callable[[float], None]
 
 
-def watch_request(request: BatchInput, progress: BatchCallback, clock: Clock = Clock()) -> WatchResult:
+def watch_request(request: BatchInput, progress: BatchCallback, clock: Clock | None = None) -> WatchResult:
     """Run a batch, and run it again whenever something below its folder is new or has changed. KeyboardInterrupt is
     the normal end: what is being painted then is given up, and done by the next run.
 
     Files that vanish leave their results alone. Raises as `run_batch` does where the first pass cannot be; later on
     such errors are messages, but for OutputError.
     """
+    clock = clock or Clock(time.monotonic, time.sleep)
     began, outcomes = clock.now(), {}
 
     def collect(record: BatchProgress) -> None:
