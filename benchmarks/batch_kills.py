@@ -31,6 +31,7 @@ MODELS = {  # all kinds, some with files beside them, some with textures in comm
 }
 WORK = ["--preset", "draft", "--iterations", "1", "--views", "4", "--texture-size", "64", "--threads", "1"]
 STATE = ".meshstyle"
+NOT_COMPARED = (STATE, "report.html", "report.json")  # they hold times
 
 
 def make_input(folder: Path, assets: int) -> None:
@@ -67,12 +68,12 @@ def run_killed(words: list[str], out: Path, seconds: float) -> int | None:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """All files but the state's."""
+    """All files but those that hold times; the report's pictures too."""
     files = (path for path in out.rglob("*") if path.is_file())
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in files
-        if path.relative_to(out).parts[0] != STATE
+        if path.relative_to(out).parts[0] not in NOT_COMPARED
     }
 
 

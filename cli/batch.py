@@ -214,12 +214,11 @@ def _workers(text: str) -> int | None:
 
 
 def _show_stopped(display: BatchDisplay, reporting: Reporting) -> None:
-    done = display.latest.done if display.latest and display.latest.stage == "run" else 0
-    text = f"interrupted: {done} done this time are kept; the same command goes on from here"
+    text = f"interrupted: {display.done} done this time are kept; the same command goes on from here"
     if not reporting.quiet:
         display.note(text)
     if reporting.json:
-        emit_json({"interrupted": True, "done": done})
+        emit_json({"interrupted": True, "done": display.done})
 
 
 def _show_plan(planned: BatchPlan, reporting: Reporting) -> None:

@@ -30,11 +30,11 @@ _SHOWN = 2  # names of models being painted
 
 
 class BatchDisplay:
-    """A callback that shows nothing but remembers the latest record. The others build on it."""
+    """A callback that shows nothing but remembers the stage, and how many are done. The others build on it."""
 
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
-        self.latest: BatchProgress | None = None
+        self.stage, self.done = "", 0
 
     def __enter__(self) -> BatchDisplay:
         return self
@@ -45,8 +45,9 @@ class BatchDisplay:
         self.close()
 
     def __call__(self, progress: BatchProgress) -> None:
-        changed = self.latest is None or progress.stage != self.latest.stage
-        self.latest = progress
+        changed, self.stage = progress.stage != self.stage, progress.stage
+        if progress.stage == "run":
+            self.done = progress.done
         if progress.message:
             self.note(progress.message)
         if progress.finished is not None:

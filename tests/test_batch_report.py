@@ -274,13 +274,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield running
 
 
+READY = "document.readyState === 'complete' && document.getElementById('controls')?.hidden === false"
 MODEL_COLUMN = """Array.from(document.querySelectorAll('main tbody tr:not([hidden]) td:nth-child(2)'))
     .map(cell => cell.firstChild.textContent)"""
 
 
 def test_a_browser_sorts_and_filters_it_offline(page: Path, browser: Browser) -> None:
     tab = browser.open(page, 1600, 1200)
-    tab.wait("document.readyState === 'complete' && !document.getElementById('controls').hidden")
+    tab.wait(READY)
 
     def press(heading: str) -> list[str]:
         tab.run(
@@ -320,7 +321,7 @@ def test_a_browser_sorts_and_filters_it_offline(page: Path, browser: Browser) ->
 @pytest.mark.parametrize("width", [400, 1000, 1350, 1600])
 def test_it_fits_windows_of_any_width(page: Path, browser: Browser, width: int) -> None:
     tab = browser.open(page, width, 800)
-    tab.wait("document.readyState === 'complete'")
+    tab.wait(READY)
     assert tab.run("document.documentElement.scrollWidth") <= width
     tab.close()
 
@@ -328,12 +329,12 @@ def test_it_fits_windows_of_any_width(page: Path, browser: Browser, width: int) 
 def test_choices_are_kept_over_a_reload(page: Path, browser: Browser, tmp_path: Path) -> None:
     shutil.copytree(page.parent, tmp_path / "out")
     tab = browser.open(tmp_path / "out" / "report.html", 800, 800)
-    tab.wait("document.readyState === 'complete' && !document.getElementById('controls').hidden")
+    tab.wait(READY)
     tab.run("text.value = 'glb'; text.dispatchEvent(new Event('input'))")
     tab.run("document.querySelectorAll('th button')[0].click()")
     before = tab.run(MODEL_COLUMN)
     tab.run("window.old = true; location.reload()")
-    tab.wait("window.old === undefined && !document.getElementById('controls').hidden")
+    tab.wait(f"window.old === undefined && {READY}")
     assert tab.run(MODEL_COLUMN) == before
     assert tab.run("text.value") == "glb"
     tab.close()
