@@ -48,7 +48,9 @@ def main() -> None:
     rows = []
     for number in range(given.rounds):
         single = sum(
-            seconds([*MESHSTYLE, "stylize", str(given.out / "in" / model), "-o", f"{given.out}/single/", *common])
+            seconds(
+                [*MESHSTYLE, "stylize", str(given.out / "in" / model), "-o", f"{given.out}/single/", *common]
+            )
             for model in models
         )
         words = [*MESHSTYLE, "batch", str(given.out / "in"), "-o", str(given.out / f"batch_{number}")]

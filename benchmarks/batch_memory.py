@@ -1,6 +1,6 @@
 """Does a worker's memory grow? One worker paints a hundred tiny models; resident size after each.
 
-    python benchmarks/batch_memory.py [--assets 100] [--out FOLDER]
+python benchmarks/batch_memory.py [--assets 100] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main() -> None:
     options = BatchOptions(workers=1, group="none")
     result = run_batch(given.out / "in", given.out / "out", "starry-night", WORK, options, watch)
     for number in range(9, len(curve), 10):
-        print(f"after {number + 1:4}: this process {curve[number][0]:6.0f} MiB, worker {curve[number][1]:6.0f} MiB")
+        print(
+            f"after {number + 1:4}: this process {curve[number][0]:6.0f} MiB, worker {curve[number][1]:6.0f} MiB"
+        )
     (given.out / "memory.json").write_text(json.dumps({"failed": len(result.failed), "mib": curve}))
 
 
