@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Self
 
+from ..errors import MeshStyleError
 from .contract import WorkerContext
 from .crew import available_cores
 from .pictures import Drawn, Sitting
@@ -73,14 +74,21 @@ class Artist:
 
     def _work(self, team: Processes) -> None:
         with team:
-            for ended in team.each(_draw, self._taken(), TIME_LIMIT):
-                if self._stopped:
-                    return
-                lost = isinstance(ended.answer, Lost)
-                self._drawn(Drawn(ended.item, ended.answer.cause) if lost else ended.answer)
-                with self._changed:
-                    self._left -= 1
-                    self._changed.notify_all()
+            try:
+                for ended in team.each(_draw, self._taken(), TIME_LIMIT):
+                    if self._stopped:
+                        return
+                    lost = isinstance(ended.answer, Lost)
+                    self._end(Drawn(ended.item, ended.answer.cause) if lost else ended.answer)
+            except MeshStyleError as error:  # no process can be had: nothing will be drawn
+                for sitting in self._taken():
+                    self._end(Drawn(sitting, error.cause))
+
+    def _end(self, drawn: Drawn) -> None:
+        self._drawn(drawn)
+        with self._changed:
+            self._left -= 1
+            self._changed.notify_all()
 
     def _taken(self) -> Iterator[Sitting]:
         while (sitting := self._orders.get()) is not None and not self._stopped:

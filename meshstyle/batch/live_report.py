@@ -51,7 +51,7 @@ class LiveReport:
         self._subject, self._context, self._options = subject, context, options
         self._jobs: dict[str, Job] = {job.id: job for job in subject.jobs}
         self._styles = [style_of(job.style, job.picture, subject.out) for job in _one_of_each(subject.jobs)]
-        self._began, self._clock = time.time(), time.monotonic()
+        self._began, self._started = time.time(), time.monotonic()
         self._outcomes = dict(known)
         self._running: frozenset[str] = frozenset()
         self._pictures: set[str] = set()
@@ -167,7 +167,7 @@ class LiveReport:
                 state=state,
                 began=self._began,
                 written=time.time(),
-                seconds=time.monotonic() - self._clock,
+                seconds=time.monotonic() - self._started,
                 outcomes=dict(self._outcomes),
                 running=self._running,
                 pictures=frozenset(self._pictures),
