@@ -18,6 +18,7 @@ from browser import Browser
 from PIL import Image
 
 from meshstyle.batch import live_report
+from meshstyle.batch.artist import Artist
 from meshstyle.batch.contract import (
     BatchProgress,
     Failure,
@@ -32,7 +33,7 @@ from meshstyle.batch.contract import (
 )
 from meshstyle.batch.drawing import draw
 from meshstyle.batch.live_report import LiveReport, ReportOptions
-from meshstyle.batch.pictures import Drawn, Sitting, stills_of, turntable_of
+from meshstyle.batch.pictures import Drawn, Sitting, stills_of, style_of, turntable_of
 from meshstyle.batch.report import Moment, Subject, tell
 from meshstyle.batch.report_page import build_page
 from meshstyle.settings import Settings
@@ -338,3 +339,24 @@ def test_choices_are_kept_over_a_reload(page: Path, browser: Browser, tmp_path: 
     assert tab.run(MODEL_COLUMN) == before
     assert tab.run("text.value") == "glb"
     tab.close()
+
+
+def test_an_artist_draws_beside_and_stops_when_it_is_left(tmp_path: Path) -> None:
+    """In a process of its own, which is ended in the midst of its work."""
+    staging = tmp_path / ".meshstyle" / "staging"
+    staging.mkdir(parents=True)
+    told: list[Drawn] = []
+    turn = {"turntable": "turntable.webp"}
+    fox = MODELS / "fox" / "Fox.glb"
+    with Artist(WorkerContext(staging), told.append) as artist:
+        artist.ask(style_of("starry-night", STYLE, tmp_path))
+        deadline = time.monotonic() + 60
+        while artist.left:
+            assert time.monotonic() < deadline
+            artist.wait(1.0)
+        for _ in range(20):
+            artist.ask(Sitting("fox", "turntable", tmp_path, fox, fox, turn))
+        assert artist.left == 20
+    (drawn,) = told
+    assert (drawn.problem, drawn.sitting.missing) == ("", False)
+    assert not (tmp_path / "turntable.webp").exists()

@@ -107,7 +107,7 @@ class FileHash:
 
 @dataclass(frozen=True)
 class PaintedImage:
-    """One painted image: its name, (height, width), whether its UVs are new, and why."""
+    """What is remembered of a painted image; see `results.AtlasReport`, whose module loads torch."""
 
     name: str
     size: tuple[int, int]

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .artist import Artist
-from .contract import BatchCallback, BatchProgress, Job, JobState, Outcome, WorkerContext
+from .contract import BatchCallback, BatchProgress, FailureKind, Job, JobState, Outcome, WorkerContext
 from .pictures import Drawn, Sitting, stills_of, style_of, turntable_of
 from .report import Moment, Subject, tell
 
@@ -112,7 +112,9 @@ class LiveReport:
             self._artist.wait(_WAIT)
 
     def _order_pictures(self, job: Job, outcome: Outcome) -> None:
-        out = self._subject.out
+        out, failure = self._subject.out, outcome.failure
+        if failure is not None and failure.kind is FailureKind.INPUT:
+            return  # what cannot be read cannot be drawn
         self._order(stills_of(job, outcome, out))
         turntable = turntable_of(job, outcome, out)
         if outcome.state is JobState.DONE and (self._options.turntables or not turntable.missing):
