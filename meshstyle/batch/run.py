@@ -84,7 +84,7 @@ def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
         engine = stack.enter_context(make_engine(request.options, prepared.crew, context, processes))
-        run = _Run(prepared.jobs, request, journal, engine, progress)
+        run = Run(prepared.jobs, request, journal, engine, progress)
         outcomes = run.all()
     return BatchResult(
         request.output, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, prepared.notes
@@ -115,7 +115,7 @@ def make_engine(options: BatchOptions, crew: Crew, context: WorkerContext, proce
     raise UsageError("engine", f"{options.engine} is not part of this installation", "Use local.")
 
 
-class _Run:
+class Run:
     """The jobs of a batch, from the journal and the engine to outcomes."""
 
     def __init__(
@@ -157,7 +157,7 @@ class _Run:
                 placed = place(replace(outcome, attempts=attempt), self._out, self._journal)
                 failure = placed.failure
                 if failure is not None and failure.kind is FailureKind.OUTPUT:
-                    raise OutputError(failure.subject, failure.cause, failure.remedy)
+                    raise OutputError(self._out / failure.subject, failure.cause, failure.remedy)
                 if failure is not None and failure.kind.may_pass and attempt <= self._retries:
                     again.append(by_id[outcome.job])
                     self._tell(message=f"{failure} It will be tried again.")
