@@ -20,20 +20,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # Workers are processes of their own, where what `checkout` changes does not count.
-LITTLE = [
-    "--include",
-    "barrel",
-    "--workers",
-    "1",
-    "--threads",
-    "1",
-    "--iterations",
-    "1",
-    "--views",
-    "4",
-    "--texture-size",
-    "64",
-]
+LITTLE = ["--include", "barrel", "--workers", "1", "--threads", "1", "--iterations", "1", "--views", "4"]
+LITTLE += ["--texture-size", "64"]
 
 
 def blocks(language: str) -> list[str]:

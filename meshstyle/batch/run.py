@@ -100,7 +100,7 @@ def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = N
         options = ReportOptions(request.options.turntable, gate.resting)
         report = stack.enter_context(LiveReport(subject, known, context, options))
         with make_engine(request.options, prepared.crew, context, processes) as engine:
-            run = _Run(prepared.jobs, known, request, journal, engine, report.watching(progress))
+            run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
             outcomes = run.all()
         report.finish(progress)
     notes = (*prepared.notes, *report.notes)
@@ -132,22 +132,22 @@ def make_engine(options: BatchOptions, crew: Crew, context: WorkerContext, proce
     raise UsageError("engine", f"{options.engine} is not part of this installation", "Use local.")
 
 
-class _Run:
+class Run:
     """The jobs of a batch, from the journal and the engine to outcomes."""
 
     def __init__(
         self,
         jobs: tuple[Job, ...],
-        known: Mapping[str, Outcome],
         request: BatchInput,
         journal: Journal,
         engine: Engine,
         progress: BatchCallback,
+        known: Mapping[str, Outcome] | None = None,
     ) -> None:
         """`known`: outcomes of jobs that need not be run."""
         self._jobs, self._out, self._retries = jobs, request.output, request.options.retries
         self._journal, self._engine, self._progress = journal, engine, progress
-        self._outcomes = dict(known)
+        self._outcomes = dict(known or {})
         self._running: dict[str, None] = {}
         self._began = time.monotonic()
 
@@ -171,7 +171,7 @@ class _Run:
                 placed = place(replace(outcome, attempts=attempt), self._out, self._journal)
                 failure = placed.failure
                 if failure is not None and failure.kind is FailureKind.OUTPUT:
-                    raise OutputError(failure.subject, failure.cause, failure.remedy)
+                    raise OutputError(self._out / failure.subject, failure.cause, failure.remedy)
                 if failure is not None and failure.kind.may_pass and attempt <= self._retries:
                     again.append(by_id[outcome.job])
                     self._tell(message=f"{failure} It will be tried again.")
