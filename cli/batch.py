@@ -170,8 +170,12 @@ def _watch(request: BatchInput, reporting: Reporting) -> None:
     from meshstyle.batch.watch import watch_request
 
     display = make_batch_display(reporting)
-    with interruptible(), display:  # the first Ctrl-C is its ordinary end
-        result = watch_request(request, display)
+    try:
+        with interruptible(), display:  # the first Ctrl-C is its ordinary end
+            result = watch_request(request, display)
+    except StoppedError:
+        _show_stopped(display, reporting)
+        raise typer.Exit(INTERRUPTED) from None
     told = result.to_dict()
     if reporting.json:
         emit_json(told)

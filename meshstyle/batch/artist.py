@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Self
 
 from ..errors import MeshStyleError
 from .contract import WorkerContext
@@ -21,7 +20,7 @@ _CORES = 4  # to which there is one process that draws: drawing takes a small pa
 
 
 class Artist:
-    """To be used as a context: on leaving it, nothing is drawn any more."""
+    """Draws in the order of asking, until it is closed. Its processes begin when there is something to draw."""
 
     def __init__(self, context: WorkerContext, drawn: Callable[[Drawn], None]) -> None:
         """`drawn`: is told of every drawing, in a thread of the artist's own."""
@@ -33,10 +32,8 @@ class Artist:
         self._changed = threading.Condition()
         self._stopped = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End at once; what was not drawn is not drawn any more."""
         self._stopped = True
         for _thread in self._threads:
             self._orders.put(None)
@@ -51,7 +48,7 @@ class Artist:
         return self._left
 
     def ask(self, sitting: Sitting) -> None:
-        """To draw, in the order of asking. May be called by any thread."""
+        """To draw something."""
         with self._changed:
             self._left += 1
             if not self._threads:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from ..wording import counted
 from .contract import WorkerContext
 from .options import BatchOptions
 from .processes import Lost, Processes
@@ -25,7 +26,7 @@ class Crew:
     rate: float | None = None
 
     def __str__(self) -> str:
-        return f"{_counted(self.workers, 'worker')} with {_counted(self.threads, 'thread')}" + (
+        return f"{counted(self.workers, 'worker')} with {counted(self.threads, 'thread')}" + (
             " each" if self.workers > 1 else ""
         )
 
@@ -87,7 +88,3 @@ def _units(work: tuple[int, float], _: WorkerContext) -> float:
     from .speed import units_a_second  # loads torch
 
     return units_a_second(*work)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -73,7 +73,7 @@ class LiveReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._artist.__exit__()
+        self._artist.close()
         self._ended.set()
         self._writer.join()
         self._running = frozenset()
@@ -124,7 +124,8 @@ class LiveReport:
         if sitting.missing:
             self._artist.ask(sitting)
         else:
-            self._pictures.update(sitting.names.values())
+            with self._lock:
+                self._pictures.update(sitting.names.values())
 
     def _drawn(self, drawn: Drawn) -> None:
         sitting, outcome = drawn.sitting, self._outcomes.get(drawn.sitting.subject)
