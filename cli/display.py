@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from meshstyle.errors import OutputError
+from meshstyle.wording import duration
 
 from .options import Reporting
 
@@ -95,16 +96,6 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
 def texels(size: tuple[int, int]) -> str:
     """Width first, as people say it; everywhere else it is (height, width)."""
     return f"{size[1]} × {size[0]} texels"
-
-
-def duration(seconds: float) -> str:
-    """`8 s`, `1 min 05 s`, `2 h 03 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole // 60 % 60:02d} min"
 
 
 class Display:

@@ -1,7 +1,7 @@
 """The program: its commands, and what becomes of errors.
 
 Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input (or a place that cannot be written),
-130 interrupted.
+4 some of a batch failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 
 from meshstyle.errors import MeshStyleError, UsageError
 
+from .batch import batch
 from .display import emit, emit_json, say, say_block
 from .doctor import doctor
 from .evaluate import evaluate
@@ -37,11 +38,12 @@ app = typer.Typer(
     name="meshstyle",
     rich_markup_mode=None,
     help="Paint a 3D model, or a photo, in the manner of a picture.",
-    epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 4 some of a batch failed, "
+    "130 interrupted.",
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, image, grid, turntable, evaluate, info, styles, doctor):
+for command in (stylize, batch, image, grid, turntable, evaluate, info, styles, doctor):
     app.command()(command)
 
 
@@ -88,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
         code, subject, cause, remedy = _explain(error)
         if debug:
             say_block(traceback.format_exc())
-        say(f"error: {subject}: {cause}. {remedy}")
+        for problem in getattr(error, "problems", ()) or [MeshStyleError(subject, cause, remedy)]:
+            say(f"error: {problem}")
         if as_json:
             emit_json({"error": {"subject": subject, "cause": cause, "remedy": remedy, "exit_code": code}})
         return code

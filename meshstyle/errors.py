@@ -2,6 +2,7 @@
 
     MeshStyleError
     ├── UsageError            wrong options or settings
+    │   └── ManifestError     mistakes of a manifest, all of them
     ├── InputError            a file that cannot be used
     │   ├── AssetError        the 3D model
     │   ├── PictureError      a style picture, photo or texture
@@ -14,7 +15,9 @@ library is a bug in meshstyle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class MeshStyleError(Exception):
@@ -30,12 +33,28 @@ class MeshStyleError(Exception):
         self.subject, self.cause, self.remedy = str(subject), cause, remedy
         super().__init__(f"{self.subject}: {cause}. {remedy}")
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), (self.subject, self.cause, self.remedy)
 
 
 class UsageError(MeshStyleError):
     """An option or setting that makes no sense, alone or beside another."""
+
+
+class ManifestError(UsageError):
+    """Everything that is wrong with a manifest.
+
+    Args:
+        problems: one for each mistake, at least one; each names file and line.
+    """
+
+    def __init__(self, problems: Sequence[MeshStyleError]) -> None:
+        self.problems = tuple(problems)
+        first, more = self.problems[0], len(self.problems) - 1
+        super().__init__(first.subject, first.cause + (f" (and {more} more)" if more else ""), first.remedy)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.problems,)
 
 
 class InputError(MeshStyleError):

@@ -30,6 +30,7 @@ from .solver.network import make_network
 from .solver.paintings import load_painting
 from .solver.rung import RAYS
 from .solver.starts import starting_picture
+from .solver.statistics import Colours
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
@@ -114,18 +115,8 @@ def stylize(
             if painted.solution.interrupted and not partial:
                 raise KeyboardInterrupt
         progress(Progress("write"))
-        outputs = _write(scene, painted, output, record, settings)
-    return live.finish(painted, _report(scene, painted, (outputs, settings, str(style), began)))
-
-
-def _write(
-    scene: Scene, painted: Painted, output: Path, record: dict[str, Any], settings: Settings
-) -> tuple[Path, ...]:
-    atlases = tuple(
-        PaintedAtlas(atlas.plan.name, image)
-        for atlas, image in zip(painted.atlases, painted.images, strict=True)
-    )
-    return scene.asset.write(output, Paint(atlases, painted.parts, record, settings.image_format))
+        outputs = write_painted(scene, painted, output, record, settings)
+    return live.finish(painted, report(scene, painted, (outputs, settings, str(style), began)))
 
 
 def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scene:
@@ -137,9 +128,19 @@ def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scen
 
 
 def paint(
-    scene: Scene, painting: torch.Tensor, network: VGG19, settings: Settings, progress: ProgressCallback
+    scene: Scene,
+    painting: torch.Tensor,
+    network: VGG19,
+    settings: Settings,
+    progress: ProgressCallback,
+    colours: Colours | None = None,
 ) -> Painted:
-    """Solve and bake. `painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
+    """Solve and bake.
+
+    Args:
+        painting: (1, 3, H, W) sRGB 0..1, on the network's device.
+        colours: what a colour-matched start takes the original's colours to be; None: the model's own.
+    """
     surface = scene.surface
     if settings.strength == 0:
         atlases, parts, images = unpainted(surface)
@@ -149,11 +150,28 @@ def paint(
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[Ladder] = _SOLVERS[settings.solver]
-    solver = kind(scene.tracer, scene.placement, painting, network, settings, start)
+    solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours)
     solution = solver.solve(progress)
     progress(Progress("bake"))
     baked = finish(surface, *_at_full_size(solution, surface), settings.strength)
     return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution)
+
+
+def write_painted(
+    scene: Scene,
+    painted: Painted,
+    output: Path,
+    record: dict[str, Any],
+    settings: Settings,
+    companions: str | None = None,
+) -> tuple[Path, ...]:
+    """Write what was painted; `companions`: see `Paint`. Raises OutputError, UsageError."""
+    atlases = tuple(
+        PaintedAtlas(atlas.plan.name, image)
+        for atlas, image in zip(painted.atlases, painted.images, strict=True)
+    )
+    paint = Paint(atlases, painted.parts, record, settings.image_format, companions)
+    return scene.asset.write(output, paint)
 
 
 def plan(
@@ -216,7 +234,8 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
     return textures, seen
 
 
-def _report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings, str, float]) -> Result:
+def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings, str, float]) -> Result:
+    """What `run`, (files written, settings, style, time it began), came to."""
     outputs, settings, style, began = run
     terms: Terms | None = painted.solution.terms
     texels = [int(atlas.covered.sum()) for atlas in painted.atlases]

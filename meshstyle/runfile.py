@@ -81,7 +81,7 @@ def read_picture_run_file(path: str | Path) -> RunFile[PictureSettings]:
 
 
 def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
-    text = _read_text(path)
+    text = read_text(path)
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, very deep nesting
@@ -93,10 +93,11 @@ def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
     lines = {key: _line_of(key, text) for key in table}
     styles = _take_styles(table, path, lines, several=kind is PictureSettings)
     values = _check(table, path, lines, kind)
-    return RunFile(path, _with_own_files(values, path.parent), styles, kind)
+    return RunFile(path, with_own_files(values, path.parent), styles, kind)
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A TOML file of a sensible size. Raises InputError."""
     remedy = "Give the path of a settings file (TOML)."
     try:
         if path.exists() and not path.is_file():  # a device or pipe may never end
@@ -130,7 +131,7 @@ def _take_styles(
     styles = given if several and isinstance(given, list) else [] if given == [] else [given]
     if not all(isinstance(style, str) and style for style in styles):
         raise UsageError(
-            _place(path, lines.get("style")),
+            place_of(path, lines.get("style")),
             f"style: {given!r} is not a text",
             "Give a picture's path or name.",
         )
@@ -142,23 +143,36 @@ def _check(
     table: Mapping[str, Any], path: Path, lines: Mapping[str, int | None], kind: type[CommonSettings]
 ) -> dict[str, Any]:
     """Names with underscores; every value tried alone, so that the error can name its line."""
-    known = [setting.name for setting in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in table.items():
-        name, place = key.replace("-", "_"), _place(path, lines.get(key))
-        if name not in known:
-            raise UsageError(place, f"there is no setting called {key}", _suggest(name, known))
+        place = place_of(path, lines.get(key))
+        name = check_setting(key, value, place, kind)
         if name in values:
             raise UsageError(place, f"{key} is set twice", "Leave one of the two.")
-        try:
-            kind.from_mapping({name: value})
-        except UsageError as error:
-            raise UsageError(place, f"{key}: {error.cause}", error.remedy) from error
         values[name] = value
     return values
 
 
-def _place(path: Path, line: int | None) -> str:
+def check_setting(
+    key: str, value: Any, place: str, kind: type[CommonSettings], others: tuple[str, ...] = ("style",)
+) -> str:
+    """The name of a setting that is called `key` in a file, if `value` will do for it.
+
+    `others`: what else may stand there, for the remedy. Raises UsageError about `place`.
+    """
+    known = [setting.name for setting in fields(kind)]
+    name = key.replace("-", "_")
+    if name not in known:
+        raise UsageError(place, f"there is no setting called {key}", _suggest(name, [*others, *known]))
+    try:
+        kind.from_mapping({name: value})
+    except UsageError as error:
+        raise UsageError(place, f"{key}: {error.cause}", error.remedy) from error
+    return name
+
+
+def place_of(path: Path, line: int | None) -> str:
+    """A file, or a line in it, as the subject of an error."""
     return f"{path}:{line}" if line else str(path)
 
 
@@ -166,10 +180,10 @@ def _suggest(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     if close:
         return f"Did you mean {close[0]}?"
-    return f"The settings are: style, {', '.join(known)}."
+    return f"The settings are: {', '.join(known)}."
 
 
-def _with_own_files(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+def with_own_files(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Files of weights, and to begin with, count from the settings file's own folder, like the style."""
     files = {name: values[name] for name in ("weights", "init") if isinstance(values.get(name), str)}
     return {

@@ -12,6 +12,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 _PARTS = (
     "asset",
     "bake",
+    "batch.looking",
     "cores",
     "evaluate",
     "info",

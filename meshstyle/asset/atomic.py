@@ -44,7 +44,7 @@ def write_all(files: Mapping[Path, bytes], protected: Iterable[Path]) -> tuple[P
                 _keep_old(current, transaction)
                 os.replace(temporary, current)
             for folder in {path.parent for path in targets}:
-                _sync_folder(folder)
+                sync_folder(folder)
         except OSError as error:
             raise OutputError(
                 current,
@@ -131,7 +131,7 @@ def _temporary_name(folder: Path) -> Path:
     return folder / f".meshstyle-{secrets.token_hex(8)}.tmp"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the renames survive a power cut; a luxury that some file systems refuse."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

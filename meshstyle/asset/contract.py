@@ -101,17 +101,24 @@ class Paint:
         parts: in the order of the asset's parts; None leaves a part as it is.
         record: JSON-able; goes into `asset.extras.meshstyle` (glTF) or a comment (OBJ).
         image_format: of the images: `png`, `webp` or `jpeg` (then PNG where an atlas has alpha).
+        companions: what the names of files made beside the model begin with; None: the model's name.
     """
 
     atlases: tuple[PaintedAtlas, ...]
     parts: tuple[PaintedPart | None, ...]
     record: Mapping[str, Any] = field(default_factory=dict)
     image_format: str = "png"
+    companions: str | None = None
+
+    def stem(self, output: Path) -> str:
+        """What the names of files made beside `output` begin with."""
+        return output.stem if self.companions is None else self.companions
 
 
 @runtime_checkable
 class FromFiles(Protocol):
-    """An asset that tells which files it was read from: they are never overwritten."""
+    """An asset that tells which files it was read from, the model first, and which it names that are not there: when
+    one of them changes, or appears, it is another asset."""
 
     @property
     def sources(self) -> tuple[Path, ...]: ...

@@ -120,13 +120,13 @@ def _as_gltf(
         if (file := draft.document.buffer_file(number)) is not None:
             buffer["uri"] = companions.keep(file, buffer["uri"])
     for atlas, numbers in images.items():
-        name = f"{output.stem}_{file_stem(paint.atlases[atlas].name)}{encoded[atlas].suffix}"
+        name = f"{paint.stem(output)}_{file_stem(paint.atlases[atlas].name)}{encoded[atlas].suffix}"
         uri = companions.add(name, encoded[atlas].data)
         for number in numbers:
             _clear_image(draft, number, {"uri": uri, "mimeType": encoded[atlas].media})
     home, binary = pack_for_gltf(draft)
     if home is not None:
-        home["uri"] = companions.add(f"{output.stem}.bin", binary)
+        home["uri"] = companions.add(f"{paint.stem(output)}.bin", binary)
     indent = 2 if draft.document.container.is_glb or b"\n" in draft.document.container.text.strip() else None
     return {output: dump_json(draft.json, indent), **companions.files}
 

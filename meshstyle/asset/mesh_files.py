@@ -46,13 +46,13 @@ class MeshAsset:
         self.materials: tuple[Material, ...] = (material,)
         self.parts: tuple[Part, ...] = (_part(path.stem, found, triangles, material, notes),)
         self.record: Mapping[str, Any] | None = None
-        self.files = (path, *finder.files)
+        self.files, self._missing = (path, *finder.files), tuple(finder.missing)
         self.warnings: tuple[str, ...] = (*finder.notes, *notes)
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files it was read from, which are never overwritten."""
-        return self.files
+        """See `contract.FromFiles`."""
+        return (*self.files, *self._missing)
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode the texture. Raises PictureError."""

@@ -46,8 +46,8 @@ class ObjAsset:
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files it was read from, which are never overwritten."""
-        return self.model.files
+        """See `contract.FromFiles`."""
+        return (*self.model.files, *self.model.missing)
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""

@@ -32,13 +32,14 @@ class Finder:
         folder: the model's.
         subject: the model, for messages.
         notes: a sentence for every file that was missing or is not the one that was named.
-        files: what was found so far.
+        files: what was found so far; `missing`: what was named and is not there.
     """
 
     folder: Path
     subject: Path
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
     _found: dict[str, Path | None] = field(default_factory=dict)
     _listings: dict[Path, tuple[list[Path], list[Path]]] = field(default_factory=dict)
 
@@ -58,6 +59,8 @@ class Finder:
             if path is None:
                 path = self._similar(name, suffixes)
                 self.notes.append(self._note(name, what, path))
+                if (meant := self._meant(name)) is not None:
+                    self.missing.append(meant)
             if path is not None and path not in self.files:
                 self.files.append(path)
             self._found[name] = path
@@ -82,9 +85,16 @@ class Finder:
         return self.beside(stem, PICTURE_SUFFIXES) or self._only(self.folder, belongs, PICTURE_SUFFIXES)
 
     def _exact(self, name: str) -> Path | None:
+        path = self._meant(name)
         try:
-            path = resolve_uri(name, self.folder, self.subject)
-            return path if path.is_file() else None
+            return path if path is not None and path.is_file() else None
+        except (OSError, ValueError):
+            return None
+
+    def _meant(self, name: str) -> Path | None:
+        """Where a file of exactly that name would be."""
+        try:
+            return resolve_uri(name, self.folder, self.subject)
         except (AssetError, OSError, ValueError):
             return None
 

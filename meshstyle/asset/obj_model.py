@@ -39,7 +39,7 @@ class ObjModel:
         unnamed: the material of faces before any `usemtl`, or None.
         face_material: −1 for faces of fewer than three corners.
         triangles: corners (rows of `scan.corners`); `triangle_face`: the faces they are cut from.
-        files: every file that was read.
+        files: every file that was read; `missing`: those that are named and not there.
         warnings: see `contract.Asset`.
     """
 
@@ -56,6 +56,7 @@ class ObjModel:
     triangles: Int64[np.ndarray, "T 3"]
     triangle_face: Int64[np.ndarray, " T"]
     files: tuple[Path, ...]
+    missing: tuple[Path, ...]
     warnings: tuple[str, ...]
 
     def line_start(self, offset: int) -> int:
@@ -98,6 +99,7 @@ def read_model(path: Path) -> ObjModel:
         triangles=triangles,
         triangle_face=face,
         files=(path, *finder.files),
+        missing=tuple(finder.missing),
         warnings=tuple(dict.fromkeys([*finder.notes, *warnings])),
     )
 

@@ -30,10 +30,11 @@ def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequenc
     as by the texture of another model, a number is added.
     """
     protected = {path.resolve() for path in model.files}
-    library, ours = _choose_library(output, protected)
+    named = paint.stem(output)
+    library, ours = _choose_library(output.with_name(f"{named}.mtl"), protected)
     chosen: list[Path] = []
     for atlas, suffix in zip(paint.atlases, suffixes, strict=True):
-        stem = output.stem if len(paint.atlases) == 1 else f"{output.stem}_{file_stem(atlas.name)}"
+        stem = named if len(paint.atlases) == 1 else f"{named}_{file_stem(atlas.name)}"
         for path in numbered(output.with_name(f"{stem}{suffix}")):
             is_free = not path.exists() or path.name.encode() in ours
             if is_free and path not in chosen and path.resolve() not in protected:
@@ -97,9 +98,9 @@ class Companions:
         raise AssertionError("names do not run out")
 
 
-def _choose_library(output: Path, protected: set[Path]) -> tuple[Path, bytes]:
+def _choose_library(wanted: Path, protected: set[Path]) -> tuple[Path, bytes]:
     """The library's path and, if an earlier run wrote one there, its content."""
-    for path in numbered(output.with_name(f"{output.stem}.mtl")):
+    for path in numbered(wanted):
         if path.resolve() in protected:
             continue
         if not path.exists():

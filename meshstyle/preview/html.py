@@ -50,12 +50,19 @@ def table(title: str, rows: Sequence[tuple[str, str]]) -> str:
     return f"<h2>{text(title)}</h2><table>{lines}</table>"
 
 
-def own_file(name: str) -> str:
-    """One of the style sheets and scripts that lie beside this module."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def own_file(name: str, package: str = __package__) -> str:
+    """One of the style sheets and scripts that lie beside this module, or in another package."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def document(title: str, body: str, scripts: Sequence[str] = (), refresh: int | None = None) -> str:
+def document(
+    title: str,
+    body: str,
+    scripts: Sequence[str] = (),
+    refresh: int | None = None,
+    style: str | None = None,
+    images: str = "data: blob:",
+) -> str:
     """A whole page.
 
     Args:
@@ -63,11 +70,13 @@ def document(title: str, body: str, scripts: Sequence[str] = (), refresh: int | 
         scripts: run in order after the body. No other script can run, nor anything be fetched: the page's own policy
             forbids it.
         refresh: seconds after which browsers read the file again; None: never.
+        style: a style sheet; None: that of the pages about one model.
+        images: where pictures may come from, in the words of that policy.
     """
     blocks = [_script(script) for script in scripts]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     policy = (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src {images}; "
         "connect-src data: blob:"
     )
     again = "" if refresh is None else f'<meta http-equiv="refresh" content="{refresh}">'
@@ -75,7 +84,7 @@ def document(title: str, body: str, scripts: Sequence[str] = (), refresh: int | 
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"{again}<title>{text(title)}</title><style>{own_file('page.css')}</style></head>\n"
+        f"{again}<title>{text(title)}</title><style>{style or own_file('page.css')}</style></head>\n"
         f"<body>{body}\n{''.join(blocks)}</body></html>\n"
     )
 

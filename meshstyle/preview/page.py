@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, UInt8
-from PIL import Image
+from jaxtyping import Float64
 
 from ..asset import load_asset
 from ..asset.atomic import write_all
 from ..asset.contract import Asset
-from ..asset.pictures import read_picture
 from ..errors import MeshStyleError
 from ..shipped import find_style
 from ..views.cameras import FIELD_OF_VIEW, Frame
@@ -24,6 +22,7 @@ from . import three
 from .glb import glb_bytes
 from .html import binary_block, document, json_block, own_file, picture, table, text
 from .painted import BACKGROUND
+from .thumbnail import thumbnail
 
 AZIMUTH, ELEVATION = math.radians(30), math.radians(15)  # where the viewer begins
 MARGIN = 1.03  # bounding radii that half the frame shows: nothing is cut off on any side
@@ -116,7 +115,9 @@ def heading(name: str, record: Mapping[str, Any]) -> str:
 
 def aside(story: Story) -> str:
     """Style picture, figures, curves, settings."""
-    shown = "".join(picture(thumbnail(style), "the style picture", "jpeg") for style in story.styles)
+    shown = "".join(
+        picture(thumbnail(style, _STYLE_SIDE), "the style picture", "jpeg") for style in story.styles
+    )
     figures = [(name.replace("_", " "), shown_value(value)) for name, value in story.figures.items()]
     return (
         f"<aside>{shown}{table('Figures', figures)}{story.curves}"
@@ -144,14 +145,6 @@ def shown_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(shown_value(item) for item in value)
     return str(value)
-
-
-def thumbnail(path: Path, side: int = _STYLE_SIDE) -> UInt8[np.ndarray, "h w 3"]:
-    """A picture over white, at most `side` pixels long."""
-    image = Image.fromarray(read_picture(path))
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    white = Image.new("RGBA", image.size, "white")
-    return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
 
 
 def _style_of(record: Mapping[str, Any]) -> tuple[Path, ...]:

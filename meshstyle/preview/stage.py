@@ -59,8 +59,9 @@ class Drawer:
 class Stage:
     """Models in one common space, with cameras, ground and background."""
 
-    def __init__(self, models: Sequence[Model], settings: TurntableSettings) -> None:
-        self.models, self.settings = models, settings
+    def __init__(self, models: Sequence[Model], settings: TurntableSettings, start: float = 0.0) -> None:
+        """`start`: the part of a turn, 0..1, that the first picture is taken after."""
+        self.models, self.settings, self._start = models, settings, start
         self._count, self._fps = settings.timing
         self._seconds = self._count / self._fps
         self._frame, self._orbit, floor = self._measure()
@@ -97,12 +98,15 @@ class Stage:
             try:
                 device, drawn = renderer.device, []
                 renderer.pose(self._placed(model, 0.0))
-                renderer.draw(self._orbit.camera(0.0))  # compiles and uploads: that is part of starting up
+                if name != "rays":
+                    renderer.draw(
+                        self._orbit.camera(0.0)
+                    )  # compiles and uploads: that is part of starting up
                 started, started_cpu = time.perf_counter(), time.process_time()
                 for k in range(self._count):
                     if model.moves:
                         renderer.pose(self._placed(model, k / self._count))
-                    camera = self._orbit.camera(k / self._count)
+                    camera = self._orbit.camera(self._start + k / self._count)
                     shadow = (
                         self._shadows[number].seen(camera, self.settings.shape) if self._shadows else None
                     )

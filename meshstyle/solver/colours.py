@@ -5,11 +5,16 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 
+from .statistics import Colours
+
 _FLOOR = 1e-3  # variance (sRGB²) below which an axis counts as flat: its noise must not be blown up
 
 
 def match_colours(
-    colours: Float[torch.Tensor, "N 3"], weights: Float[torch.Tensor, "N"], target: Float[torch.Tensor, "M 3"]
+    colours: Float[torch.Tensor, "N 3"],
+    weights: Float[torch.Tensor, "N"],
+    target: Float[torch.Tensor, "M 3"],
+    source: Colours | None = None,
 ) -> Float[torch.Tensor, "N 3"]:
     """Move colours so that their mean and covariance become the target's.
 
@@ -21,13 +26,20 @@ def match_colours(
         colours: sRGB 0..1.
         weights: how much each colour counts in the statistics.
         target: the painting's pixels, sRGB 0..1.
+        source: statistics to take for the colours' own, so that the same colour moves alike in all of a set.
 
     Returns the moved colours, clamped to 0..1.
     """
-    share = (weights / weights.sum().clamp_min(1e-12))[:, None]
-    mean = (colours * share).sum(0)
-    centred = colours - mean
-    covariance = (centred * share).T @ centred + _FLOOR * torch.eye(3, device=colours.device)
+    if source is None:
+        share = (weights / weights.sum().clamp_min(1e-12))[:, None]
+        mean = (colours * share).sum(0)
+        centred = colours - mean
+        spread = (centred * share).T @ centred
+    else:
+        mean = torch.tensor(source.mean, dtype=colours.dtype, device=colours.device)
+        centred = colours - mean
+        spread = torch.tensor(source.covariance, dtype=colours.dtype, device=colours.device)
+    covariance = spread + _FLOOR * torch.eye(3, device=colours.device)
     target_mean = target.mean(0)
     target_centred = target - target_mean
     target_covariance = target_centred.T @ target_centred / len(target)

@@ -24,6 +24,7 @@ from .objective import LossWeights, Objective, resize
 from .resolution import resize_covered
 from .rung import Rung, build_rung
 from .starts import starting_colours
+from .statistics import Colours
 from .vgg import VGG19
 
 _FELT = (
@@ -131,15 +132,17 @@ class Ladder(ABC, Generic[P, S]):
         network: VGG19,
         settings: Settings,
         start: torch.Tensor | None = None,
+        colours: Colours | None = None,
     ) -> None:
-        """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with."""
+        """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with.
+        `colours`: what a colour-matched start takes the original's colours to be; None: the model's own."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         weights = LossWeights(
             _felt_content(settings), settings.style_weight, settings.structure_weight, settings.strength
         )
         # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
         self.objective = Objective(network, weights, content_layers=("relu4_1",))
-        self._given = start
+        self._given, self._colours = start, colours
         self._close_ups = plan_close_ups(tracer, placement, settings)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
@@ -181,8 +184,8 @@ class Ladder(ABC, Generic[P, S]):
 
     def _start(self, rung: Rung) -> torch.Tensor:
         if self._given is None:
-            choice, generator = self.settings.init, self._generator
-            return starting_colours(choice, rung.original, rung.use(), self.painting, generator)
+            choice, use = self.settings.init, rung.use()
+            return starting_colours(choice, rung.original, use, self.painting, self._generator, self._colours)
         sizes = [layout.covered.shape for layout in rung.texels.layouts]
         given = [resize(self._given.cpu(), size)[0] for size in sizes]
         return rung.texels.gather(given).to(rung.original.device)

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .colours import match_colours
 from .objective import fit_short_side
 from .paintings import load_painting
+from .statistics import Colours
 
 NOISE = 0.06  # of a colour-matched start's light and dark, sRGB: lets flat areas find a stroke
 _PALETTE_SIDE = 128  # pixels of the painting's short side that stand for its palette
@@ -41,6 +42,7 @@ def starting_colours(
     weights: Float[torch.Tensor, "N"],
     painting: Float[torch.Tensor, "1 3 H W"],
     generator: torch.Generator,
+    source: Colours | None = None,
 ) -> Float[torch.Tensor, "N 3"]:
     """Colours to begin with, sRGB 0..1.
 
@@ -49,8 +51,9 @@ def starting_colours(
             `noise`: the painting's mean and spread, and nothing of the original.
         weights: how much each colour counts in the original's statistics.
         generator: on the CPU; what it draws does not depend on the device.
+        source: statistics to match from, where those of a whole set count and not the original's.
     """
-    return colours_in(kind, original, weights, palette(painting), generator)
+    return colours_in(kind, original, weights, palette(painting), generator, source)
 
 
 def palette(painting: Float[torch.Tensor, "1 3 H W"]) -> Float[torch.Tensor, "M 3"]:
@@ -78,6 +81,7 @@ def colours_in(
     weights: Float[torch.Tensor, "N"],
     wanted: Float[torch.Tensor, "M 3"],
     generator: torch.Generator,
+    source: Colours | None = None,
 ) -> Float[torch.Tensor, "N 3"]:
     """`starting_colours` with a given palette."""
     if kind == "content":
@@ -87,4 +91,4 @@ def colours_in(
         return (wanted.mean(0) + wanted.std(0) * noise).clamp(0, 1)
     # Grey: what of coloured noise is finer than a pixel no loss can see, and would stay as speckle.
     grey = torch.randn(len(original), 1, generator=generator).to(original.device)
-    return (match_colours(original, weights, wanted) + NOISE * grey).clamp(0, 1)
+    return (match_colours(original, weights, wanted, source) + NOISE * grey).clamp(0, 1)

@@ -77,16 +77,17 @@ def chosen_materials(asset: Asset, settings: Settings) -> frozenset[int]:
 def _matching(names: list[str], patterns: tuple[str, ...], option: str) -> frozenset[int]:
     found: set[int] = set()
     for pattern in patterns:
-        wanted = pattern.casefold()
-        hits = [
-            number
-            for number, name in enumerate(names)
-            if name.casefold() == wanted or fnmatchcase(name.casefold(), wanted)
-        ]
+        hits = [number for number, name in enumerate(names) if is_called(name, pattern)]
         if not hits:
             raise UsageError(option, f"no material is called {pattern}", _listed(names))
         found.update(hits)
     return frozenset(found)
+
+
+def is_called(name: str, pattern: str) -> bool:
+    """Whether a material's name fits a pattern of `settings.only` or `skip`."""
+    name, pattern = name.casefold(), pattern.casefold()
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _listed(names: list[str]) -> str:

@@ -1,0 +1,70 @@
+"""What a batch will take. Rough: how many views a model needs, and how well its paint compresses, shows only later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..settings import Settings
+from .contract import Job
+from .crew import Crew
+from .look import Look
+
+# Fitted to runs of the repository's models (benchmarks/README.md). Seconds are those of one thread at a unit a second.
+_UNIT_SHARE = 1.1  # of the square around it, what a view's window and losses come to
+_SECONDS, _PER_VIEW, _PER_TRIANGLE, _PER_TEXEL = 0.6, 0.1, 1e-5, 1.2e-6
+_MEMORY, _MEMORY_PER_VIEW_PIXEL, _MEMORY_PER_TEXEL, _MEMORY_PER_TRIANGLE = 6e8, 160, 100, 2500
+_BYTES_PER_TEXEL = 2.2  # of painted PNG
+_BYTES_OTHERWISE = {"png": 1.0, "webp": 0.9, "jpeg": 0.35}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a job: units of work (see `crew.Crew`), seconds of work that is none, bytes at the peak, bytes on the disk."""
+
+    units: float
+    seconds: float
+    memory: float
+    disk: float
+
+    def wall(self, crew: Crew) -> float:
+        """Seconds that it takes one of a measured crew's workers."""
+        return self.units * crew.workers / (crew.rate or 1.0) + self.seconds
+
+
+def estimate(job: Job, look: Look, source_bytes: int) -> Estimate:
+    """Of one job, from the ladder of its settings and the model's size."""
+    settings = job.settings
+    pixels = settings.view_count * max((scale.size for scale in settings.scales), default=0) ** 2
+    painted = look.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
+    return Estimate(
+        units=_units(settings),
+        seconds=_SECONDS
+        + settings.view_count * len(settings.scales) * _PER_VIEW
+        + look.triangles * _PER_TRIANGLE
+        + look.texels * _PER_TEXEL,
+        memory=_MEMORY
+        + pixels * _MEMORY_PER_VIEW_PIXEL
+        + look.texels * _MEMORY_PER_TEXEL
+        + look.triangles * _MEMORY_PER_TRIANGLE,
+        disk=source_bytes + painted,
+    )
+
+
+def total_seconds(estimates: Sequence[Estimate], crew: Crew) -> float:
+    """Of all jobs: the longest alone, or all shared out, whichever is longer."""
+    walls = [estimate.wall(crew) for estimate in estimates]
+    return max(max(walls, default=0.0), math.fsum(walls) / crew.workers)
+
+
+def _units(settings: Settings) -> float:
+    if settings.strength == 0:
+        return 0.0
+    all_views = settings.solver == "views" or settings.optimizer_used == "lbfgs"
+    passes = settings.view_count if all_views else 1
+    steps = sum(scale.steps * passes * (scale.size / 256) ** 2 for scale in settings.scales)
+    targets = sum(
+        settings.view_count * (scale.size / 256) ** 2 / 3 for scale in settings.scales
+    )  # forward only
+    return _UNIT_SHARE * (steps + targets)

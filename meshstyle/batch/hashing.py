@@ -1,0 +1,32 @@
+"""What decides whether something is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .contract import FileHash
+
+
+def hash_file(path: Path) -> str | None:
+    """SHA-256 of the contents; None where there is no such file. Raises OSError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def hash_sources(model: Path, files: Iterable[Path]) -> tuple[FileHash, ...]:
+    """Each once, by its path as seen from the model's folder."""
+    names = {os.path.relpath(file, model.parent): file for file in files}
+    return tuple(FileHash(Path(name).as_posix(), hash_file(file)) for name, file in names.items())
+
+
+def hash_values(values: Any) -> str:
+    """SHA-256 over anything JSON-able."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

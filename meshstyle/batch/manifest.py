@@ -1,0 +1,207 @@
+"""Manifests: which models to paint, and how each.
+
+folder = "models"              # where paths count from; without it, the manifest's own folder
+
+[defaults]                     # for all of them: settings, `style` and `set`
+style = "starry-night"
+preset = "draft"
+
+[[asset]]
+path = "props/**/*.glb"        # patterns as in .gitignore; the last entry that a model fits counts
+set = "props"
+
+[[asset]]
+path = "props/lamp.glb"
+style = ["scream", "mondrian"]
+skip = ["Glass"]
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, ManifestError, MeshStyleError, UsageError
+from ..runfile import check_setting, place_of, read_text, with_own_files
+from ..settings import Settings
+from ..shipped import find_style
+from .options import AUTO
+from .scan import all_models, chosen
+from .toml_lines import Place, key_lines
+
+_TABLES = ("folder", "defaults", "asset")
+_OWN_KEYS = ("style", "set")
+_IS_PATTERN = re.compile(r"[*?\[\]!]")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an entry asks for.
+
+    Attributes:
+        styles: as the user called them, files by their path; empty: not said.
+        values: settings by name.
+        group: see `BatchOptions.group`.
+        place: file and line of the entry, or "".
+    """
+
+    styles: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    group: str = AUTO
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest, checked: `wishes` by model, a path below `folder` with slashes."""
+
+    folder: Path
+    wishes: Mapping[str, Wish]
+    notes: tuple[str, ...] = ()
+
+
+def read_manifest(path: Path, out: Path) -> Manifest:
+    """Read and check all of it. `out` holds no inputs.
+
+    Raises InputError for a file that cannot be read; ManifestError with all that is wrong in it.
+    """
+    text = read_text(path)
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        remedy = 'Write entries like [[asset]] with lines like path = "props/*.glb" below it.'
+        raise InputError(path, f"it is not valid TOML ({error})", remedy) from error
+    reader = _Reader(path, key_lines(text))
+    manifest = reader.read(table, out)
+    if reader.problems:
+        raise ManifestError(reader.problems)
+    return manifest
+
+
+class _Reader:
+    """Collects what is wrong instead of stopping at it."""
+
+    def __init__(self, path: Path, lines: Mapping[Place, int]) -> None:
+        self.path, self._lines = path, lines
+        self.problems: list[MeshStyleError] = []
+
+    def read(self, table: Mapping[str, Any], out: Path) -> Manifest:
+        for key in table:
+            if key not in _TABLES:
+                remedy = "Settings for all models go below [defaults], others below [[asset]]."
+                self._wrong((key,), f"{key} is not known here", remedy)
+        folder = self._folder(table.get("folder", "."))
+        defaults = self._wish(table.get("defaults", {}), ("defaults",), Wish())
+        assets = table.get("asset", [])
+        if not (isinstance(assets, list) and assets and all(isinstance(item, dict) for item in assets)):
+            self._wrong(("asset",), "it lists no models", "Add entries that begin with [[asset]].")
+            return Manifest(folder, {})
+        found, notes = all_models(folder, out) if folder.is_dir() else ((), ())
+        wishes: dict[str, Wish] = {}
+        literal: dict[str, int] = {}
+        for number, asset in enumerate(assets):
+            place: Place = ("asset", number)
+            wish = self._wish({k: v for k, v in asset.items() if k != "path"}, place, defaults)
+            for model in self._models(asset.get("path"), place, folder, found, literal):
+                wishes.pop(model, None)
+                wishes[model] = wish
+        return Manifest(folder, dict(sorted(wishes.items())), notes)
+
+    def _folder(self, given: Any) -> Path:
+        folder = self.path.parent / given if isinstance(given, str) else self.path.parent
+        if not isinstance(given, str) or not folder.is_dir():
+            self._wrong(("folder",), f"{given!r} is not a folder", "Give one, as seen from this file.")
+        return folder
+
+    def _models(
+        self, given: Any, place: Place, folder: Path, found: tuple[str, ...], literal: dict[str, int]
+    ) -> tuple[str, ...]:
+        """Those that an entry is about."""
+        here = (*place, "path")
+        if not isinstance(given, str) or not given:
+            self._wrong(here, "the entry has no path", 'Add a line like path = "props/lamp.glb".')
+            return ()
+        name = Path(given).as_posix()
+        if name in found:
+            if name in literal:
+                cause = f"{given} is already on line {literal[name]}"
+                self._wrong(here, cause, "Leave one of the two entries.")
+            literal[name] = self._lines.get(here, 0)
+            return (name,)
+        if not _IS_PATTERN.search(given):
+            there = (folder / name).exists()
+            cause = f"{given} is not a model below {folder}" if there else f"there is no file {given}"
+            self._wrong(here, cause, f"Paths count from {folder}; hidden files and OUT are left out.")
+            return ()
+        try:
+            models = chosen(found, (given,), ())
+        except UsageError as error:
+            self._wrong(here, error.cause, error.remedy)
+            return ()
+        if not models:
+            self._wrong(here, f"no model fits {given}", f"Patterns count from {folder}.")
+        return models
+
+    def _wish(self, table: Any, place: Place, defaults: Wish) -> Wish:
+        """What an entry says, over the defaults."""
+        if not isinstance(table, dict):
+            self._wrong(place, "it is not a table", "Write [defaults] on a line of its own.")
+            return defaults
+        styles, group, values = defaults.styles, defaults.group, dict(defaults.values)
+        own: dict[str, Any] = {}
+        for key, value in table.items():
+            here = (*place, key)
+            if key == "style":
+                styles = self._styles(value, here)
+            elif key == "set":
+                group = self._group(value, here)
+            elif key == "threads" and place[0] == "asset":
+                self._wrong(here, "threads belong to the whole batch", "Put them below [defaults].")
+            else:
+                self._setting(own, key, value, here)
+        return Wish(styles, values | with_own_files(own, self.path.parent), group, self._at(place))
+
+    def _setting(self, own: dict[str, Any], key: str, value: Any, here: Place) -> None:
+        try:
+            own[check_setting(key, value, self._at(here), Settings, _OWN_KEYS)] = value
+        except UsageError as error:
+            self.problems.append(error)
+            return
+        name = key.replace("-", "_")
+        file = self.path.parent / value if isinstance(value, str) else None
+        if name == "weights" and value not in ("bundled", "torchvision") and not (file and file.is_file()):
+            self._wrong(here, f"there is no file {value}", "Give a file of weights, as seen from this file.")
+
+    def _styles(self, given: Any, here: Place) -> tuple[str, ...]:
+        """Names, or paths that count from the manifest's folder."""
+        styles = given if isinstance(given, list) else [given]
+        if not styles or not all(isinstance(style, str) and style for style in styles):
+            self._wrong(
+                here, f"style: {given!r} is no picture's path or name", "Give one, or a list of them."
+            )
+            return ()
+        beside = [self.path.parent / style for style in styles]
+        named = tuple(str(f) if f.is_file() else style for f, style in zip(beside, styles, strict=True))
+        for style in named:
+            try:
+                find_style(style)
+            except MeshStyleError as error:
+                self._wrong(here, f"style: {error.cause}: {error.subject}", error.remedy)
+        return named
+
+    def _group(self, given: Any, here: Place) -> str:
+        if not isinstance(given, str) or not given.strip():
+            self._wrong(here, f"set: {given!r} is not a name", "Give a name in quotes.")
+            return AUTO
+        return given
+
+    def _wrong(self, here: Place, cause: str, remedy: str) -> None:
+        self.problems.append(UsageError(self._at(here), cause, remedy))
+
+    def _at(self, here: Place) -> str:
+        line = self._lines.get(here) or self._lines.get(here[:-1])
+        return place_of(self.path, line)

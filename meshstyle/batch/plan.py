@@ -1,0 +1,129 @@
+"""From what is wished for and what is known of the models to jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..common_settings import INITS
+from ..errors import UsageError
+from ..settings import Settings
+from ..shipped import find_style
+from .contract import Job
+from .hashing import hash_file, hash_values
+from .look import Look
+from .manifest import Wish
+from .naming import name_outputs, name_styles
+from .sets import Member, find_sets
+
+_STROKES = (0.05, 20.0)  # what `style_scale` may be
+_SHIPPED_WEIGHTS = ("bundled", "torchvision")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model with all that is known before it is planned."""
+
+    model: str
+    source: Path
+    wish: Wish
+    settings: Settings
+    look: Look
+
+
+def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+    """The jobs, in the order of the models and then of the styles; and what people should know.
+
+    Results of meshstyle, and models without a material that is to be painted, are left out.
+    """
+    painted, empty = [known for known in models if known.look.painted], list(filter(_empty, models))
+    notes = (
+        *_left_out("was painted by meshstyle", "were painted by meshstyle", painted),
+        *_left_out("has no material of these names", "have no material of these names", empty),
+    )
+    models = [known for known in models if not known.look.painted and not _empty(known)]
+    looks = {known.model: known.look for known in models}
+    members = find_sets(looks, {known.model: known.wish.group for known in models})
+    styles = name_styles(list(dict.fromkeys(style for known in models for style in known.wish.styles)))
+    outputs = name_outputs(known.model for known in models)
+    digests = _Digests()
+    jobs = []
+    for known in models:
+        several = len(known.wish.styles) > 1
+        for style in known.wish.styles:
+            output, companions = outputs[known.model]
+            folder = f"{styles[style]}/" if several else ""
+            job = _job(known, style, members.get(known.model))
+            job = replace(job, id=folder + output, output=folder + output, companions=companions)
+            jobs.append(replace(job, key=digests.key(job, version)))
+    _check_names(jobs)
+    return tuple(jobs), notes
+
+
+def _job(known: Known, style: str, member: Member | None) -> Job:
+    settings = replace(known.settings, only=known.look.only, skip=known.look.skip)
+    if member is not None:
+        low, high = _STROKES
+        strokes = min(max(round(settings.style_scale * member.scale, 4), low), high)
+        settings = replace(settings, style_scale=strokes)
+    return Job(
+        id="",
+        model=known.model,
+        source=known.source,
+        style=style,
+        picture=find_style(style).absolute(),
+        output="",
+        settings=settings,
+        key="",
+        group=member.name if member else None,
+        colours=member.colours if member else None,
+        notes=(member.note,) if member and member.note else (),
+    )
+
+
+def _empty(known: Known) -> bool:
+    """Whether it has none of the materials that are to be painted."""
+    return bool(known.settings.only) and not known.look.only and not known.look.problem
+
+
+def _left_out(one: str, several: str, models: list[Known]) -> Iterator[str]:
+    if len(models) == 1:
+        yield f"{models[0].model} {one} and is left out."
+    elif models:
+        yield f"{len(models)} models {several} and are left out, {models[0].model} among them."
+
+
+def _check_names(jobs: list[Job]) -> None:
+    """No result may have the name of another, or of an input. The first may be, where only some models have several
+    styles and a folder is called like one."""
+    outputs: dict[str, Job] = {}
+    for job in jobs:
+        other = outputs.setdefault(job.output, job)
+        if other is not job:
+            cause = f"{other.model} and {job.model} would both be written there"
+            raise UsageError(job.output, cause, "Rename one of them, or paint them in separate batches.")
+
+
+class _Digests:
+    """Digests of files that many jobs have in common, worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str | None] = {}
+
+    def key(self, job: Job, version: str) -> str:
+        settings = job.settings
+        files: dict[str, Any] = {"picture": self._of(job.picture)}
+        if settings.weights not in _SHIPPED_WEIGHTS:
+            files["weights"] = self._of(Path(settings.weights))
+        if settings.init not in INITS:
+            files["init"] = self._of(Path(settings.init))
+        colours: Mapping[str, Any] = vars(job.colours) if job.colours else {}
+        told = [job.style, job.output, job.companions, job.group, dict(colours)]
+        return hash_values([version, hash_file(job.source), files, settings.to_dict(), told])
+
+    def _of(self, path: Path) -> str | None:
+        if path not in self._known:
+            self._known[path] = hash_file(path)
+        return self._known[path]

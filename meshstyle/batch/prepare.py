@@ -1,0 +1,193 @@
+"""Everything before the first model is painted: what is wanted, is it sound, what are the models, who works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from ..errors import InputError, MeshStyleError, UsageError
+from ..runfile import MODEL_SUFFIXES
+from ..settings import Settings
+from ..shipped import find_style
+from .contract import BatchCallback, BatchProgress, Job, SharedInputs, WorkerContext
+from .crew import Crew, fastest, known_crew
+from .hashing import hash_file, hash_sources, hash_values
+from .journal import Journal
+from .look import Look, LookRequest, is_still_so
+from .manifest import Wish, read_manifest
+from .options import AUTO, BatchInput
+from .plan import Known, plan_jobs
+from .processes import Lost, Processes
+from .scan import chosen, scan
+
+_LOOK_LIMIT = 120.0  # seconds that reading a model may take
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is wanted, by model, as the input says; all settings are complete."""
+
+    folder: Path
+    wishes: Mapping[str, Wish]
+    settings: Mapping[str, Settings]
+    threads: int | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All jobs of a batch, what is known of their models, and who will do them."""
+
+    jobs: tuple[Job, ...]
+    looks: Mapping[str, Look]
+    crew: Crew
+    notes: tuple[str, ...]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Models that no job paints, and why."""
+        painted = {job.model for job in self.jobs}
+        return {
+            model: "It was painted by meshstyle." if look.painted else "It has no material of these names."
+            for model, look in self.looks.items()
+            if model not in painted
+        }
+
+
+def read_wishes(request: BatchInput) -> Wishes:
+    """Read folder or manifest. Raises MeshStyleError."""
+    source, out, options = request.source, request.output, request.options
+    if source.is_file() and source.suffix.lower() == ".toml":
+        manifest = read_manifest(source, out)
+        _refuse_same(manifest.folder, out)
+        names = chosen(tuple(manifest.wishes), options.include, options.exclude)
+        folder, notes = manifest.folder, manifest.notes
+        wishes = {name: manifest.wishes[name] for name in names}
+    else:
+        if source.is_file() and source.suffix.lower() in MODEL_SUFFIXES:
+            raise UsageError(source, "it is one model", "Paint it with: meshstyle stylize.")
+        _refuse_same(source, out)
+        found, notes = scan(source, out, options.include, options.exclude)
+        folder, wishes = source, dict.fromkeys(found, Wish())
+    styles = request.styles
+    group = None if options.group == AUTO else options.group
+    wishes = {
+        name: replace(wish, styles=styles or wish.styles, group=group or wish.group)
+        for name, wish in wishes.items()
+    }
+    if not wishes:
+        raise InputError(source, "no model in it is chosen", "Look at --include and --exclude.")
+    for style in dict.fromkeys(style for wish in wishes.values() for style in wish.styles):
+        find_style(style)
+    for name, wish in wishes.items():
+        if not wish.styles:
+            raise UsageError(
+                wish.place or "style", f"no picture was given for {name}", "Give one with --style."
+            )
+    settings = {
+        name: Settings.from_mapping({**wish.values, **request.settings}) for name, wish in wishes.items()
+    }
+    threads = {one.threads for one in settings.values()}
+    return Wishes(folder, wishes, settings, threads.pop() if threads else None, notes)
+
+
+def _refuse_same(folder: Path, out: Path) -> None:
+    if out.exists() and folder.exists() and out.samefile(folder):
+        raise UsageError(out, "the output is the input", "Give another folder with -o.")
+
+
+def prepare(
+    wanted: Wishes, request: BatchInput, journal: Journal, processes: Processes, progress: BatchCallback
+) -> Prepared:
+    """Check what models share, look at the models, choose the crew and plan the jobs.
+
+    What is found out goes into the journal. Raises MeshStyleError.
+    """
+    _check_shared(wanted, journal, processes)
+    looks = _look_at_all(wanted, journal, processes, progress)
+    crew = known_crew(request.options, wanted.threads, journal.threads)
+    if crew is None:
+        progress(BatchProgress("measure"))
+        crew, about = fastest(processes)
+        progress(BatchProgress("measure", message=about))
+    journal.decide_threads(crew.threads)
+    models = [
+        Known(
+            name,
+            wanted.folder / name,
+            wish,
+            replace(wanted.settings[name], threads=crew.threads),
+            looks[name],
+        )
+        for name, wish in wanted.wishes.items()
+    ]
+    jobs, notes = plan_jobs(models, version("meshstyle"))
+    return Prepared(jobs, looks, crew, (*wanted.notes, *notes))
+
+
+def _check_shared(wanted: Wishes, journal: Journal, processes: Processes) -> None:
+    """Pictures, weights and device, each once, by loading them. Raises MeshStyleError about the first that is wrong."""
+    requests: dict[SharedInputs, str] = {}
+    for name, wish in wanted.wishes.items():
+        settings = wanted.settings[name]
+        for style in wish.styles:
+            shared = SharedInputs(find_style(style), settings.weights, settings.init, settings.device)
+            requests.setdefault(shared, _digest(shared))
+    new = [shared for shared, digest in requests.items() if digest not in journal.sound]
+    for ended in processes.each(_check, new):
+        if isinstance(ended.answer, Lost):
+            raise InputError(
+                ended.item.picture, ended.answer.cause, "Give another picture, or other weights."
+            )
+        if ended.answer is not None:
+            raise ended.answer
+        journal.remember_sound(requests[ended.item])
+
+
+def _digest(shared: SharedInputs) -> str:
+    files = (shared.picture, Path(shared.weights), Path(shared.init))
+    return hash_values([*(hash_file(file) for file in files), shared.weights, shared.init, shared.device])
+
+
+def _look_at_all(
+    wanted: Wishes, journal: Journal, processes: Processes, progress: BatchCallback
+) -> dict[str, Look]:
+    """By model; those that were looked at before, and are as they were then, are not read again."""
+    began = time.monotonic()
+    requests = {
+        LookRequest(wanted.folder / name, replace(settings, threads=None)): name
+        for name, settings in wanted.settings.items()
+    }
+    looks: dict[str, Look] = {}
+    for request, name in requests.items():
+        look = journal.looks.get(request.key())
+        if look is not None and not look.problem and is_still_so(look, request.model):
+            looks[name] = look
+    new = [request for request, name in requests.items() if name not in looks]
+    for number, ended in enumerate(processes.each(_look, new, _LOOK_LIMIT), 1):
+        look = ended.answer
+        if isinstance(look, Lost):
+            look = Look(
+                ended.item.key(), hash_sources(ended.item.model, [ended.item.model]), problem=look.cause
+            )
+        else:  # a model that was given up may do better next time
+            journal.remember_look(look)
+        looks[requests[ended.item]] = look
+        seconds = time.monotonic() - began
+        progress(BatchProgress("look", total=len(new), done=number, seconds=seconds))
+    return looks
+
+
+def _check(request: SharedInputs, _: WorkerContext) -> MeshStyleError | None:
+    from .worker import check_shared  # loads torch
+
+    return check_shared(request)
+
+
+def _look(request: LookRequest, _: WorkerContext) -> Look:
+    from .looking import look_at  # loads numpy, which the process that plans does without
+
+    return look_at(request)

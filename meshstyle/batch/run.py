@@ -1,0 +1,263 @@
+"""A batch from beginning to end."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError, UsageError
+from .contract import (
+    BatchCallback,
+    BatchProgress,
+    Engine,
+    FailureKind,
+    Job,
+    JobState,
+    Outcome,
+    WorkerContext,
+    ignore,
+)
+from .crew import Crew, candidates, known_crew, measure
+from .estimate import Estimate, estimate, total_seconds
+from .gate import Gate
+from .journal import Journal
+from .live_report import LiveReport, ReportOptions
+from .local_engine import LocalEngine
+from .options import BatchInput, BatchOptions
+from .place import is_up_to_date, place
+from .prepare import Prepared, Wishes, prepare, read_wishes
+from .processes import Processes
+from .report import Subject
+from .results import BatchPlan, BatchResult
+from .state import FOLDER, StateFolder, exclusive
+
+
+def run_batch(
+    source: str | Path,
+    output: str | Path,
+    styles: str | Path | Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    options: BatchOptions | None = None,
+    progress: BatchCallback = ignore,
+) -> BatchResult:
+    """Paint every model below a folder, or of a manifest, in each of the styles; below OUTPUT the tree is the same.
+
+    Results of an earlier run with the same settings stay as they are, if their inputs have not changed: the batch may
+    be stopped in any way, and goes on when it is run again. What fails is in the result, and tried again next time.
+
+    Args:
+        source: a folder, or a manifest (.toml; see `manifest`).
+        output: OUT, a folder; it keeps the batch's state in `.meshstyle`.
+        styles: pictures' paths, or names of shipped ones; none where a manifest has them. Several get a folder each.
+        settings: single settings by name, as of `Settings`, over those of a manifest.
+        progress: is handed a record of every step.
+
+    Raises MeshStyleError where the whole batch makes no sense, OUTPUT cannot be written or another batch is working in
+    it; KeyboardInterrupt.
+    """
+    return run_request(_request(source, output, styles, settings, options), progress)
+
+
+def plan_batch(
+    source: str | Path,
+    output: str | Path,
+    styles: str | Path | Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    options: BatchOptions | None = None,
+    progress: BatchCallback = ignore,
+) -> BatchPlan:
+    """What `run_batch` would do with the same arguments, and what that may take. Writes nothing."""
+    return plan_request(_request(source, output, styles, settings, options), progress)
+
+
+def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
+    """See `run_batch`."""
+    read_wishes(request)  # what is wrong with it is told before anything is made
+    with exclusive(StateFolder(request.output / FOLDER)):
+        return run_once(request, progress)
+
+
+def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = None) -> BatchResult:
+    """One pass over all models, for whoever has the lock of OUT. See `run_batch`."""
+    began, gate, out = time.monotonic(), gate or Gate(), request.output
+    wanted = gate.admit(read_wishes(request))
+    state = StateFolder(out / FOLDER)
+    with ExitStack() as stack:
+        journal = Journal(state.journal)
+        journal.compact()
+        context = _context(state.staging, request.options)
+        processes = stack.enter_context(_processes(request, wanted, journal, context))
+        prepared = prepare(wanted, request, journal, processes, progress)
+        left_out, prepared = prepared.left_out, gate.hold_back(prepared)
+        known = _up_to_date(prepared.jobs, out, journal)
+        known |= gate.known(job for job in prepared.jobs if job.id not in known)
+        subject = Subject(request.source, out, prepared.jobs, left_out, gate.waiting, prepared.notes)
+        options = ReportOptions(request.options.turntable, gate.resting)
+        report = stack.enter_context(LiveReport(subject, known, context, options))
+        with make_engine(request.options, prepared.crew, context, processes) as engine:
+            run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
+            outcomes = run.all()
+        report.finish(progress)
+    notes = (*prepared.notes, *report.notes)
+    return BatchResult(out, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, notes)
+
+
+def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
+    """See `plan_batch`."""
+    wanted = read_wishes(request)
+    journal = Journal(StateFolder(request.output / FOLDER).journal, writes=False)
+    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+        staging = Path(folder) / "staging"
+        staging.mkdir()
+        with _processes(request, wanted, journal, _context(staging, request.options)) as processes:
+            prepared = prepare(wanted, request, journal, processes, progress)
+            done = _up_to_date(prepared.jobs, request.output, journal)
+            pending = tuple(job for job in prepared.jobs if job.id not in done)
+            crew = prepared.crew
+            if pending and crew.rate is None:
+                progress(BatchProgress("measure"))
+                crew = measure(crew, processes)
+    return _plan(request, replace(prepared, crew=crew), pending)
+
+
+def make_engine(options: BatchOptions, crew: Crew, context: WorkerContext, processes: Processes) -> Engine:
+    """The engine that is asked for. `processes`: that have looked at the models. Raises UsageError."""
+    if options.engine == "local":
+        return LocalEngine(crew.workers, context, processes)
+    raise UsageError("engine", f"{options.engine} is not part of this installation", "Use local.")
+
+
+class Run:
+    """The jobs of a batch, from the journal and the engine to outcomes."""
+
+    def __init__(
+        self,
+        jobs: tuple[Job, ...],
+        request: BatchInput,
+        journal: Journal,
+        engine: Engine,
+        progress: BatchCallback,
+        known: Mapping[str, Outcome] | None = None,
+    ) -> None:
+        """`known`: outcomes of jobs that need not be run."""
+        self._jobs, self._out, self._retries = jobs, request.output, request.options.retries
+        self._journal, self._engine, self._progress = journal, engine, progress
+        self._outcomes = dict(known or {})
+        self._running: dict[str, None] = {}
+        self._began = time.monotonic()
+
+    def all(self) -> tuple[Outcome, ...]:
+        """Outcomes of all jobs, in their order. What may pass is tried again when all others have had their turn."""
+        pending = [job for job in self._jobs if job.id not in self._outcomes]
+        self._tell()
+        attempt = 1
+        while pending:
+            pending = self._attempt(pending, attempt)
+            attempt += 1
+        return tuple(self._outcomes[job.id] for job in self._jobs)
+
+    def _attempt(self, jobs: Sequence[Job], attempt: int) -> list[Job]:
+        """Run jobs. Returns those to be tried again."""
+        by_id = {job.id: job for job in jobs}
+        again = []
+        with closing(self._engine.run(self._taken(jobs))) as outcomes:  # type: ignore[type-var]
+            for outcome in outcomes:
+                self._running.pop(outcome.job, None)
+                placed = place(replace(outcome, attempts=attempt), self._out, self._journal)
+                failure = placed.failure
+                if failure is not None and failure.kind is FailureKind.OUTPUT:
+                    raise OutputError(self._out / failure.subject, failure.cause, failure.remedy)
+                if failure is not None and failure.kind.may_pass and attempt <= self._retries:
+                    again.append(by_id[outcome.job])
+                    self._tell(message=f"{failure} It will be tried again.")
+                    continue
+                self._outcomes[outcome.job] = placed
+                self._tell(placed)
+        return again
+
+    def _taken(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """What the engine takes counts as running."""
+        for job in jobs:
+            self._running[job.id] = None
+            self._tell()
+            yield job
+
+    def _tell(self, finished: Outcome | None = None, message: str = "") -> None:
+        outcomes = self._outcomes.values()
+        ended = [outcome for outcome in outcomes if not outcome.earlier]
+        seconds = time.monotonic() - self._began
+        left = len(self._jobs) - len(outcomes)
+        self._progress(
+            BatchProgress(
+                "run",
+                total=len(self._jobs),
+                done=sum(outcome.state is JobState.DONE for outcome in ended),
+                failed=sum(outcome.state is JobState.FAILED for outcome in ended),
+                earlier=len(outcomes) - len(ended),
+                running=tuple(self._running),
+                seconds=seconds,
+                seconds_left=seconds / len(ended) * left if ended else None,
+                finished=finished,
+                message=message,
+            )
+        )
+
+
+def _up_to_date(jobs: Iterable[Job], out: Path, journal: Journal) -> dict[str, Outcome]:
+    """Outcomes of the jobs that an earlier run has done."""
+    return {
+        job.id: replace(journal.outcomes[job.id], earlier=True)
+        for job in jobs
+        if is_up_to_date(job, out, journal)
+    }
+
+
+def _request(
+    source: str | Path,
+    output: str | Path,
+    styles: str | Path | Sequence[str | Path],
+    settings: Mapping[str, Any] | None,
+    options: BatchOptions | None,
+) -> BatchInput:
+    listed = [styles] if isinstance(styles, (str, Path)) else list(dict.fromkeys(styles))
+    return BatchInput(
+        Path(source), Path(output), tuple(map(str, listed)), settings or {}, options or BatchOptions()
+    )
+
+
+def _context(staging: Path, options: BatchOptions) -> WorkerContext:
+    memory = None if options.memory_limit is None else int(options.memory_limit * 2**30)
+    return WorkerContext(staging.absolute(), options.time_limit, memory)
+
+
+def _processes(request: BatchInput, wanted: Wishes, journal: Journal, context: WorkerContext) -> Processes:
+    """As many as may be needed; which crew is fastest shows only when they have measured it."""
+    crew = known_crew(request.options, wanted.threads, journal.threads) or candidates()[0]
+    return Processes(crew.workers, context)
+
+
+def _plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> BatchPlan:
+    costs = tuple(_estimate(job, prepared) for job in pending)
+    largest = sorted((cost.memory for cost in costs), reverse=True)[: prepared.crew.workers]
+    return BatchPlan(
+        request.output,
+        prepared.jobs,
+        pending,
+        costs,
+        prepared.crew,
+        seconds=total_seconds(costs, prepared.crew),
+        memory=sum(largest),
+        disk=sum(cost.disk for cost in costs),
+        notes=prepared.notes,
+    )
+
+
+def _estimate(job: Job, prepared: Prepared) -> Estimate:
+    look = prepared.looks[job.model]
+    files = [job.source.parent / file.path for file in look.sources if file.sha256]
+    return estimate(job, look, sum(file.stat().st_size for file in files))

@@ -1,0 +1,107 @@
+"""What a worker process does: one job, from reading the model to its files in a staging folder.
+
+What jobs share is loaded once in each process and kept: the network with its kernels, the paintings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from ..asset.contract import FromFiles
+from ..errors import MeshStyleError
+from ..machine import choose_device, limited_threads
+from ..pipeline import paint, prepare, report, write_painted
+from ..progress import Progress, ProgressCallback, ignore
+from ..record import run_record
+from ..results import Result
+from ..settings import Settings
+from ..solver.network import make_network
+from ..solver.paintings import load_painting
+from ..solver.starts import starting_picture
+from ..solver.vgg import VGG19
+from ..solver.weights import load_weights
+from .contract import FileHash, Job, JobState, Outcome, PaintedImage, SharedInputs, WorkerContext
+from .failures import failure_of
+from .hashing import hash_file, hash_sources
+
+_FIGURES = ("style_loss", "content_loss", "structure", "coverage", "surface_seen", "views")
+
+
+def run_job(job: Job, context: WorkerContext, progress: ProgressCallback = ignore) -> Outcome:
+    """Paint one model into a new folder below `context.staging`. Never raises but for interrupts.
+
+    The same job gives the same bytes in any process of one kind of machine: what is shared does not change, and the
+    folder is empty, so that no name depends on what lies elsewhere.
+    """
+    began = time.monotonic()
+    try:
+        folder = Path(tempfile.mkdtemp(dir=context.staging))
+        result, sources = _paint(job, folder, progress)
+        files = tuple(_hash_below(folder, path) for path in result.outputs)
+    except Exception as error:
+        seconds = time.monotonic() - began
+        return Outcome(job.id, job.key, JobState.FAILED, seconds, failure=failure_of(job, error))
+    figures = {name: float(value) for name in _FIGURES if (value := getattr(result, name)) is not None}
+    return Outcome(
+        job.id,
+        job.key,
+        JobState.DONE,
+        time.monotonic() - began,
+        files=files,
+        sources=sources,
+        figures=figures,
+        images=tuple(PaintedImage(one.name, one.size, one.unwrapped, one.reason) for one in result.atlases),
+        warnings=(*job.notes, *result.warnings),
+        staged=folder,
+    )
+
+
+def check_shared(shared: SharedInputs) -> MeshStyleError | None:
+    """What is wrong with a picture, weights, a start or a device, found by loading them."""
+    try:
+        choose_device(shared.device)
+        load_painting(shared.picture)
+        starting_picture(shared.init)
+        load_weights(shared.weights)
+    except MeshStyleError as error:
+        return error
+    return None
+
+
+def _hash_below(folder: Path, path: Path) -> FileHash:
+    return FileHash(path.relative_to(folder).as_posix(), hash_file(path))
+
+
+def _paint(job: Job, folder: Path, progress: ProgressCallback) -> tuple[Result, tuple[FileHash, ...]]:
+    began, settings = time.monotonic(), job.settings
+    record = run_record(settings, {job.style: job.picture})
+    if job.group is not None:
+        record["set"] = job.group
+    with limited_threads(settings.threads):
+        painting = _painting(job.picture, settings.device)
+        scene = prepare(job.source, settings, progress)
+        network = _network(settings.weights, settings.convolution, settings.device)
+        painted = paint(scene, painting, network, settings, progress, job.colours)
+        if painted.solution.interrupted:
+            raise KeyboardInterrupt
+        progress(Progress("write"))
+        outputs = write_painted(scene, painted, folder / job.output, record, settings, job.companions)
+    sources = scene.asset.sources if isinstance(scene.asset, FromFiles) else (job.source,)
+    result = report(scene, painted, (outputs, settings, job.style, began))
+    return result, hash_sources(job.source, sources)
+
+
+@lru_cache(maxsize=2)
+def _network(weights: str, convolution: str, device: str) -> VGG19:
+    settings = Settings(weights=weights, convolution=convolution, device=device)
+    return make_network(load_weights(weights), settings, choose_device(device), ignore)
+
+
+@lru_cache(maxsize=4)
+def _painting(picture: Path, device: str) -> torch.Tensor:
+    return load_painting(picture).to(choose_device(device))
