@@ -82,8 +82,12 @@ class Smoothness:
         """Looked up when rows are first seen: a GPU would have to be waited for at every step."""
         if id(rows) not in self._known:
             near = self._neighbours[rows]
-            self._known[id(rows)] = _Around(rows, near.flatten(), max(int((near != rows[:, None]).sum()), 1))
+            self._known[id(rows)] = _Around(rows, near.flatten(), self._count(near, rows))
         return self._known[id(rows)]
+
+    @staticmethod
+    def _count(near: Int64[torch.Tensor, "V 4"], rows: Int64[torch.Tensor, "V"]) -> int:
+        return max(int((near != rows[:, None]).sum()), 1)
 
 
 def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
