@@ -99,7 +99,9 @@ class Stage:
                 device, drawn = renderer.device, []
                 renderer.pose(self._placed(model, 0.0))
                 if name != "rays":
-                    renderer.draw(self._orbit.camera(0.0))  # compiles and uploads: that is part of starting up
+                    renderer.draw(
+                        self._orbit.camera(0.0)
+                    )  # compiles and uploads: that is part of starting up
                 started, started_cpu = time.perf_counter(), time.process_time()
                 for k in range(self._count):
                     if model.moves:
