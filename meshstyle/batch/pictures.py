@@ -43,7 +43,7 @@ class Sitting:
     @property
     def missing(self) -> bool:
         """Whether it has not been drawn yet."""
-        return not all((self.out / name).is_file() for name in self.names.values())
+        return not all(os.path.isfile(self.out / name) for name in self.names.values())
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def walk(folder: Path, out: Path, notes: list[str]) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in files:
             path = Path(here, name)
-            if not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and os.path.isfile(path):
                 yield path
 
 
