@@ -30,8 +30,8 @@ class Result:
         outputs: the files written, the model first.
         settings: what it was made with; `style` by what picture.
         seconds: wall time.
-        style_loss, content_loss, structure: means over the training views at the end; None without a step, and for
-            terms whose weight is too small to be looked at.
+        style_loss, content_loss, structure: means over the training views at the end (content: of the last scale
+            that looked at it); None without a step or a weight.
         surface_seen: share of the area visible from outside that some view saw well.
         surface_visible: share of the painted area that is visible from outside.
         views: how many were used; `close_ups`: beside them, for detail.

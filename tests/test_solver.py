@@ -318,14 +318,26 @@ def test_style_scale_enlarges_the_painting_beside_the_views(network: VGG19) -> N
         assert not torch.equal(gram, plain.grams[layer])
 
 
-def test_content_too_light_to_be_felt_is_not_looked_at(network: VGG19) -> None:
-    scene = Quads(network)
+def test_content_too_light_to_be_felt_is_looked_at_on_the_coarsest_scale_only(
+    network: VGG19, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, scales = Quads(network), (Scale(32, 1), Scale(48, 1))
+    monkeypatch.setattr(Settings, "scales", property(lambda _: scales))
 
-    def layers(**weights: float) -> set[str]:
+    def looks(**weights: float) -> list[bool]:
+        found: list[bool] = []
+
+        def listen(record: Progress) -> None:
+            if record.stage == "solve":
+                found.append(record.content is not None)
+
         settings = Settings(**weights)
         solver = TextureSolver(scene.tracer, scene.placement, scene.painting, network, settings)
-        return set(solver.objective.content_layers)
+        terms = solver.solve(listen).terms
+        assert terms is not None
+        assert math.isnan(terms.content) == (settings.content_weight == 0)
+        return found
 
-    assert layers() == set()
-    assert layers(content_weight=5.0) == {"relu4_1"}
-    assert layers(style_weight=0.0) == {"relu4_1"}
+    assert looks() == [True, False]
+    assert looks(content_weight=5.0) == [True, True]
+    assert looks(content_weight=0.0) == [False, False]

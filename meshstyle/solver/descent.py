@@ -129,7 +129,7 @@ def climb(
             return terms, True
         interrupted = False
         try:
-            terms = descend(problem, scale, way.optimizer, way.shuffle, clock) or terms
+            terms = _latest(terms, descend(problem, scale, way.optimizer, way.shuffle, clock))
         except KeyboardInterrupt:
             interrupted = True
         settle(problem, interrupted or number == len(way.scales))
@@ -137,6 +137,13 @@ def climb(
         if interrupted:
             return terms, True
     return terms, False
+
+
+def _latest(before: Terms | None, now: Terms | None) -> Terms | None:
+    """Of two scales the later one's, with the earlier one's content where that was the last to look at it."""
+    if before is None or now is None or not math.isnan(now.content):
+        return now or before
+    return replace(now, content=before.content)
 
 
 def descend(

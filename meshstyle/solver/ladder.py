@@ -27,9 +27,7 @@ from .starts import starting_colours
 from .statistics import Colours
 from .vgg import VGG19
 
-_FELT = (
-    0.005  # α/β; at 0.001, the default, the judged figures are the same to three digits with and without α
-)
+_FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
 
@@ -109,12 +107,6 @@ class _Watched:
         self.progress(replace(record, paint=self.look))
 
 
-def _felt_content(settings: Settings) -> float:
-    """α, or 0 where it is too small beside β to change the paint: its targets take a look at every view first."""
-    felt = settings.content_weight >= _FELT * settings.style_weight
-    return settings.content_weight if felt else 0.0
-
-
 P = TypeVar("P", bound=Problem)
 S = TypeVar("S", bound=Solved)
 
@@ -137,11 +129,8 @@ class Ladder(ABC, Generic[P, S]):
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with.
         `colours`: what a colour-matched start takes the original's colours to be; None: the model's own."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
-        weights = LossWeights(
-            _felt_content(settings), settings.style_weight, settings.structure_weight, settings.strength
-        )
-        # relu4_1 is already there for the style: content on it costs nothing (design, section 3).
-        self.objective = Objective(network, weights, content_layers=("relu4_1",))
+        self._network = network
+        self.objective = self._objective(settings.scales[0])
         self._given, self._colours = start, colours
         self._close_ups = plan_close_ups(tracer, placement, settings)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
@@ -157,6 +146,7 @@ class Ladder(ABC, Generic[P, S]):
         def begin(scale: Scale) -> P:
             nonlocal rung
             progress(Progress("trace"))
+            self.objective = self._objective(scale)
             rung = self._rung(scale)
             problem = self.problem(rung, solved)
             watched.look = partial(self._images, rung, problem)
@@ -175,6 +165,16 @@ class Ladder(ABC, Generic[P, S]):
         assert solved is not None
         solution = self._solution(solved, terms, interrupted, agreement)
         return solution if interrupted else self._detailed(solution, clock, watched)
+
+    def _objective(self, scale: Scale) -> Objective:
+        """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
+        its weight is felt, since its targets take a look at every view first."""
+        settings = self.settings
+        felt = settings.content_weight >= _FELT * settings.style_weight or scale == settings.scales[0]
+        content = settings.content_weight if felt else 0.0
+        weights = LossWeights(content, settings.style_weight, settings.structure_weight, settings.strength)
+        # relu4_1 is already there for the style: content on it costs nothing more (design, section 3).
+        return Objective(self._network, weights, content_layers=("relu4_1",))
 
     def paint_to_begin_with(self, rung: Rung, before: Solved | None) -> torch.Tensor:
         """(T, 3): the last scale's, or the start that was asked for."""
