@@ -110,6 +110,22 @@ EngineName = Annotated[
     str,
     typer.Option("--engine", metavar="|".join(ENGINES), help="Who works: this machine, or a Ray cluster."),
 ]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address",
+        metavar="auto|local|HOST:PORT",
+        help="With --engine ray: the cluster that runs on this machine, one for this run, or that one.",
+    ),
+]
+GpusPerJob = Annotated[
+    float,
+    typer.Option(
+        "--gpus-per-job",
+        metavar="N",
+        help="With --engine ray: GPUs that each model gets; 0.5 is half of one.",
+    ),
+]
 
 
 @reports
@@ -128,6 +144,8 @@ def batch(
     memory_limit: MemoryLimit = _DEFAULTS.memory_limit,
     retries: Retries = _DEFAULTS.retries,
     engine: EngineName = _DEFAULTS.engine,
+    ray_address: RayAddress = _DEFAULTS.ray_address,
+    gpus_per_job: GpusPerJob = _DEFAULTS.gpus_per_job,
     dry_run: DryRun = False,
     given: Mapping[str, Any],
     reporting: Reporting,
@@ -137,7 +155,11 @@ def batch(
     What is finished is kept, whatever happens: the same command goes on from there. Exit code 4 where some models
     failed.
     """
-    with naming_options(dict.fromkeys(("include", "exclude", "set", "time_limit", "style", *given))):
+    with naming_options(
+        dict.fromkeys(
+            ("include", "exclude", "set", "time_limit", "style", "ray_address", "gpus_per_job", *given)
+        )
+    ):
         options = BatchOptions(
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
@@ -147,6 +169,8 @@ def batch(
             memory_limit=memory_limit,
             retries=retries,
             engine=engine,
+            ray_address=ray_address,
+            gpus_per_job=gpus_per_job,
         )
         run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
         values = {**run.values, **given}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, UsageError
+from ..errors import OutputError
 from .contract import (
     BatchCallback,
     BatchProgress,
@@ -22,7 +22,7 @@ from .contract import (
     WorkerContext,
     ignore,
 )
-from .crew import Crew, candidates, known_crew, measure
+from .crew import WORKER_MEMORY, candidates, known_crew, measure
 from .estimate import Estimate, estimate, total_seconds
 from .journal import Journal
 from .local_engine import LocalEngine
@@ -30,6 +30,7 @@ from .options import BatchInput, BatchOptions
 from .place import is_up_to_date, place
 from .prepare import Prepared, Wishes, prepare, read_wishes
 from .processes import Processes
+from .ray_cluster import Need, reach
 from .results import BatchPlan, BatchResult
 from .state import FOLDER, StateFolder, exclusive
 
@@ -81,13 +82,15 @@ def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
         journal = Journal(state.journal)
         journal.compact()
         context = _context(state.staging, request.options)
+        cluster = stack.enter_context(_cluster(request.options))
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
-        engine = stack.enter_context(make_engine(request.options, prepared.crew, context, processes))
+        engine = stack.enter_context(make_engine(prepared, request.options, context, processes, cluster))
         run = _Run(prepared.jobs, request, journal, engine, progress)
         outcomes = run.all()
+        crew = replace(prepared.crew, workers=engine.workers)
     return BatchResult(
-        request.output, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, prepared.notes
+        request.output, prepared.jobs, outcomes, crew, time.monotonic() - began, prepared.notes
     )
 
 
@@ -108,11 +111,23 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
     return _plan(request, replace(prepared, crew=crew), pending)
 
 
-def make_engine(options: BatchOptions, crew: Crew, context: WorkerContext, processes: Processes) -> Engine:
-    """The engine that is asked for. `processes`: that have looked at the models. Raises UsageError."""
-    if options.engine == "local":
+def make_engine(
+    prepared: Prepared, options: BatchOptions, context: WorkerContext, processes: Processes, cluster: Any
+) -> Engine:
+    """The engine that is asked for.
+
+    Args:
+        processes: that have looked at the models.
+        cluster: see `ray_cluster.reach`; None where the work is done here.
+    """
+    crew = prepared.crew
+    if cluster is None:
         return LocalEngine(crew.workers, context, processes)
-    raise UsageError("engine", f"{options.engine} is not part of this installation", "Use local.")
+    from .ray_engine import RayEngine
+
+    processes.reduce(0)  # the cluster may need what they hold: this machine can be a node of it
+    need = Need(crew.threads, options.gpus_per_job, context.memory_limit or WORKER_MEMORY)
+    return RayEngine(cluster, need, options.workers, len(prepared.jobs), context)
 
 
 class _Run:
@@ -212,9 +227,16 @@ def _context(staging: Path, options: BatchOptions) -> WorkerContext:
     return WorkerContext(staging.absolute(), options.time_limit, memory)
 
 
+def _cluster(options: BatchOptions) -> AbstractContextManager[Any]:
+    """Reached before anything is looked at, which may take long."""
+    return reach(options.ray_address) if options.engine == "ray" else nullcontext()
+
+
 def _processes(request: BatchInput, wanted: Wishes, journal: Journal, context: WorkerContext) -> Processes:
     """As many as may be needed; which crew is fastest shows only when they have measured it."""
-    crew = known_crew(request.options, wanted.threads, journal.threads) or candidates()[0]
+    crew = candidates()[0]
+    if request.options.engine == "local":
+        crew = known_crew(request.options, wanted.threads, journal.threads) or crew
     return Processes(crew.workers, context)
 
 

@@ -1,0 +1,86 @@
+"""What a Ray actor does: it looks after one worker process on its node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from ..errors import MeshStyleError
+from .contract import Job, Outcome, WorkerContext
+from .local_engine import LocalEngine
+from .processes import THREADS, Lost, Processes
+from .travel import Missing, Order, Parcel, Receiver, Returned, as_sent, pack_result
+
+
+class Painter:
+    """One worker of a batch, with the same process, limits and errors as one of the local engine.
+
+    The model is painted in a process of its own: when that dies, the actor lives to tell, and starts another.
+    """
+
+    def __init__(self, context: WorkerContext, probe: str, gpu: bool) -> None:
+        """`probe`: a file in the staging folder; this machine shares the disk if it finds it. `gpu`: one was assigned
+        to this actor."""
+        for name in THREADS:  # before anything reads them: as for workers of the local engine
+            os.environ[name] = "1"
+        self._folder = Path(tempfile.mkdtemp(prefix="meshstyle-ray-"))
+        self._is_shared = (context.staging / probe).is_file()
+        if not self._is_shared:
+            staging = self._folder / "staging"
+            staging.mkdir()
+            context = replace(context, staging=staging)
+        self._processes = Processes(1, context)
+        self._engine = LocalEngine(1, context, self._processes)
+        self._files = Receiver(self._folder)
+        self._gpu = gpu
+
+    def greet(self) -> str | MeshStyleError:
+        """The version of meshstyle that runs here, or why it cannot."""
+        if self._gpu:
+            for ended in self._processes.each(_find_gpu, [None]):
+                if isinstance(ended.answer, Lost):
+                    return MeshStyleError("gpu", ended.answer.cause, "Look at the node's driver.")
+                if ended.answer is not None:
+                    return ended.answer
+        return version("meshstyle")
+
+    def paint(self, order: Order, parcel: Parcel) -> Returned | Missing:
+        """One attempt at a job; with an empty parcel, it may be asked for."""
+        job = self._files.unpack(order, parcel)
+        if isinstance(job, Missing):
+            return job
+        if self._gpu and job.settings.device == "auto":
+            told = job.told or job.settings
+            job = replace(job, settings=replace(job.settings, device="cuda"), told=told)
+        outcome = as_sent(self._attempt(job), job, order.job)
+        if parcel.model:
+            shutil.rmtree(job.source.parent, ignore_errors=True)
+        if self._is_shared or outcome.staged is None:
+            return Returned(outcome)
+        returned = pack_result(outcome)
+        shutil.rmtree(outcome.staged, ignore_errors=True)
+        return returned
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._engine.__exit__(None, None, None)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _attempt(self, job: Job) -> Outcome:
+        (outcome,) = self._engine.run([job])
+        return outcome
+
+
+def _find_gpu(_: None, __: WorkerContext) -> MeshStyleError | None:
+    """What is wrong with the GPU."""
+    from ..machine import choose_device  # loads torch
+
+    try:
+        choose_device("cuda")
+    except MeshStyleError as error:
+        return error
+    return None

@@ -1,0 +1,172 @@
+"""Batches on a Ray cluster: several nodes on this machine, one of which is killed while it works."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray_painters import Old, Pretender, Stillborn
+
+from meshstyle.batch.contract import BatchProgress, Job, JobState, WorkerContext
+from meshstyle.batch.options import BatchOptions
+from meshstyle.batch.ray_cluster import Need, environment_of_our_own, reach
+from meshstyle.batch.ray_engine import RayEngine
+from meshstyle.batch.run import run_batch
+from meshstyle.errors import MeshStyleError, UsageError
+from meshstyle.settings import Settings
+from meshstyle.shipped import find_style
+
+DATA = Path(__file__).parent / "data"
+TINY: dict[str, Any] = {"preset": "draft", "iterations": 1, "views": 4, "texture_size": 64, "threads": 1}
+NEED = Need(threads=1, gpus=0.0, memory=1e8)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without CPUs and two nodes with one each; this process is connected."""
+    with environment_of_our_own(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for ray_painters
+        from ray.cluster_utils import Cluster
+
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            for _ in range(2):
+                nodes.add_node(num_cpus=1)
+            with reach(nodes.address):
+                yield nodes
+        finally:
+            nodes.shutdown()
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> WorkerContext:
+    staging = tmp_path / "state" / "staging"
+    staging.mkdir(parents=True)
+    return WorkerContext(staging)
+
+
+def job(model: str) -> Job:
+    source, picture = DATA / "cubevc" / "cubevc.glb", find_style("starry-night")
+    return Job(model, model, source, "starry-night", picture, model, Settings(), "key")
+
+
+@contextmanager
+def engine_of(context: WorkerContext, painter: Any = Pretender, need: Need = NEED) -> Iterator[RayEngine]:
+    import ray
+
+    with RayEngine(ray, need, None, 9, context, painter) as engine:
+        yield engine
+
+
+def test_no_more_jobs_are_under_way_than_there_are_workers(cluster: Any, context: WorkerContext) -> None:
+    taken: list[str] = []
+    ended = 0
+
+    def jobs() -> Iterator[Job]:
+        for number in range(8):
+            taken.append(str(number))
+            yield job(str(number))
+
+    with engine_of(context) as engine:
+        assert engine.workers == 2
+        for outcome in engine.run(jobs()):
+            ended += 1
+            assert outcome.state is JobState.DONE
+            assert len(taken) - ended < engine.workers
+        assert ended == 8
+
+
+def test_a_job_that_kills_its_worker_fails_alone_and_the_worker_is_replaced(
+    cluster: Any, context: WorkerContext
+) -> None:
+    names = ["deadly.glb", "a", "b", "deadly.glb", "c", "deadly.glb", "d"]
+    with engine_of(context) as engine:
+        outcomes = list(engine.run(map(job, names)))
+        again = list(engine.run([job("deadly.glb"), job("e")]))  # workers are there for another attempt
+    done = sorted(outcome.job for outcome in [*outcomes, *again] if outcome.failure is None)
+    causes = {outcome.failure.cause for outcome in [*outcomes, *again] if outcome.failure}
+    assert done == ["a", "b", "c", "d", "e"]
+    assert causes == {"its process, or its node, died"}
+    assert len(outcomes) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("painter", "need", "cause"),
+    [
+        (Stillborn, NEED, "workers end as soon as they begin (No module named 'torch')"),
+        (Old, NEED, "a node has meshstyle 0.0.1"),
+        (
+            Pretender,
+            Need(threads=1, gpus=1.0, memory=1e8),
+            "no node of the cluster has 1 CPU, 1 GPU and 0.1 GiB of memory",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_cluster_is_told_once(
+    cluster: Any, context: WorkerContext, painter: Any, need: Need, cause: str
+) -> None:
+    with pytest.raises(MeshStyleError) as caught, engine_of(context, painter, need) as engine:
+        list(engine.run([job("a"), job("b")]))
+    assert caught.value.cause.startswith(cause)
+
+
+def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_local_engine(
+    cluster: Any, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    for name in ("a", "b", "c"):
+        (models / name).mkdir(parents=True)
+        shutil.copy(DATA / "cubevc" / "cubevc.glb", models / name / "cube.glb")
+    records: list[BatchProgress] = []
+
+    def watch(progress: BatchProgress) -> None:
+        records.append(progress)
+        if progress.finished and len(cluster.worker_nodes) == 2:
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+    result = run_batch(
+        models, tmp_path / "ray", "starry-night", TINY, BatchOptions(engine="ray", retries=2), watch
+    )
+    assert [outcome.state for outcome in result.outcomes] == [JobState.DONE] * 3
+    assert max(outcome.attempts for outcome in result.outcomes) > 1
+    assert any("died. " in record.message for record in records)
+    alone = run_batch(models, tmp_path / "local", "starry-night", TINY, BatchOptions(workers=1))
+    assert contents(tmp_path / "ray", result.outcomes) == contents(tmp_path / "local", alone.outcomes)
+
+
+def contents(out: Path, outcomes: Iterable[Any]) -> dict[str, bytes]:
+    return {file.path: (out / file.path).read_bytes() for outcome in outcomes for file in outcome.files}
+
+
+def test_no_cluster_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "127.0.0.1:%d" % server.getsockname()[1]
+    with pytest.raises(MeshStyleError, match=f"there is no cluster at {address}"), reach(address):
+        pass
+
+
+def test_ray_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'meshstyle\[ray\]'"), reach("local"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "subject"),
+    [
+        ({"engine": "ray", "ray_address": "somewhere"}, "ray_address"),
+        ({"engine": "ray", "ray_address": "ray://head:10001"}, "ray_address"),
+        ({"ray_address": "local"}, "ray_address"),
+        ({"gpus_per_job": 1.0}, "gpus_per_job"),
+        ({"engine": "ray", "gpus_per_job": -1.0}, "gpus_per_job"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], subject: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        BatchOptions(**options)
+    assert caught.value.subject == subject
