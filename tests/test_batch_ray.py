@@ -145,7 +145,7 @@ def contents(out: Path, outcomes: Iterable[Any]) -> dict[str, bytes]:
 
 def test_no_cluster_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = "127.0.0.1:%d" % server.getsockname()[1]
+        address = f"127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(MeshStyleError, match=f"there is no cluster at {address}"), reach(address):
         pass
 
