@@ -52,16 +52,16 @@ def read_wishes(request: BatchInput) -> Wishes:
     source, out, options = request.source, request.output, request.options
     if source.is_file() and source.suffix.lower() == ".toml":
         manifest = read_manifest(source, out)
+        _refuse_same(manifest.folder, out)
         names = chosen(tuple(manifest.wishes), options.include, options.exclude)
         folder, notes = manifest.folder, manifest.notes
         wishes = {name: manifest.wishes[name] for name in names}
     else:
         if source.is_file() and source.suffix.lower() in MODEL_SUFFIXES:
             raise UsageError(source, "it is one model", "Paint it with: meshstyle stylize.")
+        _refuse_same(source, out)
         found, notes = scan(source, out, options.include, options.exclude)
         folder, wishes = source, dict.fromkeys(found, Wish())
-    if out.exists() and folder.exists() and out.samefile(folder):
-        raise UsageError(out, "the output is the input", "Give another folder with -o.")
     styles = request.styles
     group = None if options.group == AUTO else options.group
     wishes = {
@@ -78,6 +78,11 @@ def read_wishes(request: BatchInput) -> Wishes:
     }
     threads = {one.threads for one in settings.values()}
     return Wishes(folder, wishes, settings, threads.pop() if threads else None, notes)
+
+
+def _refuse_same(folder: Path, out: Path) -> None:
+    if out.exists() and folder.exists() and out.samefile(folder):
+        raise UsageError(out, "the output is the input", "Give another folder with -o.")
 
 
 def prepare(

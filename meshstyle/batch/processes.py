@@ -136,20 +136,19 @@ class _Worker:
         self._process = _SPAWN.Process(target=_serve, args=(theirs, context), daemon=True)
         self._process.start()
         theirs.close()
-        self._began, self._ends = 0.0, float("inf")
+        self._began, self._limit = 0.0, float("inf")
         self.was_ready = False
         self.seconds = 0.0
 
     def give(self, function: Callable[..., object], item: object, time_limit: float | None) -> None:
-        self._began = time.monotonic()
-        self._ends = self._began + time_limit if time_limit else float("inf")
+        self._began, self._limit = time.monotonic(), time_limit or float("inf")
         with contextlib.suppress(OSError):  # it is dead, as `answer` will tell
             self._pipe.send((function, item))
 
     @property
     def left(self) -> float:
-        """Seconds that it may still take."""
-        return self._ends - time.monotonic()
+        """Seconds that it may still take. Time does not count before it is there to work."""
+        return self._began + self._limit - time.monotonic() if self.was_ready else float("inf")
 
     @property
     def signs(self) -> tuple[Any, Any]:
@@ -161,15 +160,13 @@ class _Worker:
         self.seconds = time.monotonic() - self._began
         with contextlib.suppress(EOFError, OSError):  # it died while it spoke
             while self._pipe.poll():
-                self.was_ready, said = True, self._pipe.recv()
-                if said:
+                if said := self._pipe.recv():
                     return said[0]
+                self.was_ready, self._began = True, time.monotonic()
         if not self._process.is_alive():
             return _end_of(self._process)
         if self.left <= 0:
-            return Lost(
-                FailureKind.TIME, f"it took longer than the {self._ends - self._began:g} s it may take"
-            )
+            return Lost(FailureKind.TIME, f"it took longer than the {self._limit:g} s it may take")
         return _NOTHING
 
     def kill(self) -> None:
