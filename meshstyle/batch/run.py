@@ -22,6 +22,7 @@ from .contract import (
     WorkerContext,
     ignore,
 )
+from .copies import Places, at_hand
 from .crew import WORKER_MEMORY, candidates, known_crew, measure
 from .estimate import Estimate, estimate, total_seconds
 from .journal import Journal
@@ -49,8 +50,8 @@ def run_batch(
     be stopped in any way, and goes on when it is run again. What fails is in the result, and tried again next time.
 
     Args:
-        source: a folder, or a manifest (.toml; see `manifest`).
-        output: OUT, a folder; it keeps the batch's state in `.meshstyle`.
+        source: a folder, or a manifest (.toml; see `manifest`); or its URL.
+        output: OUT, a folder, or its URL; it keeps the batch's state in `.meshstyle`.
         styles: pictures' paths, or names of shipped ones; none where a manifest has them. Several get a folder each.
         settings: single settings by name, as of `Settings`, over those of a manifest.
         progress: is handed a record of every step.
@@ -58,7 +59,10 @@ def run_batch(
     Raises MeshStyleError where the whole batch makes no sense, OUTPUT cannot be written or another batch is working in
     it; KeyboardInterrupt.
     """
-    return run_request(_request(source, output, styles, settings, options), progress)
+    options = options or BatchOptions()
+    with at_hand(source, output, options) as places:
+        request = _request(places, styles, settings, options)
+        return places.result(run_request(request, places.watched(progress)))
 
 
 def plan_batch(
@@ -70,7 +74,9 @@ def plan_batch(
     progress: BatchCallback = ignore,
 ) -> BatchPlan:
     """What `run_batch` would do with the same arguments, and what that may take. Writes nothing."""
-    return plan_request(_request(source, output, styles, settings, options), progress)
+    options = options or BatchOptions()
+    with at_hand(source, output, options, writes=False) as places:
+        return plan_request(_request(places, styles, settings, options), places.watched(progress))
 
 
 def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
@@ -210,16 +216,13 @@ class _Run:
 
 
 def _request(
-    source: str | Path,
-    output: str | Path,
+    places: Places,
     styles: str | Path | Sequence[str | Path],
     settings: Mapping[str, Any] | None,
-    options: BatchOptions | None,
+    options: BatchOptions,
 ) -> BatchInput:
     listed = [styles] if isinstance(styles, (str, Path)) else list(dict.fromkeys(styles))
-    return BatchInput(
-        Path(source), Path(output), tuple(map(str, listed)), settings or {}, options or BatchOptions()
-    )
+    return BatchInput(places.source, places.output, tuple(map(str, listed)), settings or {}, options)
 
 
 def _context(staging: Path, options: BatchOptions) -> WorkerContext:
