@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ray_painters import Old, Pretender, Stillborn
 
-from meshstyle.batch.contract import BatchProgress, Job, JobState, WorkerContext
+from meshstyle.batch.contract import BatchProgress, FileHash, Job, JobState, WorkerContext
+from meshstyle.batch.hashing import hash_file
 from meshstyle.batch.options import BatchOptions
 from meshstyle.batch.ray_cluster import Need, environment_of_our_own, reach
 from meshstyle.batch.ray_engine import RayEngine
+from meshstyle.batch.ray_node import Painter
 from meshstyle.batch.run import run_batch
+from meshstyle.batch.travel import Missing, Parcel, Returned, Sender
 from meshstyle.errors import MeshStyleError, UsageError
+from meshstyle.pipeline import stylize
 from meshstyle.settings import Settings
 from meshstyle.shipped import find_style
 
@@ -141,6 +148,64 @@ def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_local_e
 
 def contents(out: Path, outcomes: Iterable[Any]) -> dict[str, bytes]:
     return {file.path: (out / file.path).read_bytes() for outcome in outcomes for file in outcome.files}
+
+
+def test_what_a_node_does_not_have_is_sent_and_results_come_back(
+    context: WorkerContext, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(DATA / "plane", here / "models")
+    for name in ("night.jpg", "start.jpg"):
+        shutil.copy(find_style("starry-night"), here / name)
+    settings = Settings.from_mapping({**TINY, "init": str(here / "start.jpg")})
+    source, files = here / "models" / "plane.obj", ("plane.obj", "plane_diffuse.png")
+    inputs = tuple(FileHash(name, hash_file(source.with_name(name))) for name in files)
+    picture = here / "night.jpg"
+    sent = Job("p", "p", source, str(picture), picture, "plane.obj", settings, "key", inputs=inputs)
+    sender = Sender(context)
+    order = sender.order(sent)
+    everything = Missing(model=True, shared=(str(picture), str(here / "start.jpg")))
+    parcel = sender.pack(order, everything)
+    stylize(source, picture, tmp_path / "out" / "plane.obj", **TINY, init=settings.init)
+    here.rename(tmp_path / "elsewhere")
+
+    node = Painter(context, "no probe", gpu=False)
+    try:
+        assert node.paint(order, Parcel()) == everything
+        returned = node.paint(order, parcel)
+        assert isinstance(returned, Returned)
+        broken = node.paint(order, replace(parcel, model={"plane.obj": b"f 1 2 3"}))
+        assert isinstance(broken, Returned)
+    finally:
+        node.close()
+
+    outcome = sender.receive(sent, returned)
+    assert outcome.staged is not None
+    assert outcome.staged.parent == context.staging
+    for file in outcome.files:
+        assert (outcome.staged / file.path).read_bytes() == (tmp_path / "out" / file.path).read_bytes()
+    assert broken.outcome.failure is not None
+    assert broken.outcome.failure.subject == str(source)
+
+
+@pytest.mark.slow
+def test_a_batch_whose_own_process_is_killed_goes_on(cluster: Any, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for number in range(4):
+        (models / str(number)).mkdir(parents=True)
+        shutil.copy(DATA / "cubevc" / "cubevc.glb", models / str(number) / "cube.glb")
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+    command = [sys.executable, "-m", "meshstyle", "batch", str(models), "-o", str(tmp_path / "out"), *options]
+    command += ["--style", "starry-night", "--engine", "ray", "--ray-address", cluster.address, "-v"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        assert any(line.startswith("done:") for line in first.stderr)
+        first.kill()
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "done before" in second.stderr
+    assert "0 failed" in second.stderr
+    assert len({path.read_bytes() for path in (tmp_path / "out").rglob("cube.glb")}) == 1
+    assert len(list((tmp_path / "out").rglob("cube.glb"))) == 4
 
 
 def test_no_cluster_is_one_line() -> None:
