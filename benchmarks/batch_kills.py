@@ -108,12 +108,12 @@ def main() -> None:
     make_input(source, given.assets)
     began = time.monotonic()
     subprocess.run(command(source, calm, given.workers), check=True)
-    print(f"undisturbed: {time.monotonic() - began:.0f} s, {len(contents(calm))} files", flush=True)
-    kills, late = kill_often(source, killed, given.workers, given.kills, random.Random(given.seed))
-    print(
-        f"killed {kills} times; {late} runs had ended before, some of their results were removed", flush=True
-    )
-    subprocess.run(command(source, killed, given.workers), check=True)
+    seconds = time.monotonic() - began
+    print(f"undisturbed: {seconds:.0f} s, {len(contents(calm))} files", flush=True)
+    words = command(source, killed, given.workers)
+    late = kill_often(words, killed, given.kills, 3 * seconds / given.assets, random.Random(given.seed))
+    print(f"{late} runs had ended before they were killed, some of their results were removed", flush=True)
+    subprocess.run(words, check=True)
     wanted, found = contents(calm), contents(killed)
     wrong = sorted(name for name in wanted if found.get(name, wanted[name]) != wanted[name])
     missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))

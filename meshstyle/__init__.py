@@ -13,9 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch.options import BatchOptions
+    from .batch.results import BatchPlan, BatchResult
+    from .batch.run import plan_batch, run_batch
     from .errors import (
         AssetError,
         InputError,
+        ManifestError,
         MeshStyleError,
         OutputError,
         PictureError,
@@ -36,8 +40,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AssetError": "errors",
+    "BatchOptions": "batch.options",
+    "BatchPlan": "batch.results",
+    "BatchResult": "batch.results",
     "Evaluation": "evaluate",
     "InputError": "errors",
+    "ManifestError": "errors",
     "MeshStyleError": "errors",
     "ModelInfo": "info",
     "OutputError": "errors",
@@ -52,8 +60,10 @@ _HOME = {
     "UsageError": "errors",
     "WeightsError": "errors",
     "describe": "info",
+    "plan_batch": "batch.run",
     "read_picture_run_file": "runfile",
     "read_run_file": "runfile",
+    "run_batch": "batch.run",
     "styles": "shipped",
     "stylize": "pipeline",
     "stylize_image": "picture",
@@ -61,8 +71,12 @@ _HOME = {
 
 __all__ = [
     "AssetError",
+    "BatchOptions",
+    "BatchPlan",
+    "BatchResult",
     "Evaluation",
     "InputError",
+    "ManifestError",
     "MeshStyleError",
     "ModelInfo",
     "OutputError",
@@ -78,8 +92,10 @@ __all__ = [
     "WeightsError",
     "__version__",
     "describe",
+    "plan_batch",
     "read_picture_run_file",
     "read_run_file",
+    "run_batch",
     "styles",
     "stylize",
     "stylize_image",

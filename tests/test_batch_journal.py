@@ -5,18 +5,31 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from meshstyle.batch.contract import Failure, FailureKind, FileHash, Job, JobState, Outcome
+from meshstyle.batch.contract import (
+    BatchProgress,
+    Failure,
+    FailureKind,
+    FileHash,
+    Job,
+    JobState,
+    Outcome,
+    ignore,
+)
+from meshstyle.batch.failures import failure_of, lost
 from meshstyle.batch.hashing import hash_file
 from meshstyle.batch.journal import Journal
 from meshstyle.batch.look import Look
+from meshstyle.batch.options import BatchInput, BatchOptions
 from meshstyle.batch.place import is_up_to_date, place
+from meshstyle.batch.run import Run
 from meshstyle.batch.state import StateFolder, exclusive
-from meshstyle.errors import OutputError
+from meshstyle.errors import AssetError, OutputError
 from meshstyle.settings import Settings
 from meshstyle.solver.statistics import Colours
 
@@ -179,3 +192,78 @@ def test_one_batch_at_a_time_and_nothing_left_of_one_that_did_nothing(tmp_path: 
     with exclusive(state):
         state.journal.unlink()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), FailureKind.OUTPUT),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), FailureKind.BUG),
+        (AssetError("a.glb", "it is damaged", "Mend it."), FailureKind.INPUT),
+        (MemoryError(), FailureKind.MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), FailureKind.MEMORY),
+        (ZeroDivisionError("no"), FailureKind.BUG),
+    ],
+)
+def test_what_went_wrong_is_told_apart(error: Exception, kind: FailureKind) -> None:
+    job = Job("a.glb", "a.glb", Path("a.glb"), "s", Path("s"), "a.glb", Settings(), "k")
+    assert failure_of(job, error).kind is kind
+    if isinstance(error, OSError):
+        wrapped = OutputError("a.glb", "it cannot be written", "Try again.")
+        wrapped.__cause__ = error
+        expected = FailureKind.OUTPUT if kind is FailureKind.OUTPUT else FailureKind.INPUT
+        assert failure_of(job, wrapped).kind is expected
+
+
+class FullEngine:
+    """Satisfies `contract.Engine`: its first job finds the disk full, the second is never asked for."""
+
+    workers = 1
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            failure = failure_of(job, OSError(errno.ENOSPC, "No space left on device"))
+            yield Outcome(job.id, job.key, JobState.FAILED, failure=failure)
+
+
+def test_a_full_disk_ends_the_batch_in_one_line_and_the_journal_goes_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    jobs = tuple(
+        Job(name, name, tmp_path / name, "s", tmp_path / "s", name, Settings(), "k")
+        for name in ("a.glb", "b.glb")
+    )
+    request = BatchInput(tmp_path, tmp_path / "out")
+    with pytest.raises(OutputError, match=r"out/a\.glb: it cannot be written \(No space left on device\)"):
+        Run(jobs, request, journal, FullEngine(), ignore).all()
+    assert set(Journal(journal.path).outcomes) == {"a.glb"}
+
+
+class FlakyEngine:
+    """Its jobs' processes die at the first attempt."""
+
+    workers = 1
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            self.asked.append(job.id)
+            if self.asked.count(job.id) == 1:
+                yield lost(job, FailureKind.CRASH, "its process died")
+            else:
+                yield Outcome(job.id, job.key, JobState.DONE)
+
+
+@pytest.mark.parametrize(("retries", "asked"), [(0, ["a", "b"]), (1, ["a", "b", "a", "b"])])
+def test_what_died_is_tried_again_when_all_others_had_their_turn(
+    tmp_path: Path, retries: int, asked: list[str]
+) -> None:
+    jobs = tuple(Job(n, n, tmp_path / n, "s", tmp_path, n, Settings(), "k") for n in ("a", "b"))
+    request, engine = BatchInput(tmp_path, tmp_path, options=BatchOptions(retries=retries)), FlakyEngine()
+    records: list[BatchProgress] = []
+    outcomes = Run(jobs, request, Journal(tmp_path / "journal"), engine, records.append).all()
+    assert engine.asked == asked
+    state = JobState.DONE if retries else JobState.FAILED
+    assert [(outcome.state, outcome.attempts) for outcome in outcomes] == [(state, retries + 1)] * 2
+    assert (records[-1].left, records[-1].running) == (0, ())

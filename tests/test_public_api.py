@@ -17,8 +17,12 @@ ROOT = Path(__file__).parent.parent
 def test_the_public_names_are_these() -> None:
     assert meshstyle.__all__ == [
         "AssetError",
+        "BatchOptions",
+        "BatchPlan",
+        "BatchResult",
         "Evaluation",
         "InputError",
+        "ManifestError",
         "MeshStyleError",
         "ModelInfo",
         "OutputError",
@@ -34,8 +38,10 @@ def test_the_public_names_are_these() -> None:
         "WeightsError",
         "__version__",
         "describe",
+        "plan_batch",
         "read_picture_run_file",
         "read_run_file",
+        "run_batch",
         "styles",
         "stylize",
         "stylize_image",
@@ -61,7 +67,7 @@ def test_other_names_are_not_there() -> None:
         meshstyle.nonsense  # noqa: B018
 
 
-@pytest.mark.parametrize("command", ["stylize", "image"])
+@pytest.mark.parametrize("command", ["stylize", "image", "batch"])
 def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
     """torch alone takes seconds. A fresh interpreter, since this one has everything loaded."""
     program = (

@@ -19,6 +19,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+# Workers are processes of their own, where what `checkout` changes does not count.
+LITTLE = ["--include", "barrel", "--workers", "1", "--threads", "1", "--iterations", "1", "--views", "4"]
+LITTLE += ["--texture-size", "64"]
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -64,13 +69,13 @@ def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
     assert len(ours) >= 5
     for arguments in ours:
-        code = main(
-            [*arguments, *(["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable") else [])]
-        )
+        quiet = ["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable", "batch") else []
+        code = main([*arguments, *quiet, *(LITTLE if arguments[0] == "batch" else [])])
         assert code == 0, (arguments, capsys.readouterr().err)
     made = {path.name for path in (checkout / "out").iterdir()}
     assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png", "chelsea.png"}
     assert made >= {"spot.webp", "fox.png"}
+    assert (checkout / "out" / "models" / "barrel" / "barrel.glb").stat().st_size > 0
 
 
 def test_the_example_runs(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +128,12 @@ def test_every_option_is_in_the_table(command: str, capsys: pytest.CaptureFixtur
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
     listed = set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", section(COMMANDS[command][0]), re.MULTILINE))
     assert options == listed | (AS_ABOVE if command == "image" else set())
+
+
+def test_every_option_of_batch_is_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "--help"]) == 0
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
+    rows = re.findall(r"^\| (`-.*?) \|", section("Batches"), re.MULTILINE)
+    listed = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
+    settings_too = {f"--{setting.name.replace('_', '-')}" for setting in fields(Settings)}
+    assert options == listed | settings_too | {"--config"} | (AS_ABOVE - {"--no-partial"})

@@ -8,7 +8,7 @@ import traceback
 from ..errors import MeshStyleError, OutputError
 from .contract import Failure, FailureKind, Job, JobState, Outcome
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _MEMORY_WORDS = (
     "not enough memory",
     "can't allocate memory",
@@ -33,8 +33,11 @@ def lost(job: Job, kind: FailureKind, cause: str, seconds: float = 0.0) -> Outco
 
 def failure_of(job: Job, error: Exception) -> Failure:
     """What an exception means; called while it is being handled."""
-    if _no_room(error):
-        cause, remedy = "there is no room to write it", "Make room there, and run the same command again."
+    if blamed := _of_the_place(error):
+        cause, remedy = (
+            f"it cannot be written ({blamed.strerror})",
+            "Make room there, and run the same command again.",
+        )
         return Failure(FailureKind.OUTPUT, job.output, cause, remedy)
     if isinstance(error, MeshStyleError):
         return Failure(FailureKind.INPUT, error.subject, error.cause, error.remedy)
@@ -46,8 +49,8 @@ def failure_of(job: Job, error: Exception) -> Failure:
     return Failure(kind, str(job.source), cause, _REMEDIES[kind], traceback.format_exc())
 
 
-def _no_room(error: BaseException | None) -> bool:
-    """Whether the place is to blame, so that all other jobs would fail too."""
+def _of_the_place(error: BaseException | None) -> OSError | None:
+    """The error, if it is the place's fault, so that all other jobs would fail too."""
     if isinstance(error, OutputError):
         error = error.__cause__
-    return isinstance(error, OSError) and error.errno in _NO_ROOM
+    return error if isinstance(error, OSError) and error.errno in _PLACE else None

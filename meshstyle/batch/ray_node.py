@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,6 +29,10 @@ class Painter:
         to this actor."""
         for name in THREADS:  # before anything reads them: as for workers of the local engine
             os.environ[name] = "1"
+        with contextlib.suppress(AttributeError):
+            del sys.modules[
+                "__main__"
+            ].__file__  # Ray's own program, which the worker process would load again
         self._folder = Path(tempfile.mkdtemp(prefix="meshstyle-ray-"))
         self._is_shared = (context.staging / probe).is_file()
         if not self._is_shared:

@@ -92,7 +92,7 @@ def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
         engine = stack.enter_context(make_engine(prepared, request.options, context, processes, cluster))
-        run = _Run(prepared.jobs, request, journal, engine, progress)
+        run = Run(prepared.jobs, request, journal, engine, progress)
         outcomes = run.all()
         crew = replace(prepared.crew, workers=engine.workers)
     return BatchResult(
@@ -136,7 +136,7 @@ def make_engine(
     return RayEngine(cluster, need, options.workers, len(prepared.jobs), context)
 
 
-class _Run:
+class Run:
     """The jobs of a batch, from the journal and the engine to outcomes."""
 
     def __init__(
@@ -178,7 +178,7 @@ class _Run:
                 placed = place(replace(outcome, attempts=attempt), self._out, self._journal)
                 failure = placed.failure
                 if failure is not None and failure.kind is FailureKind.OUTPUT:
-                    raise OutputError(failure.subject, failure.cause, failure.remedy)
+                    raise OutputError(self._out / failure.subject, failure.cause, failure.remedy)
                 if failure is not None and failure.kind.may_pass and attempt <= self._retries:
                     again.append(by_id[outcome.job])
                     self._tell(message=f"{failure} It will be tried again.")

@@ -93,7 +93,7 @@ def hold_as_worker(path: Path) -> None:
     """Lock `StateFolder.workers` until this process ends; together with other workers."""
     if fcntl is not None:
         with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             fcntl.flock(handle, fcntl.LOCK_SH)  # kept open on purpose
 
 
@@ -122,7 +122,7 @@ def _outlive_workers(state: StateFolder) -> None:
     """Wait for workers of a batch that was killed: they end by themselves, but may be writing now."""
     if fcntl is None:
         return
-    handle = os.open(state.workers, os.O_RDWR | os.O_CREAT)
+    handle = os.open(state.workers, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         ends = time.monotonic() + _ORPHANS
         while time.monotonic() < ends:
