@@ -14,7 +14,12 @@ from typing import Any
 from .errors import MeshStyleError
 
 # Modules that each extra brings.
-EXTRAS = {"compressed": ("DracoPy", "meshopt", "opengl_basisu"), "video": ("av",)}
+EXTRAS = {
+    "compressed": ("DracoPy", "meshopt", "opengl_basisu"),
+    "video": ("av",),
+    "ray": ("ray",),
+    "s3": ("s3fs",),
+}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,7 +37,14 @@ NEED = Need(threads=1, gpus=0.0, memory=1e8)
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head without CPUs and two nodes with one each; this process is connected."""
-    with environment_of_our_own(), pytest.MonkeyPatch.context() as patch:
+    with (
+        environment_of_our_own(),
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(
+            prefix="ray-", ignore_cleanup_errors=True
+        ) as folder,  # sockets need short paths
+    ):
+        patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for ray_painters
         from ray.cluster_utils import Cluster
 

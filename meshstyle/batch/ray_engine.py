@@ -120,9 +120,7 @@ class RayEngine:
     def _answered(self) -> list[_Slot]:
         """Those that have something to say, after a while. Raises MeshStyleError where there is nobody to wait for."""
         asked = {slot.said: slot for slot in self._slots if slot.said is not None}
-        if not asked:
-            time.sleep(_LOOK)
-        done, _ = self._ray.wait(list(asked), timeout=_LOOK) if asked else ([], [])
+        done = self._wait(list(asked))
         now = time.monotonic()
         if done or any(slot.is_ready for slot in self._slots) or slots(self._ray, self._need):
             self._last_room = now
@@ -130,6 +128,20 @@ class RayEngine:
             cause = f"no node of the cluster has {self._need} any more"
             raise MeshStyleError("--engine ray", cause, "Run the same command again when there is one.")
         return [asked[said] for said in done]
+
+    def _wait(self, said: list[Any]) -> list[Any]:
+        """Those that are there, after a while."""
+        if not said:
+            time.sleep(_LOOK)
+            return []
+        try:
+            done, _ = self._ray.wait(said, timeout=_LOOK)
+        except (
+            SystemError
+        ) as error:  # what Ray makes of an exception that a signal has raised, such as Ctrl-C
+            raise error.__cause__ or error from None
+        found: list[Any] = done
+        return found
 
     def _answer(self, slot: _Slot) -> Outcome | None:
         """What became of its job; None where it goes on, or had none."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,9 @@ from .contract import Job, Outcome, WorkerContext
 from .local_engine import LocalEngine
 from .processes import THREADS, Lost, Processes
 from .travel import Missing, Order, Parcel, Receiver, Returned, as_sent, pack_result
+
+_PREFIX = "meshstyle-ray-"
+_FORGOTTEN = 2 * 86400.0  # seconds
 
 
 class Painter:
@@ -33,15 +37,13 @@ class Painter:
             del sys.modules[
                 "__main__"
             ].__file__  # Ray's own program, which the worker process would load again
-        self._folder = Path(tempfile.mkdtemp(prefix="meshstyle-ray-"))
-        self._is_shared = (context.staging / probe).is_file()
-        if not self._is_shared:
-            staging = self._folder / "staging"
-            staging.mkdir()
-            context = replace(context, staging=staging)
+        self._own: Path | None = None
+        if not (context.staging / probe).is_file():
+            self._own = _own_folder()
+            context = replace(context, staging=self._own / "staging")
         self._processes = Processes(1, context)
         self._engine = LocalEngine(1, context, self._processes)
-        self._files = Receiver(self._folder)
+        self._files = Receiver(context.staging)
         self._gpu = gpu
 
     def greet(self) -> str | MeshStyleError:
@@ -65,7 +67,7 @@ class Painter:
         outcome = as_sent(self._attempt(job), job, order.job)
         if parcel.model:
             shutil.rmtree(job.source.parent, ignore_errors=True)
-        if self._is_shared or outcome.staged is None:
+        if self._own is None or outcome.staged is None:
             return Returned(outcome)
         returned = pack_result(outcome)
         shutil.rmtree(outcome.staged, ignore_errors=True)
@@ -74,11 +76,23 @@ class Painter:
     def close(self) -> None:
         """Leave nothing behind."""
         self._engine.__exit__(None, None, None)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
 
     def _attempt(self, job: Job) -> Outcome:
         (outcome,) = self._engine.run([job])
         return outcome
+
+
+def _own_folder() -> Path:
+    """A folder with a staging folder in it, on this machine's disk. Those of workers that were killed go now."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - (old / "staging").stat().st_mtime > _FORGOTTEN:
+                shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / "staging").mkdir()
+    return folder
 
 
 def _find_gpu(_: None, __: WorkerContext) -> MeshStyleError | None:
