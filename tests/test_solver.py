@@ -19,6 +19,7 @@ from meshstyle.solver.resolution import chart_of_triangle, resize_covered, shrin
 from meshstyle.solver.rung import build_rung
 from meshstyle.solver.smoothness import Smoothness
 from meshstyle.solver.starts import starting_picture
+from meshstyle.solver.statistics import Colours
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
@@ -55,6 +56,21 @@ def test_flat_colours_become_the_paintings_mean_and_noise_is_not_blown_up() -> N
     moved = match_colours(flat, torch.ones(500), target)
     assert torch.allclose(moved.mean(0), target.mean(0), atol=1e-3)
     assert float(moved.std(0).max()) < 0.02
+
+
+def test_with_a_sets_statistics_one_colour_becomes_one_colour_on_all_its_models() -> None:
+    """A bright and a dark half of one set: apart they would both become the target's mean."""
+    target = rand(1000, 3, seed=4)
+    both = rand(2000, 3, seed=5)
+    mean, spread = both.mean(0), torch.cov(both.T, correction=0)
+    source = Colours(tuple(mean.tolist()), tuple(map(tuple, spread.tolist())))
+    whole = match_colours(both, torch.ones(2000), target)
+    order = both.mean(1).argsort()
+    for half in (order[:1000], order[1000:]):
+        moved = match_colours(both[half], torch.ones(1000), target, source)
+        assert torch.allclose(moved, whole[half], atol=1e-4)
+        alone = match_colours(both[half], torch.ones(1000), target)
+        assert not torch.allclose(alone, whole[half], atol=0.05)
 
 
 def test_darker_stays_darker() -> None:
