@@ -12,7 +12,7 @@ from meshstyle.batch.travel import Missing, Order, Parcel, Returned
 class Pretender(Painter):
     """Done at once; a model called `deadly.glb` ends the process."""
 
-    def paint(self, order: Order, parcel: Parcel) -> Returned | Missing:
+    def paint(self, order: Order, parcel: Parcel | None) -> Returned | Missing:
         job = order.job
         if job.model == "deadly.glb":
             os._exit(1)

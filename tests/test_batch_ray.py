@@ -23,7 +23,7 @@ from meshstyle.batch.ray_cluster import Need, environment_of_our_own, reach
 from meshstyle.batch.ray_engine import RayEngine
 from meshstyle.batch.ray_node import Painter
 from meshstyle.batch.run import run_batch
-from meshstyle.batch.travel import Missing, Parcel, Returned, Sender
+from meshstyle.batch.travel import Missing, Returned, Sender
 from meshstyle.errors import MeshStyleError, UsageError
 from meshstyle.pipeline import stylize
 from meshstyle.settings import Settings
@@ -179,7 +179,7 @@ def test_what_a_node_does_not_have_is_sent_and_results_come_back(
 
     node = Painter(context, "no probe", gpu=False)
     try:
-        assert node.paint(order, Parcel()) == everything
+        assert node.paint(order, None) == everything
         returned = node.paint(order, parcel)
         assert isinstance(returned, Returned)
         broken = node.paint(order, replace(parcel, model={"plane.obj": b"f 1 2 3"}))

@@ -136,10 +136,10 @@ class RayEngine:
             return []
         try:
             done, _ = self._ray.wait(said, timeout=_LOOK)
-        except (
-            SystemError
-        ) as error:  # what Ray makes of an exception that a signal has raised, such as Ctrl-C
-            raise error.__cause__ or error from None
+        except SystemError as error:
+            raise (
+                error.__cause__ or error
+            ) from None  # what a signal has raised, such as Ctrl-C, comes wrapped
         found: list[Any] = done
         return found
 
@@ -203,9 +203,9 @@ class _Slot:
 
     def begin(self, job: Job, order: Order) -> None:
         self.job, self.order, self.began = job, order, time.monotonic()
-        self.send(Parcel())
+        self.send(None)
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, parcel: Parcel | None) -> None:
         self.said = self.actor.paint.remote(self.order, parcel)
 
     def end(self) -> None:

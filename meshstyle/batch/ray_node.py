@@ -13,12 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import MeshStyleError
-from .contract import Job, Outcome, WorkerContext
+from .contract import FailureKind, Job, Outcome, WorkerContext
+from .failures import lost
 from .local_engine import LocalEngine
 from .processes import THREADS, Lost, Processes
 from .travel import Missing, Order, Parcel, Receiver, Returned, as_sent, pack_result
 
-_PREFIX = "meshstyle-ray-"
+_PREFIX, _STAGING = "meshstyle-ray-", "staging"
 _FORGOTTEN = 2 * 86400.0  # seconds
 
 
@@ -33,17 +34,16 @@ class Painter:
         to this actor."""
         for name in THREADS:  # before anything reads them: as for workers of the local engine
             os.environ[name] = "1"
-        with contextlib.suppress(AttributeError):
-            del sys.modules[
-                "__main__"
-            ].__file__  # Ray's own program, which the worker process would load again
+        with contextlib.suppress(AttributeError):  # Ray's own program: the worker process would load it again
+            del sys.modules["__main__"].__file__
         self._own: Path | None = None
         if not (context.staging / probe).is_file():
             self._own = _own_folder()
-            context = replace(context, staging=self._own / "staging")
+            context = replace(context, staging=self._own / _STAGING)
+        self._staging = context.staging
         self._processes = Processes(1, context)
         self._engine = LocalEngine(1, context, self._processes)
-        self._files = Receiver(context.staging)
+        self._files = Receiver(self._own or context.staging)
         self._gpu = gpu
 
     def greet(self) -> str | MeshStyleError:
@@ -56,8 +56,8 @@ class Painter:
                     return ended.answer
         return version("meshstyle")
 
-    def paint(self, order: Order, parcel: Parcel) -> Returned | Missing:
-        """One attempt at a job; with an empty parcel, it may be asked for."""
+    def paint(self, order: Order, parcel: Parcel | None) -> Returned | Missing:
+        """One attempt at a job. Without a parcel, it may be asked for."""
         job = self._files.unpack(order, parcel)
         if isinstance(job, Missing):
             return job
@@ -65,19 +65,24 @@ class Painter:
             told = job.told or job.settings
             job = replace(job, settings=replace(job.settings, device="cuda"), told=told)
         outcome = as_sent(self._attempt(job), job, order.job)
-        if parcel.model:
+        if parcel and parcel.model:
             shutil.rmtree(job.source.parent, ignore_errors=True)
-        if self._own is None or outcome.staged is None:
-            return Returned(outcome)
-        returned = pack_result(outcome)
-        shutil.rmtree(outcome.staged, ignore_errors=True)
-        return returned
+        return Returned(outcome) if self._own is None else self._packed(outcome, order.job)
 
     def close(self) -> None:
         """Leave nothing behind."""
         self._engine.__exit__(None, None, None)
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
+
+    def _packed(self, outcome: Outcome, job: Job) -> Returned:
+        """With the contents of the files, of which nothing stays here."""
+        if outcome.failure is not None and outcome.failure.kind is FailureKind.OUTPUT:  # OUT is not to blame
+            outcome = lost(job, FailureKind.CRASH, "its node has no room for it", outcome.seconds)
+        returned = pack_result(outcome)
+        shutil.rmtree(self._staging, ignore_errors=True)
+        self._staging.mkdir(exist_ok=True)
+        return returned
 
     def _attempt(self, job: Job) -> Outcome:
         (outcome,) = self._engine.run([job])
@@ -88,10 +93,10 @@ def _own_folder() -> Path:
     """A folder with a staging folder in it, on this machine's disk. Those of workers that were killed go now."""
     for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if time.time() - (old / "staging").stat().st_mtime > _FORGOTTEN:
+            if time.time() - (old / _STAGING).stat().st_mtime > _FORGOTTEN:
                 shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    (folder / "staging").mkdir()
+    (folder / _STAGING).mkdir()
     return folder
 
 

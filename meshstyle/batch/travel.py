@@ -6,6 +6,7 @@ Everything else travels as bytes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ class Sender:
         job = replace(job, source=job.source.absolute(), picture=job.picture.absolute())
         model = tuple(file for file in job.inputs if file.sha256 is not None)
         shared = tuple(FileHash(str(path), self._digest(path)) for path in _shared_files(job))
-        return Order(job, model or (FileHash(job.source.name, hash_file(job.source)),), shared)
+        return Order(job, model or (FileHash(job.source.name, _digest(job.source)),), shared)
 
     def pack(self, order: Order, missing: Missing) -> Parcel:
         """Files that were found missing; without those that cannot be read, as whoever needs them will tell."""
@@ -94,7 +95,7 @@ class Sender:
 
     def _digest(self, path: Path) -> str | None:
         if path not in self._digests:
-            self._digests[path] = hash_file(path)
+            self._digests[path] = _digest(path)
         return self._digests[path]
 
 
@@ -107,13 +108,15 @@ class Receiver:
         self._kept: dict[FileHash, Path] = {}
         self._seen: set[FileHash] = set()
 
-    def unpack(self, order: Order, parcel: Parcel) -> Job | Missing:
-        """The job with paths that hold here; or, as long as the parcel is empty, what must be sent first."""
+    def unpack(self, order: Order, parcel: Parcel | None) -> Job | Missing:
+        """The job with paths that hold here; or, as long as there is no parcel, what must be sent first."""
+        if parcel is None:
+            if missing := self._missing(order):
+                return missing
+            parcel = Parcel()
         for file in order.shared:
             if file.path in parcel.shared:
                 self._keep(file, parcel.shared[file.path])
-        if not (parcel.model or parcel.shared) and (missing := self._missing(order)):
-            return missing
         job, places = order.job, {file.path: self._kept.get(file) for file in order.shared}
         settings: dict[str, Any] = {
             name: str(places.get(str(path)) or path) for name, path in files_in_settings(job.settings).items()
@@ -132,13 +135,13 @@ class Receiver:
 
     def _missing(self, order: Order) -> Missing:
         folder = order.job.source.parent
-        model = any(hash_file(folder / file.path) != file.sha256 for file in order.model)
+        model = any(_digest(folder / file.path) != file.sha256 for file in order.model)
         return Missing(model, tuple(file.path for file in order.shared if not self._has(file)))
 
     def _has(self, file: FileHash) -> bool:
         if file in self._kept or file in self._seen:
             return True
-        if file.sha256 is None or hash_file(Path(file.path)) == file.sha256:
+        if file.sha256 is None or _digest(Path(file.path)) == file.sha256:
             self._seen.add(file)
             return True
         return False
@@ -177,7 +180,19 @@ def _shared_files(job: Job) -> Iterator[Path]:
 
 
 def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+    contents = {}
+    for name, path in files.items():
+        with contextlib.suppress(OSError):
+            contents[name] = path.read_bytes()
+    return contents
+
+
+def _digest(path: Path) -> str | None:
+    """None where it is not there, or cannot be read."""
+    try:
+        return hash_file(path)
+    except OSError:
+        return None
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
