@@ -167,7 +167,9 @@ class RayEngine:
 
     def _greeted(self, slot: _Slot, answer: str | MeshStyleError) -> None:
         if isinstance(answer, MeshStyleError):
-            raise answer
+            cause = f"a worker cannot use its GPU ({answer.cause})"
+            remedy = "Install torch for the GPUs on every node, or leave this out."
+            raise MeshStyleError("--gpus-per-job", cause, remedy) from answer
         if answer != version("meshstyle"):
             cause = f"a node has meshstyle {answer}, this machine {version('meshstyle')}"
             raise MeshStyleError("--engine ray", cause, "Install the same version on all of them.")
