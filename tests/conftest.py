@@ -12,6 +12,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 _PARTS = (
     "asset",
     "bake",
+    "batch.looking",
     "evaluate",
     "info",
     "machine",

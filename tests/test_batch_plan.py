@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from meshstyle.cli.main import main
 from meshstyle.batch.contract import FileHash
 from meshstyle.batch.crew import Crew, candidates, known_crew
 from meshstyle.batch.estimate import Estimate, total_seconds
-from meshstyle.batch.look import Look
+from meshstyle.batch.look import Look, LookRequest
+from meshstyle.batch.looking import look_at
 from meshstyle.batch.manifest import Wish, read_manifest
 from meshstyle.batch.naming import name_outputs, name_styles
 from meshstyle.batch.options import BatchOptions
@@ -289,3 +291,20 @@ def test_wrong_options_are_one_line(
 def test_out_may_not_be_the_input(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the output is the input"):
         run_batch(tmp_path, tmp_path, "scream")
+
+
+def test_a_look_tells_size_texture_and_colours() -> None:
+    """The cube has corners at ±1 and is magenta by its vertex colours; the house and the taxi share a palette."""
+    data = Path(__file__).parent / "data"
+    cube, house, taxi = (
+        look_at(LookRequest(data / name, Settings(only=("*",), skip=("glass",), texture_size=64)))
+        for name in ("cubevc/cubevc.glb", "building_A/building_A.obj", "car_taxi/car_taxi.gltf")
+    )
+    assert cube.radius == pytest.approx(3**0.5, abs=1e-3)
+    assert cube.colours == Colours((1.0, 0.0, 1.0), ((0.0,) * 3,) * 3)
+    assert (cube.triangles, cube.texels, cube.textures, cube.only, cube.skip) == (48, 64 * 64, (), ("*",), ())
+    assert house.textures == taxi.textures != ()
+    assert [file.path for file in taxi.sources] == ["car_taxi.gltf", "car_taxi.bin", "citybits_texture.png"]
+    assert Look.from_dict(json.loads(json.dumps(house.to_dict()))) == house
+    broken = data / "broken" / "val_glb_empty_file" / "empty_file.glb"
+    assert "empty_file.glb" in look_at(LookRequest(broken, Settings())).problem

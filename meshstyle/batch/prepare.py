@@ -68,6 +68,10 @@ def read_wishes(request: BatchInput) -> Wishes:
         name: replace(wish, styles=styles or wish.styles, group=group or wish.group)
         for name, wish in wishes.items()
     }
+    if not wishes:
+        raise InputError(source, "no model in it is chosen", "Look at --include and --exclude.")
+    for style in dict.fromkeys(style for wish in wishes.values() for style in wish.styles):
+        find_style(style)
     for name, wish in wishes.items():
         if not wish.styles:
             raise UsageError(
@@ -165,8 +169,9 @@ def _look_at_all(
             look = Look(
                 ended.item.key(), hash_sources(ended.item.model, [ended.item.model]), problem=look.cause
             )
+        else:  # a model that was given up may do better next time
+            journal.remember_look(look)
         looks[requests[ended.item]] = look
-        journal.remember_look(look)
         seconds = time.monotonic() - began
         progress(BatchProgress("look", total=len(new), done=number, seconds=seconds))
     return looks

@@ -97,6 +97,7 @@ class Processes:
                         item = busy.pop(worker)
                         if isinstance(answer, Lost):
                             self._end(worker)
+                            self._check_starts(worker)
                         yield Ended(item, answer, worker.seconds)
         finally:
             for worker in busy:
@@ -121,6 +122,8 @@ class Processes:
         worker.kill()
         if worker in self._workers:
             self._workers.remove(worker)
+
+    def _check_starts(self, worker: _Worker) -> None:
         self._failed_starts = 0 if worker.was_ready else self._failed_starts + 1
         if self._failed_starts >= _NEVER_READY * self.count:
             cause = "its processes end as soon as they begin"
@@ -158,12 +161,13 @@ class _Worker:
     def answer(self) -> object:
         """What it said, or why it will say nothing; `_NOTHING` as long as it may still do so."""
         self.seconds = time.monotonic() - self._began
+        is_dead = not self._process.is_alive()  # asked first: what it said before it died still counts
         with contextlib.suppress(EOFError, OSError):  # it died while it spoke
             while self._pipe.poll():
                 if said := self._pipe.recv():
                     return said[0]
                 self.was_ready, self._began = True, time.monotonic()
-        if not self._process.is_alive():
+        if is_dead:
             return _end_of(self._process)
         if self.left <= 0:
             return Lost(FailureKind.TIME, f"it took longer than the {self._limit:g} s it may take")
