@@ -1,6 +1,6 @@
-"""A batch of twelve small models against twelve single commands, and how the workers share the machine.
+"""A batch of twelve small models against twelve single commands.
 
-    python benchmarks/batch.py [--assets 12] [--rounds 3] [--preset draft] [--out FOLDER]
+    python benchmarks/batch.py [--assets 12] [--rounds 3] [--workers auto] [--out FOLDER] [-- --preset draft ...]
 
 Each round runs the single commands, one after the other, then the batch, on the same models with the same settings;
 the ratio of their wall times is taken round by round, so that other load on the machine counts on both sides.
@@ -36,15 +36,14 @@ def main() -> None:
     )
     arguments.add_argument("--assets", type=int, default=12)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--preset", default="draft")
-    arguments.add_argument("--texture-size", default="512")
     arguments.add_argument("--workers", default="auto")
+    arguments.add_argument("options", nargs="*", default=["--preset", "draft", "--texture-size", "512"])
     arguments.add_argument("--out", type=Path, default=Path("out/benchmarks/batch"))
     given = arguments.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
     make_input(given.out / "in", given.assets)
     models, _ = all_models(given.out / "in", given.out / "none")
-    common = ["--style", "starry-night", "--preset", given.preset, "--texture-size", given.texture_size, "-q"]
+    common = ["--style", "starry-night", "-q", *given.options]
     rows = []
     for number in range(given.rounds):
         single = sum(

@@ -260,11 +260,12 @@ def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch
 
 
 def test_time_is_the_work_over_the_rate_shared_out() -> None:
-    """Two workers at 2 units a second together: 4 units take one of them 4 s, and 1 s more of other work."""
-    crew, job = Crew(2, 1, 2.0), Estimate(4.0, 1.0, 0.0, 0.0)
-    assert job.wall(crew) == 5.0
-    assert total_seconds([job] * 4, crew) == 10.0
-    assert total_seconds([job], crew) == 5.0
+    """Two workers at 2 units a second together, one each: 4 units and 1 that one thread does alone take 5 s. One worker
+    of two threads at the same rate takes 2 s for the 4, and for the other 1 s, as one thread of it does."""
+    two, one, job = Crew(2, 1, 2.0), Crew(1, 2, 2.0), Estimate(4.0, 1.0, 0.0, 0.0)
+    assert (job.wall(two), job.wall(one)) == (5.0, 3.0)
+    assert total_seconds([job] * 4, two) == 10.0
+    assert total_seconds([job], two) == 5.0
 
 
 @pytest.mark.parametrize(

@@ -11,26 +11,27 @@ from .contract import Job
 from .crew import Crew
 from .look import Look
 
-# Fitted to runs of the repository's models (benchmarks/README.md). Seconds are those of one thread at a unit a second.
-_UNIT_SHARE = 1.1  # of the square around it, what a view's window and losses come to
-_SECONDS, _PER_VIEW, _PER_TRIANGLE, _PER_TEXEL = 0.6, 0.1, 1e-5, 1.2e-6
-_MEMORY, _MEMORY_PER_VIEW_PIXEL, _MEMORY_PER_TEXEL, _MEMORY_PER_TRIANGLE = 6e8, 160, 100, 2500
+# Fitted to processor time and peak memory of drafts of four of the tests' models, and to `standard` on spot. In units.
+_SHARE = 1.27  # of the square around it, what a view's window and losses come to
+_ALONE, _PER_VIEW, _PER_TRIANGLE, _PER_TEXEL = 3.0, 0.55, 3e-5, 6.3e-6
+# In bytes.
+_MEMORY, _MEMORY_PER_VIEW_PIXEL, _MEMORY_PER_TEXEL, _MEMORY_PER_TRIANGLE = 1.11e9, 300, 200, 2500
 _BYTES_PER_TEXEL = 2.2  # of painted PNG
 _BYTES_OTHERWISE = {"png": 1.0, "webp": 0.9, "jpeg": 0.35}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a job: units of work (see `crew.Crew`), seconds of work that is none, bytes at the peak, bytes on the disk."""
+    """Of a job: units of work (see `crew.Crew`), units that one thread does alone, bytes of memory and on the disk."""
 
     units: float
-    seconds: float
+    alone: float
     memory: float
     disk: float
 
     def wall(self, crew: Crew) -> float:
         """Seconds that it takes one of a measured crew's workers."""
-        return self.units * crew.workers / (crew.rate or 1.0) + self.seconds
+        return (self.units + self.alone * crew.threads) * crew.workers / (crew.rate or 1.0)
 
 
 def estimate(job: Job, look: Look, source_bytes: int) -> Estimate:
@@ -40,7 +41,7 @@ def estimate(job: Job, look: Look, source_bytes: int) -> Estimate:
     painted = look.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
     return Estimate(
         units=_units(settings),
-        seconds=_SECONDS
+        alone=_ALONE
         + settings.view_count * len(settings.scales) * _PER_VIEW
         + look.triangles * _PER_TRIANGLE
         + look.texels * _PER_TEXEL,
@@ -67,4 +68,4 @@ def _units(settings: Settings) -> float:
     targets = sum(
         settings.view_count * (scale.size / 256) ** 2 / 3 for scale in settings.scales
     )  # forward only
-    return _UNIT_SHARE * (steps + targets)
+    return _SHARE * (steps + targets)
