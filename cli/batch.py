@@ -155,10 +155,10 @@ def batch(
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
-    """Paint every model below FOLDER, or of a manifest; the tree below OUT is the same.
+    """Paint every model below FOLDER, or of a manifest.
 
-    What is finished is kept, whatever happens: the same command goes on from there. Exit code 4 where some models
-    failed.
+    The tree below OUT is the same. What is finished is kept, whatever happens: the same command goes on from
+    there. Exit code 4 where some models failed.
     """
     from meshstyle.batch.copies import at_hand
 
