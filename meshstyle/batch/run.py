@@ -255,8 +255,16 @@ def _plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> 
         seconds=total_seconds(costs, prepared.crew),
         memory=sum(largest),
         disk=sum(cost.disk for cost in costs),
-        notes=prepared.notes,
+        notes=(*prepared.notes, *_unknown(request.options)),
     )
+
+
+def _unknown(options: BatchOptions) -> Iterator[str]:
+    """What a plan cannot know."""
+    if options.engine == "ray":
+        yield "The cluster is not asked: times count with workers as fast as this machine's" + (
+            "." if options.workers else ", and with one of them."
+        )
 
 
 def _estimate(job: Job, prepared: Prepared) -> Estimate:
