@@ -267,3 +267,8 @@ def test_what_died_is_tried_again_when_all_others_had_their_turn(
     state = JobState.DONE if retries else JobState.FAILED
     assert [(outcome.state, outcome.attempts) for outcome in outcomes] == [(state, retries + 1)] * 2
     assert (records[-1].left, records[-1].running) == (0, ())
+
+
+def test_a_file_that_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert [hash_file(path) for path in (tmp_path, tmp_path / "none", tmp_path / "loop")] == [None] * 3

@@ -85,7 +85,7 @@ def _walk(folder: Path, out: Path, notes: list[str]) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in files:
             path = Path(here, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and os.path.isfile(path):
                 yield path
 
 
