@@ -145,14 +145,19 @@ def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_single_
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
     result = run_batch(
-        models, tmp_path / "ray", "starry-night", TINY, BatchOptions(engine="ray", retries=2), watch
+        models,
+        tmp_path / "ray",
+        "starry-night",
+        TINY,
+        BatchOptions(engine="ray", retries=2, group="none"),
+        watch,
     )
     assert [outcome.state for outcome in result.outcomes] == [JobState.DONE] * 3
     assert max(outcome.attempts for outcome in result.outcomes) > 1
     assert any("died. " in record.message for record in records)
-    stylize(DATA / "cubevc" / "cubevc.glb", "starry-night", tmp_path / "alone.glb", **TINY)
+    stylize(DATA / "cubevc" / "cubevc.glb", "starry-night", tmp_path / "alone" / "cube.glb", **TINY)
     painted = {path.read_bytes() for path in (tmp_path / "ray").rglob("cube.glb")}
-    assert painted == {(tmp_path / "alone.glb").read_bytes()}
+    assert painted == {(tmp_path / "alone" / "cube.glb").read_bytes()}
 
 
 def test_what_a_node_does_not_have_is_sent_and_results_come_back(
