@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_the_cluster_is_told_once(
     assert caught.value.cause.startswith(cause)
 
 
-def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_single_command(
+def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_local_engine(
     cluster: Any, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
@@ -145,19 +145,17 @@ def test_a_node_that_dies_costs_no_result_and_the_bytes_are_those_of_the_single_
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
     result = run_batch(
-        models,
-        tmp_path / "ray",
-        "starry-night",
-        TINY,
-        BatchOptions(engine="ray", retries=2, group="none"),
-        watch,
+        models, tmp_path / "ray", "starry-night", TINY, BatchOptions(engine="ray", retries=2), watch
     )
     assert [outcome.state for outcome in result.outcomes] == [JobState.DONE] * 3
     assert max(outcome.attempts for outcome in result.outcomes) > 1
     assert any("died. " in record.message for record in records)
-    stylize(DATA / "cubevc" / "cubevc.glb", "starry-night", tmp_path / "alone" / "cube.glb", **TINY)
-    painted = {path.read_bytes() for path in (tmp_path / "ray").rglob("cube.glb")}
-    assert painted == {(tmp_path / "alone" / "cube.glb").read_bytes()}
+    alone = run_batch(models, tmp_path / "local", "starry-night", TINY, BatchOptions(workers=1))
+    assert contents(tmp_path / "ray", result.outcomes) == contents(tmp_path / "local", alone.outcomes)
+
+
+def contents(out: Path, outcomes: Iterable[Any]) -> dict[str, bytes]:
+    return {file.path: (out / file.path).read_bytes() for outcome in outcomes for file in outcome.files}
 
 
 def test_what_a_node_does_not_have_is_sent_and_results_come_back(
