@@ -19,16 +19,18 @@ from .interrupt import StoppedError, interruptible
 from .options import Config, DryRun, Reporting, naming_options, reports, takes_settings
 
 if TYPE_CHECKING:
+    from meshstyle.batch.copies import Places
     from meshstyle.batch.results import BatchPlan, BatchResult
 
 SOME_FAILED, INTERRUPTED = 4, 130
 _DEFAULTS = BatchOptions()
 
 Source = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="FOLDER|MANIFEST.toml",
-        help="A folder with models, or a list of models with settings of their own (docs/batch.md).",
+        help="A folder with models, or a list of models with settings of their own (docs/batch.md); or its URL, "
+        "as s3://BUCKET/models.",
         show_default=False,
     ),
 ]
@@ -44,7 +46,10 @@ Styles = Annotated[
     ),
 ]
 Out = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT", help="The folder to write to.", show_default=False)
+    str,
+    typer.Option(
+        "--output", "-o", metavar="OUT", help="The folder to write to, or its URL.", show_default=False
+    ),
 ]
 Include = Annotated[
     list[str] | None,
@@ -116,6 +121,22 @@ Turntable = Annotated[
 Watch = Annotated[
     bool, typer.Option("--watch", help="Go on with what is new or changes below FOLDER, until Ctrl-C.")
 ]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address",
+        metavar="auto|local|HOST:PORT",
+        help="With --engine ray: the cluster that runs on this machine, one for this run, or that one.",
+    ),
+]
+GpusPerJob = Annotated[
+    float,
+    typer.Option(
+        "--gpus-per-job",
+        metavar="N",
+        help="With --engine ray: GPUs that each model gets; 0.5 is half of one.",
+    ),
+]
 
 
 @reports
@@ -136,16 +157,24 @@ def batch(
     engine: EngineName = _DEFAULTS.engine,
     turntable: Turntable = _DEFAULTS.turntable,
     watch: Watch = False,
+    ray_address: RayAddress = _DEFAULTS.ray_address,
+    gpus_per_job: GpusPerJob = _DEFAULTS.gpus_per_job,
     dry_run: DryRun = False,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
-    """Paint every model below FOLDER, or of a manifest; the tree below OUT is the same.
+    """Paint every model below FOLDER, or of a manifest.
 
-    What is finished is kept, whatever happens: the same command goes on from there. Exit code 4 where some models
-    failed.
+    The tree below OUT is the same. What is finished is kept, whatever happens: the same command goes on from
+    there. Exit code 4 where some models failed.
     """
-    with naming_options(dict.fromkeys(("include", "exclude", "set", "time_limit", "style", *given))):
+    from meshstyle.batch.copies import at_hand
+
+    with naming_options(
+        dict.fromkeys(
+            ("include", "exclude", "set", "time_limit", "style", "ray_address", "gpus_per_job", *given)
+        )
+    ):
         options = BatchOptions(
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
@@ -156,17 +185,33 @@ def batch(
             retries=retries,
             engine=engine,
             turntable=turntable,
+            ray_address=ray_address,
+            gpus_per_job=gpus_per_job,
         )
         run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
         values = {**run.values, **given}
-        request = BatchInput(source, output, tuple(style or run.styles), values, options)
-        if watch and not dry_run:
-            _watch(request, reporting)
-        else:
-            _go(request, dry_run, reporting)
+        watches = watch and not dry_run
+        if watches:
+            _check_watchable(source, output)
+        with at_hand(source, output, options, writes=not dry_run) as places:
+            request = BatchInput(places.source, places.output, tuple(style or run.styles), values, options)
+            code = _watch(request, reporting) if watches else _go(request, places, dry_run, reporting)
+    if code:
+        raise typer.Exit(code)
 
 
-def _watch(request: BatchInput, reporting: Reporting) -> None:
+def _check_watchable(source: str, output: str) -> None:
+    from meshstyle.remote import is_url
+
+    for place in (source, output):
+        if is_url(place):
+            raise UsageError(
+                "--watch", f"{place} is a URL", "Watch a folder, or run the batch again and again."
+            )
+
+
+def _watch(request: BatchInput, reporting: Reporting) -> int:
+    """Returns the exit code."""
     from meshstyle.batch.watch import watch_request
 
     display = make_batch_display(reporting)
@@ -175,7 +220,7 @@ def _watch(request: BatchInput, reporting: Reporting) -> None:
             result = watch_request(request, display)
     except StoppedError:
         _show_stopped(display, reporting)
-        raise typer.Exit(INTERRUPTED) from None
+        return INTERRUPTED
     told = result.to_dict()
     if reporting.json:
         emit_json(told)
@@ -184,29 +229,29 @@ def _watch(request: BatchInput, reporting: Reporting) -> None:
             f"ended: {told['done']} painted, {told['failed']} failed; "
             f"in {result.output}, {duration(result.seconds)}"
         )
-    if result.failed:
-        raise typer.Exit(SOME_FAILED)
+    return SOME_FAILED if result.failed else 0
 
 
-def _go(request: BatchInput, dry_run: bool, reporting: Reporting) -> None:
+def _go(request: BatchInput, places: Places, dry_run: bool, reporting: Reporting) -> int:
+    """Returns the exit code."""
     from meshstyle.batch.run import plan_request, run_request
 
     display = make_batch_display(reporting)
+    progress = places.watched(display)
     try:
         with interruptible(keep_partial=False), display:
             if dry_run:
-                planned = plan_request(request, display)
+                planned = plan_request(request, progress)
             else:
-                result = run_request(request, display)
+                result = places.result(run_request(request, progress))
     except StoppedError:
         _show_stopped(display, reporting)
-        raise typer.Exit(INTERRUPTED) from None
+        return INTERRUPTED
     if dry_run:
-        _show_plan(planned, reporting)
-        return
-    _show_result(result, display, reporting)
-    if result.failed:
-        raise typer.Exit(SOME_FAILED)
+        _show_plan(planned, places, reporting)
+        return 0
+    _show_result(result, places, display, reporting)
+    return SOME_FAILED if result.failed else 0
 
 
 def _workers(text: str) -> int | None:
@@ -225,15 +270,14 @@ def _show_stopped(display: BatchDisplay, reporting: Reporting) -> None:
         emit_json({"interrupted": True, "done": display.done})
 
 
-def _show_plan(planned: BatchPlan, reporting: Reporting) -> None:
+def _show_plan(planned: BatchPlan, places: Places, reporting: Reporting) -> None:
     if reporting.json:
-        emit_json(planned.to_dict())
+        emit_json(_with_output(planned.to_dict(), places))
         return
-    emit(table(list(_plan_rows(planned))))
+    emit(table([("output", places.told(str(planned.output))), *_plan_rows(planned)]))
 
 
 def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
-    yield "output", str(planned.output)
     yield "models", f"{len(planned.pending)} to paint, {len(planned.jobs) - len(planned.pending)} done before"
     yield "workers", str(planned.crew)
     yield (
@@ -250,16 +294,20 @@ def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
             yield "note", note
 
 
-def _show_result(result: BatchResult, display: BatchDisplay, reporting: Reporting) -> None:
+def _with_output(told: dict[str, Any], places: Places) -> dict[str, Any]:
+    return told | {"output": places.told(told["output"])}
+
+
+def _show_result(result: BatchResult, places: Places, display: BatchDisplay, reporting: Reporting) -> None:
+    told = _with_output(result.to_dict(), places)
     if reporting.json:
-        emit_json(result.to_dict())
+        emit_json(told)
     if reporting.quiet:
         return
     for note in result.notes:
         display.note(f"note: {note}")
-    told = result.to_dict()
     before = f", {told['earlier']} done before" if told["earlier"] else ""
     display.note(
         f"{told['done']} painted, {told['failed']} failed{before}; "
-        f"in {result.output}, {duration(result.seconds)}"
+        f"in {told['output']}, {duration(result.seconds)}"
     )

@@ -14,7 +14,12 @@ from .cores import allowed_cores, core_quota
 from .errors import MeshStyleError
 
 # Modules that each extra brings.
-EXTRAS = {"compressed": ("DracoPy", "meshopt", "opengl_basisu"), "video": ("av",)}
+EXTRAS = {
+    "compressed": ("DracoPy", "meshopt", "opengl_basisu"),
+    "video": ("av",),
+    "ray": ("ray",),
+    "s3": ("s3fs",),
+}
 
 
 @dataclass(frozen=True)

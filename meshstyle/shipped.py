@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PictureError
+from .remote import fetch_picture, is_url, local_path
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def models() -> list[ShippedModel]:
 
 
 def find_style(name_or_path: str | Path) -> Path:
-    """The picture a user means: a file, else a shipped painting by name.
+    """The picture a user means: a file or URL, else a shipped painting by name.
 
     A file of exactly that path wins, so that no file of the user's can be shadowed by a later release. Names
     are compared without case, and `_`, `-` and blanks are one: `Starry Night`, `starry_night`,
@@ -58,7 +59,9 @@ def find_style(name_or_path: str | Path) -> Path:
 
     Raises PictureError, with the nearest names, where it is neither.
     """
-    path = Path(name_or_path)
+    if is_url(name_or_path):
+        return fetch_picture(str(name_or_path))
+    path = local_path(name_or_path)
     by_name = {_plain(style.name): style.path for style in styles()}
     wanted = _plain(str(name_or_path))
     try:

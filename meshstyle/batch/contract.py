@@ -71,6 +71,8 @@ class Job:
         key: SHA-256 over everything that decides the bytes of the result, but for what the model refers to (see
             `Outcome.sources`): the model, the picture, weights, the start, settings, set and program version.
         notes: what was decided about it that people may want to know, one sentence each.
+        inputs: files that the model was seen to be read from, as in `Outcome.sources`: for engines that copy them.
+        told: what the result says of the settings, where `settings` names copies of files; None: `settings`.
     """
 
     id: str
@@ -85,6 +87,8 @@ class Job:
     group: str | None = None
     colours: Colours | None = None
     notes: tuple[str, ...] = ()
+    inputs: tuple[FileHash, ...] = ()
+    told: Settings | None = None
 
 
 @dataclass(frozen=True)

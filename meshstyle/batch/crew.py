@@ -40,6 +40,8 @@ def known_crew(options: BatchOptions, threads: int | None, remembered: int | Non
     """
     threads = threads or remembered
     cores = available_cores()
+    if options.engine == "ray":  # the cluster says how many there can be; one thread each wastes nothing
+        return Crew(options.workers or 1, threads or 1)
     if threads is None:
         return None if options.workers is None else Crew(options.workers, max(1, cores // options.workers))
     workers = options.workers or max(1, min(cores // threads, _room()))

@@ -9,7 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..common_settings import INITS
+from ..settings import Settings
 from .contract import FileHash
+
+_SHIPPED_WEIGHTS = ("bundled", "torchvision")
 
 
 def hash_file(path: Path) -> str | None:
@@ -30,3 +34,13 @@ def hash_sources(model: Path, files: Iterable[Path]) -> tuple[FileHash, ...]:
 def hash_values(values: Any) -> str:
     """SHA-256 over anything JSON-able."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def files_in_settings(settings: Settings) -> dict[str, Path]:
+    """Settings that name files: their names, and the files' absolute paths."""
+    found = {}
+    if settings.weights not in _SHIPPED_WEIGHTS:
+        found["weights"] = Path(settings.weights).absolute()
+    if settings.init not in INITS:
+        found["init"] = Path(settings.init).absolute()
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..common_settings import check_choice, check_range
 from ..errors import UsageError
+from .ray_cluster import check_address
 
 ENGINES = ("local", "ray")
 AUTO, NO_SET = "auto", "none"
@@ -28,6 +29,8 @@ class BatchOptions:
         retries: how often a model is tried again whose process died or ran out of memory.
         engine: `local`: processes on this machine; `ray`: a Ray cluster.
         turntable: whether the report shows every model turning, before and after.
+        ray_address: of the cluster: `auto`, one that runs on this machine; `local`, one for this run; HOST:PORT.
+        gpus_per_job: of its node's GPUs that every worker of a cluster gets.
     """
 
     include: tuple[str, ...] = ()
@@ -39,6 +42,8 @@ class BatchOptions:
     retries: int = 1
     engine: str = "local"
     turntable: bool = False
+    ray_address: str = AUTO
+    gpus_per_job: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
@@ -46,6 +51,11 @@ class BatchOptions:
         check_range("time_limit", self.time_limit, 1, 1e7)
         check_range("memory_limit", self.memory_limit, 0.25, 1e5)
         check_range("retries", self.retries, 0, 100)
+        check_range("gpus_per_job", self.gpus_per_job, 0, 64)
+        check_address(self.ray_address)
+        if self.engine != "ray" and (self.gpus_per_job or self.ray_address != AUTO):
+            option = "gpus_per_job" if self.gpus_per_job else "ray_address"
+            raise UsageError(option, "it is for Ray clusters", "Add --engine ray, or leave it out.")
         if not self.group.strip():
             raise UsageError("set", "the name is empty", "Give a name, or leave it out.")
 

@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..common_settings import INITS
 from ..errors import UsageError
 from ..settings import Settings
 from ..shipped import find_style
 from .contract import Job
-from .hashing import hash_file, hash_values
+from .hashing import files_in_settings, hash_file, hash_values
 from .look import Look
 from .manifest import Wish
 from .naming import name_outputs, name_styles
 from .sets import Member, find_sets
 
 _STROKES = (0.05, 20.0)  # what `style_scale` may be
-_SHIPPED_WEIGHTS = ("bundled", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,7 @@ def _job(known: Known, style: str, member: Member | None) -> Job:
         group=member.name if member else None,
         colours=member.colours if member else None,
         notes=(member.note,) if member and member.note else (),
+        inputs=known.look.sources,
     )
 
 
@@ -115,10 +114,7 @@ class _Digests:
     def key(self, job: Job, version: str) -> str:
         settings = job.settings
         files: dict[str, Any] = {"picture": self._of(job.picture)}
-        if settings.weights not in _SHIPPED_WEIGHTS:
-            files["weights"] = self._of(Path(settings.weights))
-        if settings.init not in INITS:
-            files["init"] = self._of(Path(settings.init))
+        files |= {name: self._of(path) for name, path in files_in_settings(settings).items()}
         colours: Mapping[str, Any] = vars(job.colours) if job.colours else {}
         told = [job.style, job.output, job.companions, job.group, dict(colours)]
         return hash_values([version, hash_file(job.source), files, settings.to_dict(), told])

@@ -106,7 +106,7 @@ def prepare(
 
     What is found out goes into the journal. Raises MeshStyleError.
     """
-    _check_shared(wanted, journal, processes)
+    _check_shared(wanted, journal, processes, request.options.engine == "ray")
     looks = _look_at_all(wanted, journal, processes, progress)
     crew = known_crew(request.options, wanted.threads, journal.threads)
     if crew is None:
@@ -128,13 +128,19 @@ def prepare(
     return Prepared(jobs, looks, crew, (*wanted.notes, *notes))
 
 
-def _check_shared(wanted: Wishes, journal: Journal, processes: Processes) -> None:
-    """Pictures, weights and device, each once, by loading them. Raises MeshStyleError about the first that is wrong."""
+def _check_shared(wanted: Wishes, journal: Journal, processes: Processes, is_elsewhere: bool) -> None:
+    """Pictures, weights and device, each once, by loading them; no device where the work `is_elsewhere`.
+
+    Raises MeshStyleError about the first that is wrong.
+    """
     requests: dict[SharedInputs, str] = {}
+    device = "auto" if is_elsewhere else None
     for name, wish in wanted.wishes.items():
         settings = wanted.settings[name]
         for style in wish.styles:
-            shared = SharedInputs(find_style(style), settings.weights, settings.init, settings.device)
+            shared = SharedInputs(
+                find_style(style), settings.weights, settings.init, device or settings.device
+            )
             requests.setdefault(shared, _digest(shared))
     new = [shared for shared, digest in requests.items() if digest not in journal.sound]
     for ended in processes.each(_check, new):

@@ -31,7 +31,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 _TOO_MUCH_MEMORY = 86  # exit code of a worker over its limit
 _LOOK_AT_MEMORY = 0.25  # seconds
 _NEVER_READY = 3  # workers in a row that died before they took anything
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _END, _NOTHING = object(), object()
 
 
@@ -212,9 +212,8 @@ def _serve(pipe: Connection, context: WorkerContext) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone; the batch's process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.simplefilter("ignore")  # for programmers, who run a model alone
-    for name in (
-        _THREADS
-    ):  # torch is told by the job; what numpy sums up must not depend on how many workers there are
+    # Torch is told by the job; what numpy sums up must not depend on how many workers there are.
+    for name in THREADS:
         os.environ[name] = "1"
     hold_as_worker(StateFolder(context.staging.parent).workers)
     _start(_end_with_parent)

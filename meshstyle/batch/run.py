@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, UsageError
+from ..errors import OutputError
 from .contract import (
     BatchCallback,
     BatchProgress,
@@ -22,7 +22,8 @@ from .contract import (
     WorkerContext,
     ignore,
 )
-from .crew import Crew, candidates, known_crew, measure
+from .copies import Places, at_hand
+from .crew import WORKER_MEMORY, candidates, known_crew, measure
 from .estimate import Estimate, estimate, total_seconds
 from .gate import Gate
 from .journal import Journal
@@ -32,6 +33,7 @@ from .options import BatchInput, BatchOptions
 from .place import is_up_to_date, place
 from .prepare import Prepared, Wishes, prepare, read_wishes
 from .processes import Processes
+from .ray_cluster import Need, reach
 from .report import Subject
 from .results import BatchPlan, BatchResult
 from .state import FOLDER, StateFolder, exclusive
@@ -51,8 +53,8 @@ def run_batch(
     be stopped in any way, and goes on when it is run again. What fails is in the result, and tried again next time.
 
     Args:
-        source: a folder, or a manifest (.toml; see `manifest`).
-        output: OUT, a folder; it keeps the batch's state in `.meshstyle`.
+        source: a folder, or a manifest (.toml; see `manifest`); or its URL.
+        output: OUT, a folder, or its URL; it keeps the batch's state in `.meshstyle`.
         styles: pictures' paths, or names of shipped ones; none where a manifest has them. Several get a folder each.
         settings: single settings by name, as of `Settings`, over those of a manifest.
         progress: is handed a record of every step.
@@ -60,7 +62,10 @@ def run_batch(
     Raises MeshStyleError where the whole batch makes no sense, OUTPUT cannot be written or another batch is working in
     it; KeyboardInterrupt.
     """
-    return run_request(_request(source, output, styles, settings, options), progress)
+    options = options or BatchOptions()
+    with at_hand(source, output, options) as places:
+        request = _request(places, styles, settings, options)
+        return places.result(run_request(request, places.watched(progress)))
 
 
 def plan_batch(
@@ -72,7 +77,9 @@ def plan_batch(
     progress: BatchCallback = ignore,
 ) -> BatchPlan:
     """What `run_batch` would do with the same arguments, and what that may take. Writes nothing."""
-    return plan_request(_request(source, output, styles, settings, options), progress)
+    options = options or BatchOptions()
+    with at_hand(source, output, options, writes=False) as places:
+        return plan_request(_request(places, styles, settings, options), places.watched(progress))
 
 
 def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
@@ -91,6 +98,7 @@ def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = N
         journal = Journal(state.journal)
         journal.compact()
         context = _context(state.staging, request.options)
+        cluster = stack.enter_context(_cluster(request.options))
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
         left_out, prepared = prepared.left_out, gate.hold_back(prepared)
@@ -99,12 +107,13 @@ def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = N
         subject = Subject(request.source, out, prepared.jobs, left_out, gate.waiting, prepared.notes)
         options = ReportOptions(request.options.turntable, gate.resting)
         report = stack.enter_context(LiveReport(subject, known, context, options))
-        with make_engine(request.options, prepared.crew, context, processes) as engine:
+        with make_engine(prepared, request.options, context, processes, cluster) as engine:
             run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
             outcomes = run.all()
+            crew = replace(prepared.crew, workers=engine.workers)
         report.finish(progress)
     notes = (*prepared.notes, *report.notes)
-    return BatchResult(out, prepared.jobs, outcomes, prepared.crew, time.monotonic() - began, notes)
+    return BatchResult(out, prepared.jobs, outcomes, crew, time.monotonic() - began, notes)
 
 
 def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
@@ -125,11 +134,23 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
     return _plan(request, replace(prepared, crew=crew), pending)
 
 
-def make_engine(options: BatchOptions, crew: Crew, context: WorkerContext, processes: Processes) -> Engine:
-    """The engine that is asked for. `processes`: that have looked at the models. Raises UsageError."""
-    if options.engine == "local":
+def make_engine(
+    prepared: Prepared, options: BatchOptions, context: WorkerContext, processes: Processes, cluster: Any
+) -> Engine:
+    """The engine that is asked for.
+
+    Args:
+        processes: that have looked at the models.
+        cluster: see `ray_cluster.reach`; None where the work is done here.
+    """
+    crew = prepared.crew
+    if cluster is None:
         return LocalEngine(crew.workers, context, processes)
-    raise UsageError("engine", f"{options.engine} is not part of this installation", "Use local.")
+    from .ray_engine import RayEngine
+
+    processes.reduce(0)  # the cluster may need what they hold: this machine can be a node of it
+    need = Need(crew.threads, options.gpus_per_job, context.memory_limit or WORKER_MEMORY)
+    return RayEngine(cluster, need, options.workers, len(prepared.jobs), context)
 
 
 class Run:
@@ -218,16 +239,13 @@ def _up_to_date(jobs: Iterable[Job], out: Path, journal: Journal) -> dict[str, O
 
 
 def _request(
-    source: str | Path,
-    output: str | Path,
+    places: Places,
     styles: str | Path | Sequence[str | Path],
     settings: Mapping[str, Any] | None,
-    options: BatchOptions | None,
+    options: BatchOptions,
 ) -> BatchInput:
     listed = [styles] if isinstance(styles, (str, Path)) else list(dict.fromkeys(styles))
-    return BatchInput(
-        Path(source), Path(output), tuple(map(str, listed)), settings or {}, options or BatchOptions()
-    )
+    return BatchInput(places.source, places.output, tuple(map(str, listed)), settings or {}, options)
 
 
 def _context(staging: Path, options: BatchOptions) -> WorkerContext:
@@ -235,9 +253,16 @@ def _context(staging: Path, options: BatchOptions) -> WorkerContext:
     return WorkerContext(staging.absolute(), options.time_limit, memory)
 
 
+def _cluster(options: BatchOptions) -> AbstractContextManager[Any]:
+    """Reached before anything is looked at, which may take long."""
+    return reach(options.ray_address) if options.engine == "ray" else nullcontext()
+
+
 def _processes(request: BatchInput, wanted: Wishes, journal: Journal, context: WorkerContext) -> Processes:
     """As many as may be needed; which crew is fastest shows only when they have measured it."""
-    crew = known_crew(request.options, wanted.threads, journal.threads) or candidates()[0]
+    crew = candidates()[0]
+    if request.options.engine == "local":
+        crew = known_crew(request.options, wanted.threads, journal.threads) or crew
     return Processes(crew.workers, context)
 
 
@@ -253,8 +278,16 @@ def _plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> 
         seconds=total_seconds(costs, prepared.crew),
         memory=sum(largest),
         disk=sum(cost.disk for cost in costs),
-        notes=prepared.notes,
+        notes=(*prepared.notes, *_unknown(request.options)),
     )
+
+
+def _unknown(options: BatchOptions) -> Iterator[str]:
+    """What a plan cannot know."""
+    if options.engine == "ray":
+        yield "The cluster is not asked: times count with workers as fast as this machine's" + (
+            "." if options.workers else ", and with one of them."
+        )
 
 
 def _estimate(job: Job, prepared: Prepared) -> Estimate:

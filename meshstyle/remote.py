@@ -1,0 +1,226 @@
+"""Files that are given by URL (s3://, gs://, sftp://, …), through fsspec and whichever package it needs for the kind.
+
+file:// is an ordinary path. Credentials come from where the packages look for them, never from the URL: what people
+call a picture is remembered in what is painted like it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .errors import InputError, MeshStyleError, OutputError, PictureError, UsageError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DIGESTS = ("ETag", "etag", "md5Hash", "content_md5", "md5")  # as the kinds of storage call them
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+# Kinds whose files appear whole or not at all. On others a file is written under another name and renamed.
+_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
+_AT_ONCE = 64  # files
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether it is a URL of anything but a local file."""
+    return (
+        isinstance(place, str) and _URL.match(place) is not None and not place.lower().startswith("file://")
+    )
+
+
+def local_path(place: str | Path) -> Path:
+    """The path that a path, or a file:// URL, means."""
+    if isinstance(place, str) and place.lower().startswith("file://"):
+        return Path(unquote(urlsplit(place).path))
+    return Path(place)
+
+
+class RemoteFolder:
+    """A folder, by its URL. Paths in it have slashes and count from it.
+
+    Raises UsageError for a URL with a password or of a kind for which a package is missing.
+    """
+
+    def __init__(self, url: str, error: type[MeshStyleError] = InputError) -> None:
+        """`error`: what to raise where it cannot be used."""
+        self.url, self._error = url.rstrip("/"), error
+        if urlsplit(url).password:
+            remedy = "Give it as the storage's own package wants it: in the environment or a settings file."
+            raise UsageError(url.split("@")[-1], "the URL has a password in it", remedy)
+        with self._told():
+            import fsspec
+
+            self._files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        self._root = root.rstrip("/")
+        self._is_whole = bool(_WHOLE & set(_kinds(self._files)))
+
+    def listing(self) -> dict[str, str]:
+        """All files in it and below: paths, with a stamp that changes with the contents.
+
+        Left out: names that cannot be those of local files.
+        """
+        with self._told():
+            self._files.invalidate_cache()
+            try:
+                found: Mapping[str, Any] = self._files.find(self._root, detail=True)
+            except FileNotFoundError:
+                return {}
+        names = {path[len(self._root) + 1 :]: info for path, info in found.items() if self._holds(path)}
+        return {name: _stamp(info) for name, info in names.items() if _is_plain(name)}
+
+    def stamp(self, name: str) -> str | None:
+        """Of one file; None where it is not there."""
+        with self._told(name):
+            try:
+                return _stamp(self._files.info(self._path(name)))
+            except FileNotFoundError:
+                return None
+
+    def fetch(self, names: list[str], folder: Path) -> Iterator[str]:
+        """Copy files below a local folder, each whole or not at all. Yields their names as they are there."""
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._told(), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as place:
+                copies = [Path(place) / str(number) for number in range(len(some))]
+                self._files.get([self._path(name) for name in some], [str(copy) for copy in copies])
+                for name, copy in zip(some, copies, strict=True):
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(copy, folder / name)
+            yield from some
+
+    def put(self, file: Path, name: str) -> str:
+        """Copy a local file there. Returns its stamp."""
+        with self._told(name):
+            path = self._path(name)
+            if self._is_whole:
+                self._files.put_file(str(file), path)
+            else:
+                parent, _, last = path.rpartition("/")
+                self._files.makedirs(parent, exist_ok=True)
+                temporary = f"{parent}/.{last[:40]}-{secrets.token_hex(4)}.tmp"
+                self._files.put_file(str(file), temporary)
+                self._files.mv(temporary, path)
+            self._files.invalidate_cache(path)
+            return self.stamp(name) or ""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that is not there; False where it is."""
+        with self._told(name):
+            path = self._path(name)
+            if not self._is_whole:
+                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                self._files.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+
+    def read(self, name: str) -> bytes:
+        """The contents of a file; none where it is not there."""
+        with self._told(name):
+            try:
+                data: bytes = self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return b""
+            return data
+
+    def remove(self, name: str) -> None:
+        with self._told(name), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _holds(self, path: str) -> bool:
+        return path.startswith(f"{self._root}/")
+
+    @contextlib.contextmanager
+    def _told(self, name: str = "") -> Iterator[None]:
+        """Whatever goes wrong, in one line: every kind of storage has errors of its own."""
+        subject = f"{self.url}/{name}" if name else self.url
+        try:
+            yield
+        except MeshStyleError:
+            raise
+        except ImportError as error:
+            remedy = (
+                "For s3://, run: pip install 'meshstyle[s3]'"
+                if "s3" in str(error)
+                else "Install it with pip."
+            )
+            raise UsageError(subject, f"a package is missing ({_essence(error)})", remedy) from error
+        except Exception as error:
+            remedy = "Look at the URL, at the credentials and at the network."
+            raise self._error(subject, f"it cannot be used ({_essence(error)})", remedy) from error
+
+
+def fetch_picture(url: str) -> Path:
+    """A picture by its URL, in the user's cache; read again where it has changed. Raises PictureError."""
+    path = _fetched(url)
+    if not path.is_file():  # the cache has been emptied since
+        _fetched.cache_clear()
+        path = _fetched(url)
+    return path
+
+
+@lru_cache
+def _fetched(url: str) -> Path:
+    """Once per process."""
+    parent, _, name = url.rpartition("/")
+    remote = RemoteFolder(parent, PictureError)
+    stamp = remote.stamp(name) if _is_plain(name) else None
+    if stamp is None:
+        raise PictureError(url, "there is no such file", "Look at the URL.")
+    folder = copies_of(url)
+    known = folder / "stamp.json"
+    if not (folder / name).is_file() or not known.is_file() or json.loads(known.read_text()) != stamp:
+        list(remote.fetch([name], folder))
+        known.write_text(json.dumps(stamp), encoding="utf-8")
+    return folder / name
+
+
+def copies_of(*places: str) -> Path:
+    """A folder of the user's cache for copies of these. Raises OutputError."""
+    from .compiled.load import cache_folder  # loads numpy
+
+    root = cache_folder() or Path(tempfile.gettempdir()) / "meshstyle"
+    folder = root / "copies" / hashlib.sha256("\n".join(places).encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cause = f"it cannot be written to ({error.strerror or error})"
+        raise OutputError(folder, cause, "Set XDG_CACHE_HOME to a folder with room.") from error
+    return folder
+
+
+def _kinds(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+
+
+def _stamp(info: Mapping[str, Any]) -> str:
+    """From a listing or of the file itself, which do not always tell the same."""
+    digest = next((str(info[key]).strip('"') for key in _DIGESTS if info.get(key)), None)
+    if digest is not None:
+        return f"{info['size']} {digest}"
+    when = next((info[key] for key in _TIMES if info.get(key)), "")
+    return f"{info['size']} {when.timestamp() if isinstance(when, datetime) else when}"
+
+
+def _is_plain(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    odd = ".." in parts or "\\" in name or "\0" in name or "//" in name or name.startswith("/")
+    return bool(parts) and not odd and not name.endswith("/")
+
+
+def _essence(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
