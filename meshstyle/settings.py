@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from .common_settings import CommonSettings, Scale, check_choice, check_range
 
+DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
+
 
 @dataclass(frozen=True)
 class Detail:
@@ -23,7 +25,7 @@ class Detail:
     size: int = 256
     steps: int = 8
     texels: float = 1.5
-    above: int = 1024
+    above: int = DEFAULT_TEXTURE_SIZE_RANGE[1]  # the default never takes the time of close-ups
     most: float = math.inf
 
 
@@ -63,7 +65,6 @@ IMAGE_FORMATS = ("png", "webp", "jpeg")
 TEXTURE_SIZE_RANGE = (16, 8192)
 DETAIL_CHOICES = ("auto", "off")
 LEAST_DETAIL = 1.3  # zoom: what less would add, nobody sees
-DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
 
 
 @dataclass(frozen=True, kw_only=True)

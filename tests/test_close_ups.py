@@ -213,7 +213,7 @@ def test_interrupted_close_ups_give_what_there_is(network: VGG19, monkeypatch: p
 
 
 def test_close_ups_are_made_where_there_is_room_and_will() -> None:
-    large = Tracer(make_surface(*quad(), size=(1040, 1040)))
+    large = Tracer(make_surface(*quad(), size=(2064, 2064)))
     small = Tracer(make_surface(*quad(), size=(128, 128)))
     wanted = {
         (large, Settings()): True,
