@@ -75,6 +75,13 @@ def test_camera_projects_what_its_rays_pass() -> None:
     assert np.linalg.det(camera.axes) == pytest.approx(-1)  # right, up, *forward*: a left-handed triple
 
 
+def test_a_grid_of_rays_holds_the_same_rays():
+    camera = camera_towards_centre(fibonacci_sphere(5)[1], 64)
+    rows, columns = np.array([-3.5, 0.25]), np.array([-20.25, 0.0, 7.5])
+    i, j = (index.reshape(-1) for index in np.indices((2, 3)))
+    assert (camera.grid(rows, columns).reshape(-1, 3) == camera.directions(rows[i], columns[j])).all()
+
+
 def test_framing_is_the_agreed_one() -> None:
     """0.9·R / sin 20°, field of view 40° over `size` pixels."""
     camera = front(256)
