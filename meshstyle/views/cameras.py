@@ -102,3 +102,8 @@ def fibonacci_sphere(count: int) -> Float64[np.ndarray, "N 3"]:
     height = 1 - 2 * (i + 0.5) / count
     ring = np.sqrt(1 - height**2)
     return np.stack([ring * np.sin(azimuth), height, ring * np.cos(azimuth)], -1)
+
+
+def row_dot(a: Float64[np.ndarray, "N 3"], b: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N"]:
+    """Products of vectors, column by column: sums over so short an axis cost numpy several times as much."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]

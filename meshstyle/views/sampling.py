@@ -137,12 +137,14 @@ class Lookup:
         read[index] = True
         coarse = texels.coarse[np.flatnonzero(read[texels.count :])]
         read[coarse.indices] = True
-        place = np.cumsum(read) - 1
-        self.texels = np.flatnonzero(read[: texels.count])
-        kept = (coarse.data, place[coarse.indices], coarse.indptr)
+        rows = np.flatnonzero(read)
+        place = np.empty(len(read), np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        self.texels = rows[: np.searchsorted(rows, texels.count)]
+        kept = (coarse.data, place.take(coarse.indices), coarse.indptr)
         self.coarse = scipy.sparse.csr_matrix(kept, shape=(coarse.shape[0], len(self.texels)))
-        shape = (len(pointer) - 1, int(read.sum()))
-        self.matrix = scipy.sparse.csr_matrix((weight, place[index], pointer), shape=shape)
+        shape = (len(pointer) - 1, len(rows))
+        self.matrix = scipy.sparse.csr_matrix((weight, place.take(index), pointer), shape=shape)
 
 
 def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:

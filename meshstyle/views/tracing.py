@@ -13,7 +13,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from ..surface.contract import Surface
 from ..surface.spans import wrap_index
 from ..surface.texels import texel_area
-from .cameras import Camera, Frame
+from .cameras import Camera, Frame, row_dot
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
 _MARGIN = 2  # pixels around the projected object
@@ -148,8 +148,8 @@ class Tracer:
         ray = order[found]
         triangle, bary, directions = triangle[ray], bary[ray], directions[ray]
         normal = np.einsum("nk,nkc->nc", bary.astype(np.float64), self.surface.normals[triangle])
-        cosine = np.abs(_dot(normal, directions)) / np.maximum(np.sqrt(_dot(normal, normal)), 1e-12)
-        facing = np.abs(_dot(self.face_normals[triangle], directions))
+        cosine = np.abs(row_dot(normal, directions)) / np.maximum(np.sqrt(row_dot(normal, normal)), 1e-12)
+        facing = np.abs(row_dot(self.face_normals[triangle], directions))
         return Hits(
             camera=camera,
             shape=(height, width),
@@ -173,8 +173,3 @@ class Tracer:
         shape = -(-(high - low) // 8) * 8
         low -= (shape - (high - low)) // 2  # the rounding is shared by both sides
         return (int(low[0]), int(low[1])), (int(shape[0]), int(shape[1]))
-
-
-def _dot(a: Float64[np.ndarray, "N 3"], b: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N"]:
-    """Column by column: sums over so short an axis cost numpy several times as much."""
-    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
