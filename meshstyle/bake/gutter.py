@@ -100,11 +100,13 @@ def nearest_known(
         around = known[rows[:, None], columns]
         if not around.any():
             continue
-        distance, index = distance_transform_edt(~around, return_indices=True)
-        inner = slice(width, width + own.stop - own.start), slice(width, width + length)
-        near[own] = ~known[own] & (distance[inner] <= reach)
-        row, column = (i[inner][near[own]] for i in index)
-        nearest.append(rows[row] * length + columns[column])
+        index = distance_transform_edt(~around, return_distances=False, return_indices=True)
+        at = np.nonzero(~known[own])
+        place = tuple(i + width for i in at)
+        row, column = (i[place].astype(np.int64) for i in index)
+        close = (row - place[0]) ** 2 + (column - place[1]) ** 2 <= reach**2
+        near[own][at] = close
+        nearest.append(rows[row[close]] * length + columns[column[close]])
     return near, np.concatenate(nearest)
 
 
@@ -127,6 +129,7 @@ def _grown(a: Float32[np.ndarray, "h w C"], rows: slice, width: int) -> Float32[
 def _between(padded: np.ndarray, axis: int) -> np.ndarray:
     """Twice as long along an axis, of which the first and last lines are only neighbours."""
     lines = padded.shape[axis] - 2
-    before, middle, after = (padded.take(range(n, n + lines), axis) for n in range(3))
-    pair = np.stack([0.75 * middle + 0.25 * before, 0.75 * middle + 0.25 * after], axis=axis + 1)
+    before, middle, after = (padded[(slice(None),) * axis + (slice(n, n + lines),)] for n in range(3))
+    middle = 0.75 * middle
+    pair = np.stack([middle + 0.25 * before, middle + 0.25 * after], axis=axis + 1)
     return pair.reshape(*padded.shape[:axis], 2 * lines, *padded.shape[axis + 1 :])

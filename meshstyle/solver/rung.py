@@ -51,8 +51,10 @@ class Rung:
 
     def use(self) -> Float[torch.Tensor, "T"]:
         """How many pixels each texel counts for, over all views."""
-        total = torch.from_numpy(np.sum([view.texel_use for view in self.views], axis=0)).float()
-        return total.to(self.original.device)
+        total = np.zeros(self.texels.count)
+        for view in self.views:
+            total += view.texel_use
+        return torch.from_numpy(total).float().to(self.original.device)
 
     def refit(self, paint: Float[torch.Tensor, "S 3"], before: Texels) -> Float[torch.Tensor, "T 3"]:
         """Another rung's paint at this one's resolution."""

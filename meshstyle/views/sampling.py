@@ -153,8 +153,8 @@ def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray
     The footprint's width is the geometric mean of its two axes on the surface.
     """
     surface: Surface = tracer.surface
-    triangle, bary = hits.triangle[rays], hits.barycentric[rays].astype(np.float64)
-    uv = np.einsum("nk,nkc->nc", bary, surface.uv[triangle])
+    triangle, bary = hits.triangle[rays], hits.barycentric.take(rays, axis=0).astype(np.float64)
+    uv = np.einsum("nk,nkc->nc", bary, surface.uv.take(triangle, axis=0))
     width = hits.distance[rays] * hits.camera.pitch / hits.side / np.sqrt(np.maximum(hits.facing[rays], 0.05))
     return uv, np.log2(np.clip(width * tracer.uv_density[triangle], 1e-9, 1.0))
 

@@ -146,10 +146,11 @@ class Tracer:
         if not len(found):
             return None
         ray = order[found]
-        triangle, bary, directions = triangle[ray], bary[ray], directions[ray]
-        normal = np.einsum("nk,nkc->nc", bary.astype(np.float64), self.surface.normals[triangle])
+        triangle, bary, directions = (of_all.take(ray, axis=0) for of_all in (triangle, bary, directions))
+        normals = self.surface.normals.take(triangle, axis=0)  # half the price of normals[triangle]
+        normal = np.einsum("nk,nkc->nc", bary.astype(np.float64), normals)
         cosine = np.abs(row_dot(normal, directions)) / np.maximum(np.sqrt(row_dot(normal, normal)), 1e-12)
-        facing = np.abs(row_dot(self.face_normals[triangle], directions))
+        facing = np.abs(row_dot(self.face_normals.take(triangle, axis=0), directions))
         return Hits(
             camera=camera,
             shape=(height, width),
