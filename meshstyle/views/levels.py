@@ -88,17 +88,14 @@ class Levels:
         place = place * self.span[axis].take(level) - 0.5
         before = np.floor(place)
         part = place - before
-        whole = before.astype(np.int64)
-        return [(self._wrapped(whole + k, axis, level), weight) for k, weight in enumerate((1 - part, part))]
-
-    def _wrapped(
-        self, index: Int64[np.ndarray, "N"], axis: int, level: Int64[np.ndarray, "N"]
-    ) -> Int64[np.ndarray, "N"]:
-        """`wrap_index`, of the few that need it."""
+        first = before.astype(np.int64)
         length = self.size[axis].take(level)
-        outside = np.flatnonzero((index < 0) | (index >= length))
-        atlas = level[outside] // (MAX_LEVEL + 1)
-        for number, wrap in enumerate(self.wraps):
-            own = outside[atlas == number]
-            index[own] = wrap_index(index[own], length[own], wrap[axis])
-        return index
+        # Few lie beyond a border: only those are wrapped, the rest is left where it is.
+        lines = [first, first + 1]
+        for line in lines:
+            outside = np.flatnonzero((line < 0) | (line >= length))
+            atlas = level[outside] // (MAX_LEVEL + 1)
+            for number, wrap in enumerate(self.wraps):
+                own = outside[atlas == number]
+                line[own] = wrap_index(line[own], length[own], wrap[axis])
+        return [(lines[0], 1 - part), (lines[1], part)]
