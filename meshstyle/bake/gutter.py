@@ -101,11 +101,11 @@ def nearest_known(
         if not around.any():
             continue
         index = distance_transform_edt(~around, return_distances=False, return_indices=True)
-        at = np.nonzero(~known[own])
-        place = tuple(i + width for i in at)
-        row, column = (i[place].astype(np.int64) for i in index)
-        close = (row - place[0]) ** 2 + (column - place[1]) ** 2 <= reach**2
-        near[own][at] = close
+        row, column = (i[width : width + own.stop - own.start, width : width + length] for i in index)
+        down = row - np.arange(width, width + len(row), dtype=np.int32)[:, None]
+        across = column - np.arange(width, width + length, dtype=np.int32)
+        close = ~known[own] & (down * down + across * across <= reach**2)
+        near[own] = close
         nearest.append(rows[row[close]] * length + columns[column[close]])
     return near, np.concatenate(nearest)
 
