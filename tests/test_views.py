@@ -75,6 +75,22 @@ def test_camera_projects_what_its_rays_pass() -> None:
     assert np.linalg.det(camera.axes) == pytest.approx(-1)  # right, up, *forward*: a left-handed triple
 
 
+def test_lookups_read_their_own_atlas_and_wrap_as_it_does() -> None:
+    """At u = 0 the left taps lie beyond the border: on the other side, or on the border again."""
+    texels = Texels([np.ones((2, 2), bool)] * 2, [(Wrap.REPEAT, Wrap.REPEAT), (Wrap.CLAMP, Wrap.CLAMP)])
+    uv, level = np.array([[0.0, 0.25], [0.0, 0.25]]), np.array([0, 5])
+    rows, weights = (np.stack(part, -1) for part in zip(*texels.levels.bilinear(uv, level), strict=True))
+    assert rows.tolist() == [[1, 0, 3, 2], [4, 4, 6, 6]]
+    assert weights.tolist() == [[0.5, 0.5, 0, 0]] * 2
+
+
+def test_a_grid_of_rays_holds_the_same_rays() -> None:
+    camera = camera_towards_centre(fibonacci_sphere(5)[1], 64)
+    rows, columns = np.array([-3.5, 0.25]), np.array([-20.25, 0.0, 7.5])
+    i, j = (index.reshape(-1) for index in np.indices((2, 3)))
+    assert (camera.grid(rows, columns).reshape(-1, 3) == camera.directions(rows[i], columns[j])).all()
+
+
 def test_framing_is_the_agreed_one() -> None:
     """0.9·R / sin 20°, field of view 40° over `size` pixels."""
     camera = front(256)

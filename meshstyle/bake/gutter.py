@@ -105,11 +105,13 @@ def nearest_known(
         around = known[rows[:, None], columns]
         if not around.any():
             continue
-        distance, index = distance_transform_edt(~around, return_indices=True)
-        inner = slice(width, width + own.stop - own.start), slice(width, width + length)
-        near[own] = ~known[own] & (distance[inner] <= reach)
-        row, column = (i[inner][near[own]] for i in index)
-        nearest.append(rows[row] * length + columns[column])
+        index = distance_transform_edt(~around, return_distances=False, return_indices=True)
+        row, column = (i[width : width + own.stop - own.start, width : width + length] for i in index)
+        down = row - np.arange(width, width + len(row), dtype=np.int32)[:, None]
+        across = column - np.arange(width, width + length, dtype=np.int32)
+        close = ~known[own] & (down * down + across * across <= reach**2)
+        near[own] = close
+        nearest.append(rows[row[close]] * length + columns[column[close]])
     return near, np.concatenate(nearest)
 
 
@@ -132,6 +134,7 @@ def _grown(a: Float32[np.ndarray, "h w C"], rows: slice, width: int) -> Float32[
 def _between(padded: np.ndarray, axis: int) -> np.ndarray:
     """Twice as long along an axis, of which the first and last lines are only neighbours."""
     lines = padded.shape[axis] - 2
-    before, middle, after = (padded.take(range(n, n + lines), axis) for n in range(3))
-    pair = np.stack([0.75 * middle + 0.25 * before, 0.75 * middle + 0.25 * after], axis=axis + 1)
+    before, middle, after = (padded[(slice(None),) * axis + (slice(n, n + lines),)] for n in range(3))
+    middle = 0.75 * middle
+    pair = np.stack([middle + 0.25 * before, middle + 0.25 * after], axis=axis + 1)
     return pair.reshape(*padded.shape[:axis], 2 * lines, *padded.shape[axis + 1 :])

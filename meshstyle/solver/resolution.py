@@ -53,21 +53,25 @@ def shrink_coverage(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_covered(
-    texture: Texture, covered: np.ndarray, size: tuple[int, int]
+    texture: Texture, covered: np.ndarray, size: tuple[int, int], gutters: bool = True
 ) -> Float[torch.Tensor, "3 h w"]:
-    """Resize an atlas so that only covered texels count: nothing from between the charts bleeds in."""
+    """Resize an atlas so that only covered texels count: nothing from between the charts bleeds in.
+
+    `gutters`: whether what lies between them will be looked at; it is filled then.
+    """
     height, width = covered.shape
     if size[0] > height or size[1] > width:
         return F.interpolate(
             _spread(texture, covered)[None], size=size, mode="bilinear", align_corners=False
         )[0]
     if (height, width) == tuple(size):
-        return _spread(texture, covered)
+        return _spread(texture, covered) if gutters else texture
     mask = torch.from_numpy(covered.astype(np.float32))
     weight = F.adaptive_avg_pool2d(mask[None], size)
     # One channel at a time: a full-size copy of each is much memory where atlases are large.
     means = torch.cat([F.adaptive_avg_pool2d((channel * mask)[None], size) for channel in texture])
-    return _spread(means / weight.clamp_min(1e-6), (weight[0] > 0).numpy())
+    means /= weight.clamp_min(1e-6)
+    return _spread(means, (weight[0] > 0).numpy()) if gutters else means
 
 
 def _spread(texture: Texture, covered: np.ndarray) -> Texture:

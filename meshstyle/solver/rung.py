@@ -59,7 +59,7 @@ class Rung:
     def refit(self, paint: Float[torch.Tensor, "S 3"], before: Texels) -> Float[torch.Tensor, "T 3"]:
         """Another rung's paint at this one's resolution."""
         images = [
-            resize_covered(image, old.covered, new.covered.shape)
+            resize_covered(image, old.covered, new.covered.shape, gutters=False)
             for image, old, new in zip(
                 before.scatter(paint.cpu()), before.layouts, self.texels.layouts, strict=True
             )
@@ -120,5 +120,5 @@ def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:
     images = []
     for atlas, layout in zip(tracer.surface.atlases, texels.layouts, strict=True):
         start = torch.from_numpy(atlas.start).permute(2, 0, 1)
-        images.append(resize_covered(start, atlas.covered, layout.covered.shape))
+        images.append(resize_covered(start, atlas.covered, layout.covered.shape, gutters=False))
     return texels.gather(images)

@@ -28,8 +28,8 @@ TIE = 1e-9
 """A texel centre this close to an edge (in texels) lies on it, for both triangles that share the edge."""
 
 
-def wrap_index(index: np.ndarray, length: int, wrap: Wrap) -> np.ndarray:
-    """Column or row numbers anywhere on the plane to 0..length-1."""
+def wrap_index(index: np.ndarray, length: int | np.ndarray, wrap: Wrap) -> np.ndarray:
+    """Column or row numbers anywhere on the plane to 0..length-1; `length`: of all, or of each."""
     if wrap is Wrap.REPEAT:
         return index % length
     if wrap is Wrap.MIRROR:

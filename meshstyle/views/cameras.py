@@ -62,6 +62,19 @@ class Camera:
         rays = forward + (columns * self.pitch)[:, None] * right - (rows * self.pitch)[:, None] * up
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
+    def grid(
+        self, rows: Float64[np.ndarray, "R"], columns: Float64[np.ndarray, "C"]
+    ) -> Float64[np.ndarray, "R C 3"]:
+        """`directions` through every crossing of some rows and columns, at a fraction of their price."""
+        right, up, forward = self.axes
+        across, down = forward + (columns * self.pitch)[:, None] * right, (rows * self.pitch)[:, None] * up
+        x, y, z = (a - d[:, None] for a, d in zip(across.T, down.T, strict=True))
+        length = np.sqrt(x * x + y * y + z * z)
+        rays = np.empty((*length.shape, 3))
+        for axis, part in enumerate((x, y, z)):
+            np.divide(part, length, out=rays[..., axis])
+        return rays
+
 
 def camera_towards_centre(direction: Float64[np.ndarray, 3], size: int) -> Camera:
     """A camera on the orbit sphere that looks at the centre; its nominal frame is `size`² pixels.
@@ -89,3 +102,8 @@ def fibonacci_sphere(count: int) -> Float64[np.ndarray, "N 3"]:
     height = 1 - 2 * (i + 0.5) / count
     ring = np.sqrt(1 - height**2)
     return np.stack([ring * np.sin(azimuth), height, ring * np.cos(azimuth)], -1)
+
+
+def row_dot(a: Float64[np.ndarray, "N 3"], b: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N"]:
+    """Products of vectors, column by column: sums over so short an axis cost numpy several times as much."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from ..asset.contract import Wrap
 from ..surface.spans import wrap_index
-from .sampling import MAX_LEVEL, ray_places
+from .levels import MAX_LEVEL
+from .sampling import ray_places
 from .tracing import Hits, Tracer
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from .cameras import DISTANCE, fibonacci_sphere
+from .cameras import DISTANCE, fibonacci_sphere, row_dot
 from .tracing import Tracer
 
 CANDIDATES = 120  # directions tested
@@ -76,9 +76,9 @@ def cosines(
     result = np.zeros((len(directions), len(points)), np.float32)
     for number, direction in enumerate(directions):
         ray = points - direction * DISTANCE
-        length = np.linalg.norm(ray, axis=1)
+        length = np.sqrt(row_dot(ray, ray))
         ray /= length[:, None]
-        cosine = np.abs((ray * normals).sum(1))
+        cosine = np.abs(row_dot(ray, normals))
         eyes = np.broadcast_to(direction * DISTANCE, points.shape)
         _, _, distance = tracer.first_hits(eyes, ray)
         # A point is hidden where something lies in front of it by more than the tracer's precision;

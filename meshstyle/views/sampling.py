@@ -11,41 +11,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.ndimage
 import scipy.sparse
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Int32, Int64
 
 from ..asset.contract import Wrap
 from ..surface.contract import Surface
-from ..surface.spans import wrap_index
+from .levels import MAX_LEVEL, Layout, Levels
 from .tracing import Hits, Tracer
 
-MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
 _LEAST_SHARE = 0.05  # of a ray's weight: a level that counts for less is left out
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Where one atlas' texels lie in the stack.
-
-    Attributes:
-        covered: texels that the surface touches.
-        wrap: along u and v.
-        offset: row of the atlas' first covered texel.
-        levels: per mip level, level 0 first, the stack's row for each texel (h, w). Uncovered texels share the
-            row of the nearest covered one: taps that reach past a chart's border read what the gutter will hold
-            after the bake.
-    """
-
-    covered: Bool[np.ndarray, "H W"]
-    wrap: tuple[Wrap, Wrap]
-    offset: int
-    levels: tuple[Int64[np.ndarray, "_ _"], ...]
 
 
 class Texels:
@@ -56,6 +35,7 @@ class Texels:
         count: rows of T.
         coarse: (rows of the mip levels, rows of T), the matrix D: means of covered texels only, so that whatever
             lies between charts never bleeds in.
+        levels: all levels of all layouts, one after the other.
     """
 
     def __init__(self, covered: Sequence[np.ndarray], wraps: Sequence[tuple[Wrap, Wrap]]) -> None:
@@ -80,6 +60,7 @@ class Texels:
             self.layouts.append(Layout(mask, wrap, offset, tuple(levels)))
             offset += len(row)
         self.coarse = scipy.sparse.vstack(means, format="csr")
+        self.levels = Levels.of(self.layouts)
 
     def gather(self, textures: Sequence[Float[torch.Tensor, "3 _ _"]]) -> Float[torch.Tensor, "T 3"]:
         """Images to rows."""
@@ -144,11 +125,10 @@ class Lookup:
         self.coverage = (count / hits.side**2).astype(np.float32)
         total = np.add.reduceat(hits.cosine[painted], first) if len(first) else hits.cosine[:0]
         self.cosine = (total / count).astype(np.float32)
-        index, weight = _taps(hits, painted, tracer, texels)  # (N, 8)
-        weight /= np.repeat(count, count)[:, None]
-        used = weight > 0
-        starts = np.concatenate([first, [len(pixel)]])
-        pointer = np.concatenate([[0], np.cumsum(used.sum(1))])[starts]
+        index, weight = _taps(hits, painted, tracer, texels, np.repeat(count, count))
+        used = weight > 0  # (N, 8)
+        ends = np.concatenate([8 * first, [used.size]])
+        pointer = np.searchsorted(np.flatnonzero(used), ends)
         self._compact(index[used], weight[used], pointer, texels)
 
     def _compact(self, index: np.ndarray, weight: np.ndarray, pointer: np.ndarray, texels: Texels) -> None:
@@ -157,12 +137,14 @@ class Lookup:
         read[index] = True
         coarse = texels.coarse[np.flatnonzero(read[texels.count :])]
         read[coarse.indices] = True
-        place = np.cumsum(read) - 1
-        self.texels = np.flatnonzero(read[: texels.count])
-        kept = (coarse.data, place[coarse.indices], coarse.indptr)
+        rows = np.flatnonzero(read)
+        place = np.empty(len(read), np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        self.texels = rows[: np.searchsorted(rows, texels.count)]
+        kept = (coarse.data, place.take(coarse.indices), coarse.indptr)
         self.coarse = scipy.sparse.csr_matrix(kept, shape=(coarse.shape[0], len(self.texels)))
-        shape = (len(pointer) - 1, int(read.sum()))
-        self.matrix = scipy.sparse.csr_matrix((weight.astype(np.float32), place[index], pointer), shape=shape)
+        shape = (len(pointer) - 1, len(rows))
+        self.matrix = scipy.sparse.csr_matrix((weight, place.take(index), pointer), shape=shape)
 
 
 def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
@@ -171,48 +153,32 @@ def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray
     The footprint's width is the geometric mean of its two axes on the surface.
     """
     surface: Surface = tracer.surface
-    triangle, bary = hits.triangle[rays], hits.barycentric[rays].astype(np.float64)
-    uv = np.einsum("nk,nkc->nc", bary, surface.uv[triangle])
+    triangle, bary = hits.triangle[rays], hits.barycentric.take(rays, axis=0).astype(np.float64)
+    uv = np.einsum("nk,nkc->nc", bary, surface.uv.take(triangle, axis=0))
     width = hits.distance[rays] * hits.camera.pitch / hits.side / np.sqrt(np.maximum(hits.facing[rays], 0.05))
     return uv, np.log2(np.clip(width * tracer.uv_density[triangle], 1e-9, 1.0))
 
 
 def _taps(
-    hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels
-) -> tuple[Int64[np.ndarray, "N 8"], Float64[np.ndarray, "N 8"]]:
-    """Rows of the stack and weights of each ray's taps: four on the level below its footprint, four above."""
+    hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels, count: Int64[np.ndarray, "N"]
+) -> tuple[Int32[np.ndarray, "N 8"], Float32[np.ndarray, "N 8"]]:
+    """Rows of the stack and weights of each ray's taps: four on the level below its footprint, four above.
+
+    Args:
+        count: how many rays share the pixel of each.
+    """
     uv, width = ray_places(hits, rays, tracer)
     atlas = tracer.surface.atlas[hits.triangle[rays]]
-    index, weight = np.zeros((len(rays), 8), np.int64), np.zeros((len(rays), 8))
-    for number, layout in enumerate(texels.layouts):
-        chosen = np.flatnonzero(atlas == number)
-        level = np.clip(width[chosen] + np.log2(np.sqrt(layout.covered.size)), 0, MAX_LEVEL)
-        base = np.floor(level).astype(int)
-        blend = level - base
-        blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
-        for step, share in ((0, 1 - blend), (1, blend)):
-            for depth in range(MAX_LEVEL + 1):
-                use = np.flatnonzero((base + step == depth) & (share > 0))
-                if len(use):
-                    place, tap = _bilinear(uv[chosen[use]], layout, depth)
-                    index[chosen[use], 4 * step : 4 * step + 4] = place
-                    weight[chosen[use], 4 * step : 4 * step + 4] = tap * share[use, None]
-    return index, weight
-
-
-def _bilinear(uv: Float64[np.ndarray, "N 2"], layout: Layout, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the stack and weights, (N, 4), of bilinear lookups."""
-    rows = layout.levels[level]
-    height, width = rows.shape
-    full_height, full_width = layout.covered.shape
-    x, y = uv[:, 0] * full_width / 2**level - 0.5, uv[:, 1] * full_height / 2**level - 0.5
-    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    fx, fy = x - x0, y - y0
-    columns = [wrap_index(x0 + step, width, layout.wrap[0]) for step in (0, 1)]
-    lines = [wrap_index(y0 + step, height, layout.wrap[1]) * width for step in (0, 1)]
-    flat = rows.reshape(-1)
-    index = np.stack([flat[line + column] for line in lines for column in columns], -1)
-    weight = np.stack([wy * wx for wy in (1 - fy, fy) for wx in (1 - fx, fx)], -1)
+    side = np.array([np.log2(np.sqrt(layout.covered.size)) for layout in texels.layouts])
+    level = np.clip(width + side[atlas], 0, MAX_LEVEL)
+    base = np.floor(level).astype(np.int64)
+    blend = level - base
+    blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
+    index, weight = np.empty((len(rays), 8), np.int32), np.empty((len(rays), 8), np.float32)
+    for step, share in enumerate((1 - blend, blend)):
+        line = atlas * np.int64(MAX_LEVEL + 1) + np.minimum(base + step, MAX_LEVEL)
+        for number, (place, tap) in enumerate(texels.levels.bilinear(uv, line), start=4 * step):
+            index[:, number], weight[:, number] = place, tap * share / count
     return index, weight
 
 
