@@ -3,8 +3,8 @@
 Nothing here may fail: where numba is missing or broken there are no kernels, and torch's convolution is used. Where
 the folder cannot be used, the kernels are compiled in memory.
 
-What is kept is machine code that needs nothing but memory. LLVM alone puts it in its place, which takes 0.05 s; numba
-would need a second, and is loaded only to compile.
+What is kept is machine code that needs nothing but memory. LLVM alone puts it in its place, which takes 0.1 s; numba
+would need half a second, and is loaded only to compile.
 """
 
 from __future__ import annotations
@@ -193,33 +193,20 @@ def _check(convolve: Callable[[Piece], None]) -> None:
     made = np.zeros_like(picture)
     room = np.empty(scratch_size(6, LANES, LANES), np.float32)
     piece = Piece(
-        height=5,
-        width=7,
-        made_height=5,
-        made_width=7,
+        **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
+        **dict.fromkeys(("width", "made_width", "source_width", "target_width"), 7),
+        **dict.fromkeys(("inputs", "outputs", "depth"), LANES),
+        **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
+        **divide_scratch(room, 6, LANES, LANES),
+        at_source=picture.ctypes.data,
+        at_matrices=matrices.ctypes.data,
+        at_target=made.ctypes.data,
         pad=1,
-        replicate=0,
-        spread=0,
-        pooled=0,
         rows=2,
         columns=2,
         at_once=6,
-        source_height=5,
-        source_width=7,
-        inputs=LANES,
-        target_height=5,
-        target_width=7,
-        outputs=LANES,
-        depth=LANES,
-        at_source=picture.ctypes.data,
-        at_mask=0,
-        at_matrices=matrices.ctypes.data,
-        at_bias=0,
-        at_target=made.ctypes.data,
-        at_made_mask=0,
         tiles=4,
         strips=1,
-        **divide_scratch(room, 6, LANES, LANES),
     )
     convolve(piece)
     if not np.allclose(made, picture, atol=1e-4):
