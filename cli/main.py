@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from meshstyle.cores import let_idle_threads_sleep
 from meshstyle.errors import MeshStyleError, UsageError
 
 from .batch import batch
@@ -73,6 +74,7 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # names of files may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is for programmers
+    let_idle_threads_sleep()
     sys.exit(main(sys.argv[1:]))
 
 
