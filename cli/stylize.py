@@ -103,7 +103,11 @@ def _plan_rows(planned: Plan) -> Iterator[tuple[str, str]]:
     yield "style", planned.style
     yield "output", str(planned.output)
     yield "views", f"{settings.view_count} at least"
-    yield "work", ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
+    yield (
+        "work",
+        ", then ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
+        + ", at the least",
+    )
     detail = settings.close_ups
     if detail.most > 1 and any(max(atlas.size) > detail.above for atlas in planned.atlases):
         yield (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from test_views import make_surface, quad
 from meshstyle.asset.contract import Wrap
 from meshstyle.errors import UsageError
 from meshstyle.progress import Progress
-from meshstyle.settings import Scale, Settings
+from meshstyle.settings import PRESETS, Scale, Settings
 from meshstyle.solver.adam import Adam
 from meshstyle.solver.colours import match_colours
 from meshstyle.solver.descent import shuffled_round
@@ -341,3 +342,21 @@ def test_content_too_light_to_be_felt_is_looked_at_on_the_coarsest_scale_only(
     assert looks() == [True, False]
     assert looks(content_weight=5.0) == [True, True]
     assert looks(content_weight=0.0) == [False, False]
+
+
+def test_every_view_is_looked_at_however_many_there_are(
+    network: VGG19, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Quads(network)
+    monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(32, 1), Scale(48, 6))))
+    monkeypatch.setitem(PRESETS, "standard", replace(PRESETS["standard"], views=2))
+    counts: list[list[int]] = []
+    for settings in (Settings(), Settings(iterations=2)):
+        steps = [0, 0]
+
+        def listen(record: Progress, steps: list[int] = steps) -> None:
+            steps[0], steps[1] = max(steps[0], record.step), max(steps[1], record.steps)
+
+        TextureSolver(scene.tracer, scene.placement, scene.painting, network, settings).solve(listen)
+        counts.append(steps)
+    assert counts == [[11, 11], [7, 7]]  # three views: 5 and 6 steps; as the settings say where they do

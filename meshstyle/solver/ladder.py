@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 
 from ..progress import Progress, ProgressCallback
-from ..settings import Scale, Settings
+from ..settings import PRESETS, Scale, Settings
 from ..views.canvas import Canvas
 from ..views.placement import Placement
 from ..views.sampling import Texels
@@ -28,6 +29,7 @@ from .statistics import Colours
 from .vgg import VGG19
 
 _FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
+_LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
 
@@ -158,13 +160,24 @@ class Ladder(ABC, Generic[P, S]):
             solved, agreement = self.settle(rung, problem, last)
             rung = watched.look = None  # the next scale's views need the room
 
-        way = Way(self.settings.scales, self.settings.optimizer_used, self._shuffle, watched)
+        way = Way(self._scales(), self.settings.optimizer_used, self._shuffle, watched)
         later = [self._close_ups.scale] if self._close_ups else []
         clock = Clock([*way.scales, *later], watched)
         terms, interrupted = climb(way, begin, settle, clock)
         assert solved is not None
         solution = self._solution(solved, terms, interrupted, agreement)
         return solution if interrupted else self._detailed(solution, clock, watched)
+
+    def _scales(self) -> tuple[Scale, ...]:
+        """The preset's, with more steps where there are more views than it reckons with and a step looks at one: some
+        parts would not be looked at on every scale."""
+        scales, settings = self.settings.scales, self.settings
+        views = len(self.placement.directions)
+        one_view_a_step = settings.optimizer_used == "adam" and settings.solver == "texture"
+        if settings.iterations is not None or not one_view_a_step or views <= PRESETS[settings.preset].views:
+            return scales
+        least = math.ceil(_LOOKS * views)
+        return tuple(replace(scale, steps=max(scale.steps, least)) for scale in scales)
 
     def _objective(self, scale: Scale) -> Objective:
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
