@@ -62,6 +62,8 @@ def stylize(model: Path, style: Path, output: Path, *more: str) -> int:
         str(output),
         "--preset",
         "draft",
+        "--iterations",
+        "1",
         "--json",
         "-q",
     ]

@@ -172,12 +172,14 @@ class Ladder(ABC, Generic[P, S]):
         """The preset's, with more steps where there are more views than it reckons with and a step looks at one: some
         parts would not be looked at on every scale."""
         scales, settings = self.settings.scales, self.settings
-        views = len(self.placement.directions)
+        views, reckoned = len(self.placement.directions), PRESETS[settings.preset].views
         one_view_a_step = settings.optimizer_used == "adam" and settings.solver == "texture"
-        if settings.iterations is not None or not one_view_a_step or views <= PRESETS[settings.preset].views:
+        if settings.iterations is not None or not one_view_a_step or views <= reckoned:
             return scales
-        least = math.ceil(_LOOKS * views)
-        return tuple(replace(scale, steps=max(scale.steps, least)) for scale in scales)
+        least = [math.ceil(min(_LOOKS, scale.steps / reckoned) * views) for scale in scales]
+        return tuple(
+            replace(scale, steps=max(scale.steps, some)) for scale, some in zip(scales, least, strict=True)
+        )
 
     def _objective(self, scale: Scale) -> Objective:
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
