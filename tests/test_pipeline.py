@@ -122,7 +122,12 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
 
 def test_stages_are_told_in_order(tmp_path: Path) -> None:
     told: list[Progress] = []
-    paint(DATA / "barrel_large" / "barrel_large.gltf.glb", tmp_path / "out.glb", progress=told.append)
+    paint(
+        DATA / "barrel_large" / "barrel_large.gltf.glb",
+        tmp_path / "out.glb",
+        progress=told.append,
+        iterations=2,
+    )
     stages = list(dict.fromkeys(record.stage for record in told))
     assert stages == ["read", "unwrap", "trace", "solve", "bake", "write"]
     steps = [record for record in told if record.stage == "solve"]
