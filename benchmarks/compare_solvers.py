@@ -88,7 +88,7 @@ class Judge:
         colour = np.zeros((len(uv), 3), np.float32)
         for number, image in enumerate(images):
             rays = np.flatnonzero(surface.atlas[hits.triangle] == number)
-            colour[rays] = bilinear(image, uv[rays], surface.atlases[number].wrap)
+            colour[rays] = bilinear(image[..., :3], uv[rays], surface.atlases[number].wrap)
         colour *= (AMBIENT + HEADLIGHT * hits.cosine)[:, None]
         size, rays_each = hits.shape[0] * hits.shape[1], hits.side**2
         total = np.stack([np.bincount(hits.pixel, colour[:, c], size) for c in range(3)], -1) / rays_each

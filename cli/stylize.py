@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from meshstyle.cores import loading_torch
 from meshstyle.runfile import RunFile, read_run_file
+from meshstyle.scout import scout_for
 from meshstyle.settings import Settings
 
 from .display import Display, duration, emit, emit_json, make_display, show_outcome, table, texels
@@ -60,9 +62,9 @@ def stylize(
         if dry_run:
             _show_plan(model, picture, output, settings, reporting)
             return
-        from meshstyle.pipeline import stylize as paint  # loads torch
-
-        with display:
+        with scout_for(model, settings) as scout, display:
+            with loading_torch():
+                from meshstyle.pipeline import stylize as paint
             result = paint(
                 model,
                 picture,
@@ -71,6 +73,7 @@ def stylize(
                 progress=display,
                 partial=not no_partial,
                 preview=preview,
+                scout=scout,
             )
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:

@@ -1,4 +1,4 @@
-"""The main job, in the order the data flows: Asset → Surface → Views → Solver → Bake → Asset."""
+"""The main job, in the order the data flows: Asset → Surface → Views (see `scene`) → Solver → Bake → Asset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .asset import load_asset
-from .asset.contract import Asset, Paint, PaintedAtlas, PaintedPart
+from .asset.contract import Paint, PaintedAtlas, PaintedPart
 from .bake.finish import finish, unpainted
 from .bake.upsample import upsample
 from .errors import AssetError
@@ -22,37 +22,24 @@ from .preview.live_model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .results import AtlasReport, Plan, Result
+from .scene import Scene, prepare
+from .scout import Scout
 from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms, known
 from .solver.ladder import Ladder, Solution
 from .solver.network import make_network
 from .solver.paintings import load_painting
-from .solver.rung import RAYS
 from .solver.starts import starting_picture
 from .solver.statistics import Colours
 from .solver.texture_solver import TextureSolver
 from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
-from .surface.build import build_surface
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
-from .views.cameras import camera_towards_centre
-from .views.placement import Placement, place_cameras
-from .views.tracing import Tracer
 
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A model that was read, planned, traced and looked at: what paintings of it share."""
-
-    asset: Asset
-    surface: Surface
-    tracer: Tracer
-    placement: Placement
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +68,7 @@ def stylize(
     progress: ProgressCallback = ignore,
     partial: bool = True,
     preview: str | Path | None = None,
+    scout: Scout | None = None,
     **overrides: Any,
 ) -> Result:
     """Repaint a model in the manner of a painting and write it.
@@ -93,6 +81,7 @@ def stylize(
         progress: is handed a record of every step.
         partial: whether an interrupted run writes the best so far.
         preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
+        scout: one that was sent ahead with the same model and settings (see `scout.scout_for`).
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -108,7 +97,7 @@ def stylize(
     with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
-            scene = prepare(model, settings, progress)
+            scene = (scout and scout.scene(progress)) or prepare(model, settings, progress)
             live.show(scene)
             network = make_network(weights, settings, device, progress)
             painted = paint(scene, painting, network, settings, progress)
@@ -117,14 +106,6 @@ def stylize(
         progress(Progress("write"))
         outputs = write_painted(scene, painted, output, record, settings)
     return live.finish(painted, report(scene, painted, (outputs, settings, str(style), began)))
-
-
-def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scene:
-    """Everything that does not depend on the style. Raises AssetError, PictureError."""
-    progress(Progress("read"))
-    asset = load_asset(model)
-    surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
-    return Scene(asset, surface, *look_around(surface, settings, model))
 
 
 def paint(
@@ -150,7 +131,8 @@ def paint(
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[Ladder] = _SOLVERS[settings.solver]
-    solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours)
+    looks = (scene.tracer, scene.placement)
+    solver = kind(*looks, painting, network, settings, start, colours, scene.trace)
     solution = solver.solve(progress)
     progress(Progress("bake"))
     baked = finish(surface, *_at_full_size(solution, surface), settings.strength)
@@ -203,21 +185,6 @@ def _places(model: Path, output: str | Path | None, style: str | Path) -> tuple[
     if model.is_dir():
         raise AssetError(model, "it is a folder", "Give one .obj, .glb or .gltf file.")
     return model, choose_output(model, output), find_style(str(style))
-
-
-def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Tracer, Placement]:
-    """Trace the surface and place the cameras. Raises AssetError where nothing can be seen."""
-    tracer = Tracer(surface)
-    placement = place_cameras(tracer, settings.view_count, settings.seed)
-    if placement.visible == 0:
-        cause = "none of its painted surface can be seen from outside"
-        raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
-    for scale in settings.scales:
-        cameras = (camera_towards_centre(direction, scale.size) for direction in placement.directions)
-        if all(tracer.view(camera, RAYS) is None for camera in cameras):
-            cause = "it is too thin, or its triangles too far from each other, for any view to show it"
-            raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
-    return tracer, placement
 
 
 def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list[Any]]:

@@ -7,6 +7,7 @@ import os
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `cores.let_idle_threads_sleep`)
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
 _PARTS = (
@@ -22,6 +23,7 @@ _PARTS = (
     "preview",
     "record",
     "results",
+    "scene",
     "solver",
     "strength",
     "surface",

@@ -25,7 +25,7 @@ from meshstyle.views.canvas import Canvas
 from meshstyle.views.close_ups import MARGIN, place_close_ups
 from meshstyle.views.near_sampling import NearLookup, Sheet
 from meshstyle.views.placement import Placement
-from meshstyle.views.sampling import Texels
+from meshstyle.views.sampling import Lookup, Texels
 from meshstyle.views.tracing import Hits, Tracer
 from meshstyle.views.view import View
 
@@ -59,8 +59,8 @@ def test_reads_what_a_whole_view_reads(size: int) -> None:
     hits = traced(tracer, size, (0.6, 0, 0.8))
     everything = np.ones((40, 56), bool)
     paint = rand(40 * 56, 3)
-    near = View.close_up(NearLookup(hits, tracer, [Sheet(everything, WRAP, 0)]), CPU)
-    whole = View(hits, tracer, Texels([everything], [WRAP]), CPU)
+    near = View(NearLookup(hits, tracer, [Sheet(everything, WRAP, 0)]), CPU)
+    whole = View(Lookup(hits, tracer, Texels([everything], [WRAP])), CPU)
     ours, theirs = (view.render(paint[view.texels], BLACK) for view in (near, whole))
     assert torch.equal(near.mask, whole.mask)
     assert float((ours - theirs).abs().max()) < 0.02  # a level of less than 5 % of the weight is not left out
@@ -77,7 +77,7 @@ def test_what_lies_between_charts_is_never_read(size: int) -> None:
     assert tracer.uv_density[0] > inside.uv_density[0]
     paint = torch.full((32 * 32, 3), 9.0)
     paint[torch.from_numpy(covered.reshape(-1))] = 0.25
-    view = View.close_up(NearLookup(traced(inside, size), inside, [Sheet(covered, WRAP, 0)]), CPU)
+    view = View(NearLookup(traced(inside, size), inside, [Sheet(covered, WRAP, 0)]), CPU)
     assert torch.allclose(view.sample(paint[view.texels]), torch.tensor(0.25), atol=1e-5)
 
 
@@ -135,7 +135,7 @@ def close_view(size: int = 64) -> View:
     tracer = Tracer(make_surface(*quad(), size=(96, 96)))
     hits = tracer.view(front(3 * size), 2, frame=(size, size))
     assert hits is not None
-    return View.close_up(NearLookup(hits, tracer, [Sheet(np.ones((96, 96), bool), WRAP, 0)]), CPU)
+    return View(NearLookup(hits, tracer, [Sheet(np.ones((96, 96), bool), WRAP, 0)]), CPU)
 
 
 def test_paint_is_held_at_the_border_of_a_window_and_free_inside() -> None:

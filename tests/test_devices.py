@@ -28,7 +28,9 @@ from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import CHANNELS, VGGWeights, load_weights
 from meshstyle.views.cameras import camera_towards_centre
 from meshstyle.views.placement import Placement
-from meshstyle.views.sampling import Gathered, to_torch
+from meshstyle.views.products import Gathered, to_torch
+from meshstyle.views.sampling import Lookup
+from meshstyle.views.scales import trace_views
 from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import View
 
@@ -55,7 +57,9 @@ def network() -> VGG19:
 @pytest.fixture(scope="module")
 def rung(tracer: Tracer, network: VGG19) -> Rung:
     objective = Objective(network, LossWeights(1.0, 1000.0, 400.0), content_layers=("relu4_1",))
-    return build_rung(Scale(32, 1), tracer, SIDES, objective, rand(1, 3, 40, 40, seed=1))
+    return build_rung(
+        Scale(32, 1), tracer, trace_views(tracer, SIDES, 32), objective, rand(1, 3, 40, 40, seed=1)
+    )
 
 
 def random_weights() -> VGGWeights:
@@ -93,7 +97,7 @@ def gpu_problem(
     # Pairs are counted once a view, when it is first seen: that reading is left out.
     monkeypatch.setattr(Smoothness, "_count", lambda *_: 1)
     hits = [tracer.view(camera_towards_centre(direction, 32), 2) for direction in SIDES.directions]
-    views = [View(hit, tracer, rung.texels, GPU) for hit in hits if hit is not None]
+    views = [View(Lookup(hit, tracer, rung.texels), GPU) for hit in hits if hit is not None]
     network = VGG19(random_weights(), GPU, precision="fp16", loss_weight=1401.0)
     objective = Objective(network, LossWeights(1.0, 1000.0, 400.0, 0.5), content_layers=("relu4_1",))
     background, paint = torch.rand(3, device=GPU), torch.rand(rung.texels.count, 3, device=GPU)

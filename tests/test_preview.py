@@ -16,7 +16,6 @@ from test_gltf_compressed import textured
 import meshstyle
 from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Paint, PaintedAtlas
-from meshstyle.pipeline import prepare
 from meshstyle.preview import live as live_module
 from meshstyle.preview.curves import curve
 from meshstyle.preview.glb import glb_bytes
@@ -27,6 +26,7 @@ from meshstyle.preview.live_model import SIZE, ModelPreview
 from meshstyle.preview.page import direction
 from meshstyle.preview.painted import Looks, PaintedAsset, framing
 from meshstyle.progress import Progress, ignore
+from meshstyle.scene import prepare
 from meshstyle.settings import Scale, Settings
 from meshstyle.shipped import find_style
 from meshstyle.views.cameras import camera_towards_centre

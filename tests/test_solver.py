@@ -18,7 +18,7 @@ from meshstyle.solver.adam import Adam
 from meshstyle.solver.colours import match_colours
 from meshstyle.solver.descent import shuffled_round
 from meshstyle.solver.objective import LossWeights, Objective, fit_short_side, layer_shape
-from meshstyle.solver.resolution import chart_of_triangle, resize_covered, shrink_coverage, solving_sizes
+from meshstyle.solver.resolution import chart_of_triangle, resize_covered
 from meshstyle.solver.rung import build_rung
 from meshstyle.solver.smoothness import Smoothness, colour_share
 from meshstyle.solver.starts import starting_picture
@@ -29,6 +29,7 @@ from meshstyle.solver.weights import load_weights
 from meshstyle.views.cameras import camera_towards_centre
 from meshstyle.views.placement import Placement
 from meshstyle.views.sampling import Texels
+from meshstyle.views.scales import shrink_coverage, solving_sizes, trace_views
 from meshstyle.views.tracing import Tracer
 
 
@@ -311,7 +312,8 @@ def test_a_start_that_is_no_file_is_named() -> None:
 def test_style_scale_enlarges_the_painting_beside_the_views(network: VGG19) -> None:
     scene = Quads(network)
     objective = Objective(network, LossWeights(0.0, 1.0, 0.0))
-    rung = build_rung(Scale(32, 1), scene.tracer, scene.placement, objective, scene.painting, style_scale=1.5)
+    traced = trace_views(scene.tracer, scene.placement, 32)
+    rung = build_rung(Scale(32, 1), scene.tracer, traced, objective, scene.painting, style_scale=1.5)
     wanted = objective.style_target(fit_short_side(scene.painting, 48))
     plain = objective.style_target(fit_short_side(scene.painting, 32))
     for layer, gram in rung.style.grams.items():

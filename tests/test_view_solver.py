@@ -23,7 +23,7 @@ from meshstyle.solver.weights import load_weights
 from meshstyle.views.back_projection import BackProjection, Consistency, PixelGeometry
 from meshstyle.views.cameras import Camera, camera_towards_centre
 from meshstyle.views.reprojection import Shown, disagreement
-from meshstyle.views.sampling import Texels
+from meshstyle.views.sampling import Lookup, Texels
 from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import View
 
@@ -45,7 +45,7 @@ class Scene:
         found = [self.tracer.view(camera, 2) for camera in cameras]
         hits = [hit for hit in found if hit is not None]
         assert len(hits) == len(cameras)
-        self.views = [View(hit, self.tracer, self.texels, CPU) for hit in hits]
+        self.views = [View(Lookup(hit, self.tracer, self.texels), CPU) for hit in hits]
         self.geometry = [PixelGeometry.of(hit, view) for hit, view in zip(hits, self.views, strict=True)]
         self.coverage = torch.cat([view.pixel_coverage for view in self.views])
 
@@ -192,7 +192,7 @@ def test_steps_in_depth_are_edges() -> None:
     hits = tracer.view(front(96), 2)
     assert hits is not None
     texels = Texels([np.ones((8, 8), bool)], [(Wrap.CLAMP, Wrap.CLAMP)])
-    geometry = PixelGeometry.of(hits, View(hits, tracer, texels, CPU))
+    geometry = PixelGeometry.of(hits, View(Lookup(hits, tracer, texels), CPU))
     inside = np.zeros(geometry.shape)
     inside.reshape(-1)[geometry.pixels] = geometry.inside
     row = inside[geometry.shape[0] // 2]

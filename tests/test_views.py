@@ -14,7 +14,8 @@ from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
 from meshstyle.surface.spans import wrap_index
 from meshstyle.views.cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
 from meshstyle.views.placement import place_cameras
-from meshstyle.views.sampling import Texels, nearest_covered
+from meshstyle.views.products import gather
+from meshstyle.views.sampling import Lookup, Texels, nearest_covered
 from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import AMBIENT, HEADLIGHT, View
 
@@ -116,8 +117,8 @@ def test_picture_is_upright_and_not_mirrored() -> None:
     texels = Texels([np.ones((8, 8), bool)], [(Wrap.CLAMP, Wrap.CLAMP)])
     hits = tracer.view(front(64), 2)
     assert hits is not None
-    view = View(hits, tracer, texels, CPU)
-    picture = view.render(texels.gather([texture])[view.texels], torch.zeros(3), shaded=False)[0]
+    view = View(Lookup(hits, tracer, texels), CPU)
+    picture = view.render(gather(texels, [texture])[view.texels], torch.zeros(3), shaded=False)[0]
     height, width = view.shape
     quarter = [(height // 3, width // 3), (height // 3, -width // 3), (-height // 3, width // 3)]
     for place, colour in zip(quarter, ([1, 0, 0], [0, 1, 0], [0, 0, 1]), strict=True):
@@ -129,7 +130,7 @@ def test_constant_texture_gives_shaded_constant_on_the_mask() -> None:
     hits = tracer.view(front(48), 2)
     assert hits is not None
     texels = Texels([np.ones((8, 8), bool)], [(Wrap.REPEAT, Wrap.REPEAT)])
-    view = View(hits, tracer, texels, CPU)
+    view = View(Lookup(hits, tracer, texels), CPU)
     picture = view.render(torch.full((len(view.texels), 3), 0.5), torch.tensor([0.1, 0.2, 0.3]))
     centre = picture[0, :, view.shape[0] // 2, view.shape[1] // 2]
     assert torch.allclose(centre, torch.full((3,), 0.5 * (AMBIENT + HEADLIGHT)), atol=2e-3)
@@ -145,7 +146,7 @@ def test_rendering_is_linear_and_its_gradient_exact() -> None:
     hits = tracer.view(camera_towards_centre(np.array([0.6, 0.0, 0.8]), 24), 2)
     assert hits is not None
     texels = Texels([np.ones((64, 64), bool)], [(Wrap.REPEAT, Wrap.MIRROR)])
-    view = View(hits, tracer, texels, CPU)
+    view = View(Lookup(hits, tracer, texels), CPU)
     t = torch.from_numpy(rng.random((len(view.texels), 3))).float().requires_grad_(True)
     weight = torch.from_numpy(rng.random((1, 3, *view.shape))).float()
     background = torch.zeros(3)
@@ -165,9 +166,9 @@ def test_minified_texture_is_averaged_not_aliased() -> None:
     hits = tracer.view(front(32), 2)
     assert hits is not None
     texels = Texels([np.ones((256, 256), bool)], [(Wrap.REPEAT, Wrap.REPEAT)])
-    view = View(hits, tracer, texels, CPU)
+    view = View(Lookup(hits, tracer, texels), CPU)
     checker = torch.from_numpy(np.indices((256, 256)).sum(0) % 2).float().expand(3, -1, -1)
-    picture = view.render(texels.gather([checker])[view.texels], torch.zeros(3), shaded=False)
+    picture = view.render(gather(texels, [checker])[view.texels], torch.zeros(3), shaded=False)
     inside = picture[0, 0][view.mask[0, 0] == 1]
     assert float((inside - 0.5).abs().max()) < 0.02
 
@@ -183,7 +184,7 @@ def test_nothing_between_charts_bleeds_in() -> None:
     assert hits is not None
     texels = Texels([covered], [(Wrap.REPEAT, Wrap.REPEAT)])
     assert texels.count == 512
-    view = View(hits, tracer, texels, CPU)
+    view = View(Lookup(hits, tracer, texels), CPU)
     ones = view.render(torch.ones(len(view.texels), 3), torch.zeros(3), shaded=False)
     assert torch.allclose(ones[0, 0], view.mask[0, 0], atol=1e-5)
 

@@ -15,10 +15,11 @@ import torch
 from ..asset.contract import FromFiles
 from ..errors import MeshStyleError
 from ..machine import choose_device, limited_threads
-from ..pipeline import paint, prepare, report, write_painted
+from ..pipeline import paint, report, write_painted
 from ..progress import Progress, ProgressCallback, ignore
 from ..record import run_record
 from ..results import Result
+from ..scene import prepare
 from ..settings import Settings
 from ..solver.network import make_network
 from ..solver.paintings import load_painting

@@ -16,9 +16,10 @@ from ..asset.atomic import write_all
 from ..asset.pictures import encode, read_picture
 from ..errors import UsageError
 from ..machine import choose_device, limited_threads
-from ..pipeline import Scene, paint, prepare
+from ..pipeline import paint
 from ..places import check_writable
 from ..progress import Progress, ProgressCallback, ignore
+from ..scene import Scene, prepare
 from ..settings import Settings
 from ..shipped import find_style
 from ..solver.network import make_network

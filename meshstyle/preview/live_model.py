@@ -19,7 +19,8 @@ from .page import direction, write_page
 from .painted import Looks
 
 if TYPE_CHECKING:
-    from ..pipeline import Painted, Scene
+    from ..pipeline import Painted
+    from ..scene import Scene
 
 SIZE, RAYS = 224, 2  # pixels of a view's side, rays along a pixel's
 _TURNS = (0.0, math.radians(120), math.radians(240))  # the views, around the model

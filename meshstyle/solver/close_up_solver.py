@@ -21,14 +21,13 @@ from ..views.canvas import Canvas
 from ..views.close_ups import CloseUps, place_close_ups
 from ..views.near_sampling import NearLookup
 from ..views.placement import Placement
+from ..views.scales import RAYS, shrink_coverage
 from ..views.tracing import Tracer
 from ..views.view import View
 from .close_up_problem import CloseUpProblem
 from .descent import Clock
 from .local_style import LocalStyle
 from .objective import Objective, fit_short_side, mixed_grams
-from .resolution import shrink_coverage
-from .rung import RAYS
 
 STEP = 3.0  # from one zoom to the next at most
 HELD = 3.0  # pixels of the coarser scale along the side of the blocks whose colours are held
@@ -130,7 +129,7 @@ class CloseUpSolver:
                 for _ in range(steps):
                     clock.tick(scale, 0.0)
                 continue
-            view = View.close_up(lookup, self._background.device)
+            view = View(lookup, self._background.device)
             values = canvas.read(lookup.texels).to(self._background.device)
             problem = CloseUpProblem(view, values, self._objective, self._background, block, zoom.zoom)
             self._solve(problem, style, functools.partial(clock.tick, scale))

@@ -17,7 +17,9 @@ from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.canvas import Canvas
 from ..views.placement import Placement
+from ..views.products import gather, scatter
 from ..views.sampling import Texels
+from ..views.scales import Trace, trace_views
 from ..views.tracing import Tracer
 from .close_up_solver import CloseUpSolver, plan_close_ups
 from .descent import Clock, Problem, Terms, Way, climb
@@ -127,10 +129,13 @@ class Ladder(ABC, Generic[P, S]):
         settings: Settings,
         start: torch.Tensor | None = None,
         colours: Colours | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with.
-        `colours`: what a colour-matched start takes the original's colours to be; None: the model's own."""
+        `colours`: what a colour-matched start takes the original's colours to be; None: the model's own.
+        `trace`: where the views come from; None: they are traced when they are needed."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
+        self._trace = trace or partial(trace_views, tracer, placement)
         self._network = network
         self.objective = self._objective(settings.scales[0])
         self._given, self._colours = start, colours
@@ -203,7 +208,7 @@ class Ladder(ABC, Generic[P, S]):
             return starting_colours(choice, rung.original, use, self.painting, self._generator, self._colours)
         sizes = [layout.covered.shape for layout in rung.texels.layouts]
         given = [resize(self._given.cpu(), size)[0] for size in sizes]
-        return rung.texels.gather(given).to(rung.original.device)
+        return gather(rung.texels, given).to(rung.original.device)
 
     @abstractmethod
     def problem(self, rung: Rung, before: S | None) -> P:
@@ -219,14 +224,14 @@ class Ladder(ABC, Generic[P, S]):
         covered = [layout.covered for layout in solved.texels.layouts]
         return [
             resize_covered(image, mask, mask.shape).permute(1, 2, 0).contiguous().numpy()
-            for image, mask in zip(solved.texels.scatter(solved.paint.cpu()), covered, strict=True)
+            for image, mask in zip(scatter(solved.texels, solved.paint.cpu()), covered, strict=True)
         ]
 
     def _rung(self, scale: Scale) -> Rung:
         return build_rung(
             scale,
             self.tracer,
-            self.placement,
+            self._trace(scale.size),
             self.objective,
             self.painting,
             self.settings.style_scale,
@@ -254,9 +259,9 @@ class Ladder(ABC, Generic[P, S]):
     ) -> Solution:
         texels = solved.texels
         return Solution(
-            textures=tuple(texels.scatter(solved.paint.cpu())),
+            textures=tuple(scatter(texels, solved.paint.cpu())),
             covered=tuple(layout.covered for layout in texels.layouts),
-            seen=tuple(image[0].numpy() > _USED for image in texels.scatter(solved.use[:, None])),
+            seen=tuple(image[0].numpy() > _USED for image in scatter(texels, solved.use[:, None])),
             terms=terms,
             views=solved.views,
             interrupted=interrupted,

@@ -26,7 +26,7 @@ def masked_gram(
 
     `count`: Σ m of the whole picture, where these features are a part of it: the parts' results add up to its own.
     """
-    f, m = features[0].flatten(1), mask[0].flatten(1)
+    f, m = features.squeeze(0).flatten(1), mask[0].flatten(1)  # the slope of f[0] would be a copy
     count = m.sum() if count is None else count
     found: Float[torch.Tensor, "C C"] = _MaskedGram.apply(f, m / count.clamp_min(_TINY))
     return found
@@ -38,12 +38,16 @@ class _MaskedGram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, f: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(f, weight)
-        return (f * weight) @ f.T
+        return (f * weight) @ f.T if f.is_contiguous() else (f.T * weight.T).T @ f.T
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, None]:
         f, weight = ctx.saved_tensors
-        return ((slopes[0] + slopes[0].T) @ f).mul_(weight), None
+        both = slopes[0] + slopes[0].T
+        if f.is_contiguous():
+            return (both @ f).mul_(weight), None
+        # Channels last, as the convolution that made them: it need not turn what comes back either.
+        return (f.T @ both).mul_(weight.T).T, None
 
 
 def shrink_mask(

@@ -1,8 +1,6 @@
-"""The resolution an atlas is solved at, and what it takes to carry paint from one resolution to another."""
+"""What it takes to carry paint from one resolution of an atlas to another, and where its charts lie there."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse
@@ -13,43 +11,8 @@ from jaxtyping import Float
 
 from ..surface.normals import weld
 from ..views.sampling import nearest_covered
-from ..views.tracing import Hits, Tracer
-
-DENSITY = 1.0  # texels per ray at the median footprint
-_TEXTURE_STEP = 8  # solved sizes are multiples of this
 
 Texture = Float[torch.Tensor, "3 H W"]
-
-
-def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
-    """Per atlas, the size at which the median ray's footprint is one texel; never above the atlas' own."""
-    surface = tracer.surface
-    triangle = np.concatenate([hit.triangle for hit in hits])
-    width = np.concatenate([hit.distance * hit.camera.pitch / hit.side for hit in hits])
-    sizes = []
-    for number, atlas in enumerate(surface.atlases):
-        height, columns = atlas.owner.shape
-        rays = surface.atlas[triangle] == number
-        share = 1.0
-        if rays.any():
-            footprint = np.median(width[rays] * tracer.uv_density[triangle[rays]]) * np.sqrt(height * columns)
-            share = min(1.0, DENSITY / max(float(footprint), 1e-6))
-        sizes.append((_round_size(height, share), _round_size(columns, share)))
-    return sizes
-
-
-def _round_size(full: int, share: float) -> int:
-    if share >= 1.0:
-        return full
-    return min(full, max(_TEXTURE_STEP * 2, round(full * share / _TEXTURE_STEP) * _TEXTURE_STEP))
-
-
-def shrink_coverage(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Which texels of a smaller atlas the surface touches."""
-    if covered.shape == tuple(size):
-        return covered
-    mask = torch.from_numpy(covered.astype(np.float32))[None, None]
-    return (F.adaptive_max_pool2d(mask, size)[0, 0] > 0).numpy()
 
 
 def resize_covered(

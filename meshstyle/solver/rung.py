@@ -10,17 +10,14 @@ from jaxtyping import Float
 
 from ..settings import Scale
 from ..views.back_projection import PixelGeometry
-from ..views.cameras import camera_towards_centre
-from ..views.placement import Placement
+from ..views.products import gather, scatter
 from ..views.sampling import Texels
-from ..views.tracing import Hits, Tracer
+from ..views.scales import TracedViews
+from ..views.tracing import Tracer
 from ..views.view import View
 from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
-from .resolution import resize_covered, shrink_coverage, solving_sizes
+from .resolution import resize_covered
 from .smoothness import colour_share
-
-RAYS = 2  # per pixel side
-_SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,59 +58,51 @@ class Rung:
         images = [
             resize_covered(image, old.covered, new.covered.shape, gutters=False)
             for image, old, new in zip(
-                before.scatter(paint.cpu()), before.layouts, self.texels.layouts, strict=True
+                scatter(before, paint.cpu()), before.layouts, self.texels.layouts, strict=True
             )
         ]
-        return self.texels.gather(images).to(paint.device)
+        return gather(self.texels, images).to(paint.device)
 
 
 def build_rung(
     scale: Scale,
     tracer: Tracer,
-    placement: Placement,
+    traced: TracedViews,
     objective: Objective,
     painting: torch.Tensor,
     style_scale: float = 1.0,
     geometry: bool = False,
 ) -> Rung:
-    """Trace the views and prepare their targets.
+    """Prepare the views and their targets.
 
     Args:
+        traced: the views at this scale's size.
         painting: (1, 3, H, W) sRGB 0..1, on the network's device.
         style_scale: short side of the painting, as a share of the views' size.
         geometry: whether it is asked for.
     """
-    atlases = tracer.surface.atlases
-    traced = _trace(tracer, placement, scale.size)
-    numbers, hits = list(traced), list(traced.values())
-    covered = [
-        shrink_coverage(atlas.covered, size)
-        for atlas, size in zip(atlases, solving_sizes(hits, tracer), strict=True)
-    ]
-    texels = Texels(covered, [atlas.wrap for atlas in atlases])
-    views = [View(hit, tracer, texels, painting.device) for hit in hits]
+    texels = traced.texels
+    views = [View(lookup, painting.device) for lookup in traced.lookups]
     fitted = fit_short_side(painting, round(scale.size * style_scale))
     background = fitted.mean((0, 2, 3))
     original = _original(tracer, texels).to(painting.device)
     targets = [
         objective.content_target(view.render(original[view.texels], background), view.mask) for view in views
     ]
-    seen = [PixelGeometry.of(hit, view) for hit, view in zip(hits, views, strict=True)] if geometry else []
+    seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
     style = objective.style_target(fitted)
     return Rung(
-        scale, texels, original, views, numbers, seen, targets, style, background, colour_share(fitted)
+        scale,
+        texels,
+        original,
+        views,
+        traced.numbers,
+        seen,
+        targets,
+        style,
+        background,
+        colour_share(fitted),
     )
-
-
-def _trace(tracer: Tracer, placement: Placement, size: int) -> dict[int, Hits]:
-    """What the rays hit, by the number of the direction they come from."""
-    views: dict[int, Hits] = {}
-    for number, direction in enumerate(placement.directions):
-        hits = tracer.view(camera_towards_centre(direction, size), RAYS)
-        if hits is not None:
-            views[number] = hits
-    largest = max(len(hits.pixel) for hits in views.values())
-    return {n: hits for n, hits in views.items() if len(hits.pixel) >= _SMALLEST_VIEW * largest}
 
 
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:
@@ -121,4 +110,4 @@ def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:
     for atlas, layout in zip(tracer.surface.atlases, texels.layouts, strict=True):
         start = torch.from_numpy(atlas.start).permute(2, 0, 1)
         images.append(resize_covered(start, atlas.covered, layout.covered.shape, gutters=False))
-    return texels.gather(images)
+    return gather(texels, images)

@@ -17,10 +17,11 @@ _LEAST_COLOUR = 0.005  # of that change, sRGB: no painting counts as smoother
 
 @dataclass(frozen=True, eq=False)
 class _Around:
-    """The four neighbours of some rows, and how many pairs they make. `rows`: held so that their id stays theirs."""
+    """The neighbours of some rows on each of four sides, and how many pairs they make. `rows`: held so that their id
+    stays theirs."""
 
     rows: Int64[torch.Tensor, "V"]
-    near: Int64[torch.Tensor, "_"]
+    near: tuple[Int64[torch.Tensor, "V"], ...]
     pairs: int
 
 
@@ -64,25 +65,29 @@ class Smoothness:
         self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
     ) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, "V 3"]]:
         """Value and slope on the given rows, on their device."""
-        centre = paint[rows]
+        centre = paint.index_select(0, rows)
+        slope, squares, greys = torch.zeros_like(centre), paint.new_zeros(()), paint.new_zeros(())
         if self.weight == 0:
-            return paint.new_zeros(()), torch.zeros_like(centre)
-        around = self._around(rows)
-        steps = centre[:, None] - paint.index_select(0, around.near).view(-1, 4, 3)
-        flat, slope = steps.flatten(), steps.sum(1)
-        value = torch.dot(flat, flat)
-        if self.colour:  # ‖d − d̄‖² = ‖d‖² − (Σ d)²/3
-            value = (1 + self.colour) * value - self.colour / 3 * steps.sum(2).square().sum()
-            slope = (1 + self.colour) * slope - self.colour * slope.mean(1, keepdim=True)
-        # Each pair's square appears once from either side; its slope at one texel is 2·(tᵢ − tⱼ) twice.
-        factor = self.weight / around.pairs
-        return value * factor, slope * (4 * factor)
+            return squares, slope
+        around, ones = self._around(rows), paint.new_ones(3)
+        # Side by side, and with products instead of sums over three channels: a quarter of the time of all at once.
+        for near in around.near:
+            step = centre - paint.index_select(0, near)
+            slope += step
+            flat, grey = step.flatten(), step @ ones
+            squares += torch.dot(flat, flat)
+            greys += torch.dot(grey, grey)
+        # ‖d − d̄‖² = ‖d‖² − (Σ d)²/3. Each pair's square appears once from either side; its slope at one texel is
+        # 2·(tᵢ − tⱼ) twice.
+        factor, share = self.weight / around.pairs, self.colour / 3
+        mix = (1 + self.colour) * torch.eye(3, dtype=paint.dtype, device=paint.device) - share
+        return ((1 + self.colour) * squares - share * greys) * factor, slope @ (mix * (4 * factor))
 
     def _around(self, rows: Int64[torch.Tensor, "V"]) -> _Around:
         """Looked up when rows are first seen: a GPU would have to be waited for at every step."""
         if id(rows) not in self._known:
             near = self._neighbours[rows]
-            self._known[id(rows)] = _Around(rows, near.flatten(), self._count(near, rows))
+            self._known[id(rows)] = _Around(rows, near.T.contiguous().unbind(), self._count(near, rows))
         return self._known[id(rows)]
 
     @staticmethod

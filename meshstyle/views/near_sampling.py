@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from ..asset.contract import Wrap
 from ..surface.spans import wrap_index
 from .levels import MAX_LEVEL
-from .sampling import ray_places
+from .sampling import PaintedRays, csr, ray_places
 from .tracing import Hits, Tracer
 
 
@@ -52,18 +52,12 @@ class NearLookup:
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, sheets: Sequence[Sheet]) -> None:
-        painted = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
-        self.shape = hits.shape
-        pixel = hits.pixel[painted]  # ascending: a pixel's rays follow each other
-        first = np.flatnonzero(np.diff(pixel, prepend=-1))
-        self.pixels = pixel[first]
-        count = np.diff(first, append=len(pixel))
-        self.coverage = (count / hits.side**2).astype(np.float32)
-        total = np.add.reduceat(hits.cosine[painted], first) if len(first) else hits.cosine[:0]
-        self.cosine = (total / count).astype(np.float32)
-        fine, means = _read(hits, painted, tracer, sheets)
-        row = np.repeat(np.arange(len(first)), count)
-        self._stack(fine, means, row, 1 / np.repeat(count, count))
+        seen = PaintedRays(hits, tracer)
+        self.shape, self.pixels = hits.shape, seen.pixels
+        self.coverage, self.cosine = seen.coverage, seen.cosine
+        fine, means = _read(hits, seen.rays, tracer, sheets)
+        row = np.repeat(np.arange(len(seen.first)), seen.count)
+        self._stack(fine, means, row, 1 / np.repeat(seen.count, seen.count))
 
     def _stack(
         self, fine: list[_Taps], means: list[tuple[_Taps, _Taps]], row: np.ndarray, share: np.ndarray
@@ -78,7 +72,7 @@ class NearLookup:
         for tap, below in means:
             cells = int(below.ray.max(initial=-1)) + 1
             place = np.searchsorted(self.texels, below.cell)
-            rows.append(_csr(below.weight, below.ray, place, (cells, len(self.texels))))
+            rows.append(csr(below.weight, below.ray, place, (cells, len(self.texels))))
             taps.append(tap)
             columns.append(offset + tap.cell)
             offset += cells
@@ -91,13 +85,7 @@ class NearLookup:
         weight = np.concatenate([tap.weight for tap in taps])
         kept = np.bincount(ray, weight, len(row))
         weight = weight / np.maximum(kept, 1e-9)[ray] * share[ray]
-        self.matrix = _csr(weight, row[ray], np.concatenate(columns), (len(self.pixels), offset))
-
-
-def _csr(
-    data: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
-) -> scipy.sparse.csr_matrix:
-    return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
+        self.matrix = csr(weight, row[ray], np.concatenate(columns), (len(self.pixels), offset))
 
 
 def _read(

@@ -9,15 +9,12 @@ no row.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import scipy.ndimage
 import scipy.sparse
-import torch
-from jaxtyping import Bool, Float, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from ..asset.contract import Wrap
 from ..surface.contract import Surface
@@ -53,7 +50,7 @@ class Texels:
                 count = np.bincount(block, minlength=height * width)
                 number = np.cumsum(count > 0) - 1
                 shape = (int((count > 0).sum()), self.count)
-                means.append(_csr(1 / count[block], number[block], offset + np.arange(len(row)), shape))
+                means.append(csr(1 / count[block], number[block], offset + np.arange(len(row)), shape))
                 first = self.count + coarse_rows
                 levels.append(_fill((count > 0).reshape(height, width), first + np.arange(shape[0])))
                 coarse_rows += shape[0]
@@ -62,26 +59,11 @@ class Texels:
         self.coarse = scipy.sparse.vstack(means, format="csr")
         self.levels = Levels.of(self.layouts)
 
-    def gather(self, textures: Sequence[Float[torch.Tensor, "3 _ _"]]) -> Float[torch.Tensor, "T 3"]:
-        """Images to rows."""
-        parts = [
-            texture[:, torch.from_numpy(layout.covered)].T
-            for texture, layout in zip(textures, self.layouts, strict=True)
-        ]
-        return torch.cat(parts).contiguous()
 
-    def scatter(self, rows: Float[torch.Tensor, "T C"]) -> list[Float[torch.Tensor, "C _ _"]]:
-        """Rows to images, gutters filled with the nearest covered texel."""
-        images = []
-        for layout in self.layouts:
-            index = torch.from_numpy(layout.levels[0].reshape(-1))
-            images.append(rows[index].T.reshape(-1, *layout.covered.shape).contiguous())
-        return images
-
-
-def _csr(
+def csr(
     data: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
 ) -> scipy.sparse.csr_matrix:
+    """A float32 matrix from its entries; those of one place are added."""
     return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
 
 
@@ -100,6 +82,28 @@ def _fill(mask: Bool[np.ndarray, "h w"], rows: Int64[np.ndarray, "n"]) -> Int64[
     return number[nearest_covered(mask)].reshape(mask.shape)
 
 
+class PaintedRays:
+    """Which rays of a view hit painted surface, and by which pixel.
+
+    Attributes:
+        rays: (N,) their numbers among the hits; a pixel's follow each other.
+        pixels: (P,) the pixels that see paint, row-major numbers, ascending.
+        first: (P,) a pixel's first among `rays`; `count`: how many it has.
+        coverage: (P,) share of all its rays.
+        cosine: (P,) mean |cos| of those rays with the shading normal.
+    """
+
+    def __init__(self, hits: Hits, tracer: Tracer) -> None:
+        self.rays = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
+        pixel = hits.pixel[self.rays]
+        self.first = np.flatnonzero(np.diff(pixel, prepend=-1))
+        self.pixels = pixel[self.first]
+        self.count = np.diff(self.first, append=len(pixel))
+        self.coverage = (self.count / hits.side**2).astype(np.float32)
+        total = np.add.reduceat(hits.cosine[self.rays], self.first) if len(self.first) else hits.cosine[:0]
+        self.cosine = (total / self.count).astype(np.float32)
+
+
 class Lookup:
     """The sparse matrices of one view: picture = S·[t; D·t], for the texels t that the view reads.
 
@@ -116,18 +120,12 @@ class Lookup:
     """
 
     def __init__(self, hits: Hits, tracer: Tracer, texels: Texels) -> None:
-        painted = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
-        self.shape = hits.shape
-        pixel = hits.pixel[painted]  # ascending: a pixel's rays follow each other
-        first = np.flatnonzero(np.diff(pixel, prepend=-1))
-        self.pixels = pixel[first]
-        count = np.diff(first, append=len(pixel))
-        self.coverage = (count / hits.side**2).astype(np.float32)
-        total = np.add.reduceat(hits.cosine[painted], first) if len(first) else hits.cosine[:0]
-        self.cosine = (total / count).astype(np.float32)
-        index, weight = _taps(hits, painted, tracer, texels, np.repeat(count, count))
+        seen = PaintedRays(hits, tracer)
+        self.shape, self.pixels = hits.shape, seen.pixels
+        self.coverage, self.cosine = seen.coverage, seen.cosine
+        index, weight = _taps(hits, seen.rays, tracer, texels, np.repeat(seen.count, seen.count))
         used = weight > 0  # (N, 8)
-        ends = np.concatenate([8 * first, [used.size]])
+        ends = np.concatenate([8 * seen.first, [used.size]])
         pointer = np.searchsorted(np.flatnonzero(used), ends)
         self._compact(index[used], weight[used], pointer, texels)
 
@@ -180,50 +178,3 @@ def _taps(
         for number, (place, tap) in enumerate(texels.levels.bilinear(uv, line), start=4 * step):
             index[:, number], weight[:, number] = place, tap * share / count
     return index, weight
-
-
-class Gathered:
-    """A sparse matrix for devices on which torch knows none: entries are looked up, and summed by row."""
-
-    def __init__(self, matrix: scipy.sparse.csr_matrix, device: torch.device) -> None:
-        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        self._rows = torch.from_numpy(rows).to(device)
-        self._columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
-        self._weights = torch.from_numpy(matrix.data).to(device)[:, None]
-        self._height = matrix.shape[0]
-
-    def __matmul__(self, x: Float[torch.Tensor, "N C"]) -> Float[torch.Tensor, "M C"]:
-        made = x.new_zeros(self._height, x.shape[1])
-        return made.index_add_(0, self._rows, self._weights * x[self._columns])
-
-
-Product = torch.Tensor | Gathered
-
-
-def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> Product:
-    """A scipy CSR matrix as what multiplies on that device."""
-    if device.type not in ("cpu", "cuda"):
-        return Gathered(matrix, device)
-    with warnings.catch_warnings():
-        # torch warns that its CSR layout is in beta: not the user's business.
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32)),
-            torch.from_numpy(matrix.indices.astype(np.int32)),
-            torch.from_numpy(matrix.data),
-            size=matrix.shape,
-            device=device,
-        )
-
-
-class Sample(torch.autograd.Function):
-    """S·T with the exact adjoint Sᵀ·g, both matrices made beforehand."""
-
-    @staticmethod
-    def forward(ctx: Any, texels: torch.Tensor, matrix: Product, transposed: Product) -> torch.Tensor:
-        ctx.transposed = transposed
-        return matrix @ texels
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.transposed @ gradients[0].contiguous(), None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -56,13 +57,21 @@ class Tracer:
         points = surface.corners.reshape(-1, 3)
         self.frame = Frame.of(points)
         self.corners = self.frame.normalise(surface.corners)  # (F, 3, 3)
-        self._scene = EmbreeScene(robust=True)
-        TriangleMesh(self._scene, np.ascontiguousarray(self.corners, dtype=np.float32))
         cross = np.cross(self.corners[:, 1] - self.corners[:, 0], self.corners[:, 2] - self.corners[:, 0])
         length = np.linalg.norm(cross, axis=1)
         self.area = length / 2  # (F,) in squared bounding radii
         self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
         self._cut_outs = bool((surface.alpha_cutoff > 0).any())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the tree, which another process makes when it traces."""
+        return {name: value for name, value in self.__dict__.items() if name != "_tree"}
+
+    @cached_property
+    def _tree(self) -> EmbreeScene:
+        tree = EmbreeScene(robust=True)
+        TriangleMesh(tree, np.ascontiguousarray(self.corners, dtype=np.float32))
+        return tree
 
     @cached_property
     def uv_density(self) -> Float64[np.ndarray, "F"]:
@@ -92,7 +101,7 @@ class Tracer:
         self, origins: Float64[np.ndarray, "N 3"], directions: Float64[np.ndarray, "N 3"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As `first_hits`, but whatever is hit stops the ray."""
-        hit = self._scene.run(
+        hit = self._tree.run(
             origins.astype(np.float32), directions.astype(np.float32), query="INTERSECT", output=True
         )
         u, v = hit["u"], hit["v"]

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 
 from .near_sampling import NearLookup
-from .sampling import Lookup, Product, Sample, Texels, to_torch
-from .tracing import Hits, Tracer
+from .products import Product, Sample, to_torch
+from .sampling import Lookup
 
 AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos (design, section 2)
 
@@ -26,17 +26,8 @@ class View:
         shade: (P, 1) the headlight's s there.
     """
 
-    def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, device: torch.device) -> None:
-        self._hold(Lookup(hits, tracer, texels), device)
-
-    @classmethod
-    def close_up(cls, lookup: NearLookup, device: torch.device) -> View:
-        """A view of a few of many texels: `texels` are their numbers (see `near_sampling.Sheet`)."""
-        view = cls.__new__(cls)
-        view._hold(lookup, device)
-        return view
-
-    def _hold(self, lookup: Lookup | NearLookup, device: torch.device) -> None:
+    def __init__(self, lookup: Lookup | NearLookup, device: torch.device) -> None:
+        """Of a `NearLookup` the texels' numbers are those of its sheets (see `near_sampling.Sheet`)."""
         self.shape = lookup.shape
         self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)

@@ -1,0 +1,59 @@
+"""The first half of the main job, Asset → Surface → Views, of which paintings have no part. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .asset import load_asset
+from .asset.contract import Asset
+from .errors import AssetError
+from .progress import Progress, ProgressCallback
+from .settings import Settings
+from .surface.build import build_surface
+from .surface.contract import Surface
+from .surface.plan import plan_atlases
+from .views.cameras import camera_towards_centre
+from .views.placement import Placement, place_cameras
+from .views.scales import RAYS, Trace, trace_views
+from .views.tracing import Tracer
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A model that was read, planned, traced and looked at: what paintings of it share.
+
+    Attributes:
+        trace: all views at a size.
+    """
+
+    asset: Asset
+    surface: Surface
+    tracer: Tracer
+    placement: Placement
+    trace: Trace
+
+
+def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scene:
+    """Everything that does not depend on the style. Raises AssetError, PictureError."""
+    progress(Progress("read"))
+    asset = load_asset(model)
+    surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
+    tracer, placement = look_around(surface, settings, model)
+    return Scene(asset, surface, tracer, placement, partial(trace_views, tracer, placement))
+
+
+def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Tracer, Placement]:
+    """Trace the surface and place the cameras. Raises AssetError where nothing can be seen."""
+    tracer = Tracer(surface)
+    placement = place_cameras(tracer, settings.view_count, settings.seed)
+    if placement.visible == 0:
+        cause = "none of its painted surface can be seen from outside"
+        raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
+    for scale in settings.scales:
+        cameras = (camera_towards_centre(direction, scale.size) for direction in placement.directions)
+        if all(tracer.view(camera, RAYS) is None for camera in cameras):
+            cause = "it is too thin, or its triangles too far from each other, for any view to show it"
+            raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
+    return tracer, placement

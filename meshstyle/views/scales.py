@@ -1,0 +1,96 @@
+"""All views at one scale, traced: everything about them that neither the paint nor the painting has a part in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from .cameras import camera_towards_centre
+from .placement import Placement
+from .sampling import Lookup, Texels
+from .tracing import Hits, Tracer
+
+RAYS = 2  # per pixel side
+DENSITY = 1.0  # texels per ray at the median footprint
+_SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
+_TEXTURE_STEP = 8  # solved sizes are multiples of this
+
+
+@dataclass(frozen=True, eq=False)
+class TracedViews:
+    """The views of a placement at one size, those that see enough.
+
+    Attributes:
+        numbers: which of the placement's directions they look from.
+        hits: per view, what its rays hit.
+        texels: of all atlases, at the resolution at which a texel matches a ray.
+        lookups: per view, how its picture follows from the texels.
+    """
+
+    numbers: list[int]
+    hits: list[Hits]
+    texels: Texels
+    lookups: list[Lookup]
+
+
+Trace = Callable[[int], TracedViews]
+"""From the views' size in pixels to the views."""
+
+
+def trace_views(tracer: Tracer, placement: Placement, size: int) -> TracedViews:
+    """Trace all views; at least one must see something.
+
+    Args:
+        size: of the views, in pixels (see `camera_towards_centre`).
+    """
+    found: dict[int, Hits] = {}
+    for number, direction in enumerate(placement.directions):
+        hits = tracer.view(camera_towards_centre(direction, size), RAYS)
+        if hits is not None:
+            found[number] = hits
+    largest = max(len(hits.pixel) for hits in found.values())
+    large = {n: hits for n, hits in found.items() if len(hits.pixel) >= _SMALLEST_VIEW * largest}
+    atlases, views = tracer.surface.atlases, list(large.values())
+    covered = [
+        shrink_coverage(atlas.covered, solved)
+        for atlas, solved in zip(atlases, solving_sizes(views, tracer), strict=True)
+    ]
+    texels = Texels(covered, [atlas.wrap for atlas in atlases])
+    return TracedViews(list(large), views, texels, [Lookup(hits, tracer, texels) for hits in views])
+
+
+def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
+    """Per atlas, the size at which the median ray's footprint is one texel; never above the atlas' own."""
+    surface = tracer.surface
+    triangle = np.concatenate([hit.triangle for hit in hits])
+    width = np.concatenate([hit.distance * hit.camera.pitch / hit.side for hit in hits])
+    sizes = []
+    for number, atlas in enumerate(surface.atlases):
+        height, columns = atlas.owner.shape
+        rays = surface.atlas[triangle] == number
+        share = 1.0
+        if rays.any():
+            footprint = np.median(width[rays] * tracer.uv_density[triangle[rays]]) * np.sqrt(height * columns)
+            share = min(1.0, DENSITY / max(float(footprint), 1e-6))
+        sizes.append((_round_size(height, share), _round_size(columns, share)))
+    return sizes
+
+
+def _round_size(full: int, share: float) -> int:
+    if share >= 1.0:
+        return full
+    return min(full, max(_TEXTURE_STEP * 2, round(full * share / _TEXTURE_STEP) * _TEXTURE_STEP))
+
+
+def shrink_coverage(covered: Bool[np.ndarray, "H W"], size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """Which texels of a smaller atlas the surface touches: those with a covered one anywhere under them."""
+    for axis, (full, small) in enumerate(zip(covered.shape, size, strict=True)):
+        if full != small:
+            first = np.arange(small) * full // small
+            after = -(-np.arange(1, small + 1) * full // small)  # neighbours share the texel on their border
+            count = np.pad(np.cumsum(covered, axis, dtype=np.int32), [(1 - axis, 0), (axis, 0)])
+            covered = np.take(count, after, axis) > np.take(count, first, axis)
+    return covered

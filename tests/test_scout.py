@@ -1,0 +1,195 @@
+"""The process that goes ahead: what it finds is what would have been found here, and nothing depends on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from meshstyle import cores
+from meshstyle.errors import AssetError
+from meshstyle.pipeline import stylize
+from meshstyle.progress import Progress
+from meshstyle.scene import prepare
+from meshstyle.scout import Scout, _Teller, _trace_ahead, scout_for
+from meshstyle.settings import Settings
+
+DATA = Path(__file__).parent / "data"
+MODELS = [
+    DATA / "plane" / "plane.obj",
+    DATA / "variants" / "Fox_draco.glb",
+    DATA / "plastic_monobloc_chair_01_1k" / "plastic_monobloc_chair_01_1k.gltf",
+]
+TINY = Settings(preset="draft", iterations=1, views=4, texture_size=64)
+
+
+@dataclass(frozen=True)
+class Views:
+    """Something large."""
+
+    lookups: np.ndarray
+    hits: tuple[int, ...] = (1,)
+
+
+def ignore(_: Progress) -> None:
+    pass
+
+
+@pytest.mark.parametrize("model", MODELS[1:], ids=lambda model: model.stem)
+def test_a_run_with_a_scout_writes_the_same_bytes(model: Path, tmp_path: Path) -> None:
+    written: list[dict[str, bytes]] = []
+    for name in ("with", "without"):
+        output = tmp_path / name / model.with_suffix(".glb").name
+        output.parent.mkdir()
+        with Scout(model, TINY) if name == "with" else nullcontext() as scout:
+            stylize(model, "starry-night", output, TINY, scout=scout)
+        written.append({path.name: path.read_bytes() for path in output.parent.iterdir()})
+    assert written[0] == written[1]
+
+
+def test_it_hands_over_the_views_of_every_scale_and_says_what_it_does() -> None:
+    heard: list[Progress] = []
+    with Scout(MODELS[0], TINY) as scout:
+        scene = scout.scene(heard.append)
+        assert scene is not None
+        here = prepare(MODELS[0], TINY, ignore)
+        traced = {scale.size: scene.trace(scale.size) for scale in TINY.scales}
+    assert heard[0].stage == "read"
+    for size, views in traced.items():
+        wanted = here.trace(size)
+        assert views.hits == []  # as only the scout leaves them
+        assert views.numbers == wanted.numbers
+        for found, made in zip(views.lookups, wanted.lookups, strict=True):
+            assert np.array_equal(found.texels, made.texels)
+            assert (found.matrix != made.matrix).nnz == 0
+            assert (found.coarse != made.coarse).nnz == 0
+
+
+def test_views_of_another_size_are_traced_here() -> None:
+    with Scout(MODELS[0], TINY) as scout:
+        scene = scout.scene(ignore)
+        assert scene is not None
+        views = scene.trace(40)
+        assert len(views.hits) == len(views.lookups) > 0
+        assert scene.trace(TINY.scales[0].size).hits != []  # what came meanwhile was passed over
+
+
+@pytest.mark.parametrize(
+    "model", [DATA / "nowhere.glb", DATA / "broken" / "val_glb_empty_file" / "empty_file.glb"]
+)
+def test_what_is_wrong_with_a_model_is_raised_here(model: Path) -> None:
+    with Scout(model, TINY) as scout, pytest.raises(AssetError) as caught:
+        scout.scene(ignore)
+    with pytest.raises(AssetError) as alone:
+        prepare(model, TINY, ignore)
+    assert str(caught.value) == str(alone.value)
+
+
+def test_a_scout_that_is_lost_costs_nothing_but_time(tmp_path: Path) -> None:
+    model, output = MODELS[0], tmp_path / "plane.glb"
+    with Scout(model, TINY) as scout:
+        scout._process.kill()
+        assert scout.scene(ignore) is None
+        result = stylize(model, "starry-night", output, TINY, scout=scout)
+    assert result.outputs == (output,)
+
+
+def test_one_that_is_lost_after_the_scene_leaves_the_views_to_be_traced() -> None:
+    with Scout(MODELS[0], TINY) as scout:
+        scene = scout.scene(ignore)
+        assert scene is not None
+        scout._process.kill()
+        scout._process.wait()
+        last = TINY.scales[-1].size
+        assert len(scene.trace(last).lookups) == len(prepare(MODELS[0], TINY, ignore).trace(last).lookups)
+
+
+def test_it_is_gone_when_the_block_is_left() -> None:
+    with Scout(MODELS[0], TINY) as scout:
+        number = scout._process.pid
+        assert psutil.pid_exists(number)
+    assert not psutil.pid_exists(number)
+
+
+def test_it_goes_with_the_process_that_sent_it(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from meshstyle.scout import Scout; from meshstyle.settings import Settings\n"
+        "scout = Scout(Path(sys.argv[1]), Settings()); print(scout._process.pid, flush=True); time.sleep(60)"
+    )
+    sender = subprocess.Popen(
+        [sys.executable, "-c", program, str(DATA / "car_taxi" / "car_taxi.gltf")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert sender.stdout is not None
+    scout = psutil.Process(int(sender.stdout.readline()))
+    with sender.stdout:
+        sender.kill()
+        sender.wait()
+    gone, _ = psutil.wait_procs([scout], timeout=10)
+    assert gone
+
+
+def test_it_loads_no_torch_and_leaves_ctrl_c_to_its_sender(tmp_path: Path) -> None:
+    """What a file named like a module in the user's own folder says is not run."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit(9)")
+    program = "import sys, meshstyle.scout, meshstyle.scene\nassert 'torch' not in sys.modules\n"
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, cwd=tmp_path)
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        with Scout(MODELS[0], TINY) as scout:
+            heard: list[Progress] = []
+            time.sleep(0.2)
+            assert scout.scene(heard.append) is not None
+            if scout._process.poll() is None:
+                scout._process.send_signal(signal.SIGINT)
+                assert scout._process.wait(20) == 0
+    finally:
+        os.chdir(here)
+
+
+def test_none_is_sent_where_no_core_is_free_for_it(monkeypatch: Any) -> None:
+    with scout_for(MODELS[0], replace(TINY, threads=1)) as scout:
+        assert scout is None
+    monkeypatch.setattr("meshstyle.scout.usable_threads", lambda: 1)
+    with scout_for(MODELS[0], TINY) as scout:
+        assert scout is None
+    monkeypatch.setattr("meshstyle.scout.usable_threads", lambda: 2)
+    with scout_for(MODELS[0], TINY) as scout:
+        assert scout is not None
+
+
+def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    class Scene:
+        def trace(self, size: int) -> Views:
+            sizes.append(size)
+            return Views(np.zeros(25 * size**2))
+
+    monkeypatch.setattr("meshstyle.scout._ROOM", 1e7)
+    with (tmp_path / "arrays").open("wb") as arrays, (tmp_path / "said").open("wb") as said:
+        _trace_ahead(Scene(), [64, 128, 192, 256], _Teller(said, arrays))  # type: ignore[arg-type]
+    assert sizes == [64, 128]  # of 0.8, 3.3, 7.4 and 13.1 MB
+
+
+def test_garbage_is_looked_for_again_after_torch_was_loaded() -> None:
+    import gc
+
+    with cores.loading_torch():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
