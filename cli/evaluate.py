@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from meshstyle.cores import loading_torch
 from meshstyle.errors import UsageError
 
 from .display import emit, emit_json, make_display, table
@@ -33,7 +34,8 @@ def evaluate(
         raise UsageError("--style", "no picture was given", "Give the picture that it was painted like.")
     display = make_display(reporting)
     with interruptible(), display:
-        from meshstyle.evaluate import evaluate as judge
+        with loading_torch():
+            from meshstyle.evaluate import evaluate as judge
 
         figures = judge(stylized, original, style, progress=display).to_dict()
     if reporting.json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from meshstyle.cores import loading_torch
 from meshstyle.errors import UsageError
 from meshstyle.runfile import RunFile, read_run_file
 
@@ -76,7 +77,8 @@ def grid(
         run = read_run_file(config) if config else RunFile(Path())
         settings = run.settings(**{"preset": PRESET, **given})
         pictures = style or ([run.style] if run.style else [])
-        from meshstyle.preview.grid import make_grid  # loads torch
+        with loading_torch():
+            from meshstyle.preview.grid import make_grid
 
         with display:
             made = make_grid(model, pictures, target, strengths, settings, size, display)

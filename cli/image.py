@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from meshstyle.cores import loading_torch
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.runfile import RunFile, read_picture_run_file
 
@@ -45,7 +46,8 @@ def image(
         naming_options(given),
     ):
         pictures, settings = _choose(style, config, given)
-        from meshstyle.picture import plan_image, stylize_image  # loads torch
+        with loading_torch():
+            from meshstyle.picture import plan_image, stylize_image
 
         if dry_run:
             _show_plan(plan_image(photo, pictures, output, settings, mask=mask), reporting)

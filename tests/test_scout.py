@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -185,9 +186,10 @@ def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_pa
     assert sizes == [64, 128]  # of 0.8, 3.3, 7.4 and 13.1 MB
 
 
-def test_garbage_is_looked_for_again_after_torch_was_loaded() -> None:
-    import gc
-
+def test_garbage_is_looked_for_again_after_torch_was_loaded(monkeypatch: Any) -> None:
+    with cores.loading_torch():
+        assert gc.isenabled()  # torch is there already
+    monkeypatch.delitem(sys.modules, "torch")
     with cores.loading_torch():
         assert not gc.isenabled()
     assert gc.isenabled()

@@ -51,9 +51,15 @@ class Artist:
         """To draw something."""
         with self._changed:
             self._left += 1
-            if not self._threads:
+            while len(self._threads) < max(1, available_cores() // _CORES):
                 self._begin()
         self._orders.put(sitting)
+
+    def hurry(self) -> None:
+        """Nothing else is going on any more: draw on all cores."""
+        with self._changed:
+            while self._threads and len(self._threads) < min(available_cores(), self._left):
+                self._begin()
 
     def wait(self, seconds: float) -> None:
         """Until something was drawn, or so long."""
@@ -62,12 +68,11 @@ class Artist:
                 self._changed.wait(seconds)
 
     def _begin(self) -> None:
-        for _ in range(max(1, available_cores() // _CORES)):
-            team = Processes(1, self._context)
-            thread = threading.Thread(target=self._work, args=(team,), daemon=True)
-            self._teams.append(team)
-            self._threads.append(thread)
-            thread.start()
+        team = Processes(1, self._context)
+        thread = threading.Thread(target=self._work, args=(team,), daemon=True)
+        self._teams.append(team)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self, team: Processes) -> None:
         with team:

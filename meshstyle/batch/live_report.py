@@ -102,6 +102,7 @@ class LiveReport:
     def finish(self, progress: BatchCallback) -> None:
         """Wait until all pictures are drawn."""
         began, total = time.monotonic(), self._artist.left
+        self._artist.hurry()
         while left := self._artist.left:
             done = max(total - left, 0)
             seconds = time.monotonic() - began

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Self
 
+from ..cores import loading_torch
 from .contract import Job, Outcome, WorkerContext
 from .failures import lost
 from .processes import Lost, Processes
@@ -37,6 +38,7 @@ class LocalEngine:
 
 
 def _paint(job: Job, context: WorkerContext) -> Outcome:
-    from .worker import run_job  # loads torch, which the process that plans does without
+    with loading_torch():  # which the process that plans does without
+        from .worker import run_job
 
     return run_job(job, context)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from ..cores import loading_torch
 from ..errors import InputError, MeshStyleError, UsageError
 from ..runfile import MODEL_SUFFIXES
 from ..settings import Settings
@@ -188,7 +189,8 @@ def _look_at_all(
 
 
 def _check(request: SharedInputs, _: WorkerContext) -> MeshStyleError | None:
-    from .worker import check_shared  # loads torch
+    with loading_torch():
+        from .worker import check_shared
 
     return check_shared(request)
 
