@@ -53,7 +53,12 @@ def scout_for(model: Path, settings: Settings) -> Iterator[Scout | None]:
     if threads < 2 or os.name != "posix":  # elsewhere processes cannot share a file without a name
         yield None
         return
-    with Scout(model, settings) as scout:
+    try:
+        scout = Scout(model, settings)
+    except OSError:  # no more processes, or files, are to be had
+        yield None
+        return
+    with scout:
         yield scout
 
 
@@ -63,13 +68,17 @@ class Scout:
     def __init__(self, model: Path, settings: Settings) -> None:
         self._arrays = _nameless_file()
         # -P: what lies in the folder the user happens to be in must not be taken for a module.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, str(self._arrays)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[self._arrays],
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, str(self._arrays)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[self._arrays],
+            )
+        except OSError:
+            os.close(self._arrays)
+            raise
         self._said: queue.SimpleQueue[tuple[bytes, int, int] | None] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

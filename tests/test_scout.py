@@ -172,6 +172,14 @@ def test_none_is_sent_where_no_core_is_free_for_it(monkeypatch: Any) -> None:
         assert scout is not None
 
 
+def test_a_run_goes_on_where_no_process_can_be_had(monkeypatch: Any) -> None:
+    before = psutil.Process().num_fds()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with scout_for(MODELS[0], replace(TINY, threads=2)) as scout:
+        assert scout is None
+    assert psutil.Process().num_fds() == before
+
+
 def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_path: Path) -> None:
     sizes: list[int] = []
 

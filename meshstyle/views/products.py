@@ -58,8 +58,8 @@ def to_torch(matrix: scipy.sparse.csr_matrix, device: torch.device) -> Product:
         # torch warns that its CSR layout is in beta: not the user's business.
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32)),
-            torch.from_numpy(matrix.indices.astype(np.int32)),
+            torch.from_numpy(matrix.indptr.astype(np.int32, copy=False)),
+            torch.from_numpy(matrix.indices.astype(np.int32, copy=False)),
             torch.from_numpy(matrix.data),
             size=matrix.shape,
             device=device,
