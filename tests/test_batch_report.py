@@ -194,7 +194,7 @@ class Pretender:
     """An artist that only says what happened: turntables fail."""
 
     def __init__(self, _: WorkerContext, drawn: Any) -> None:
-        self.drawn, self.left = drawn, 0
+        self.drawn, self.left, self.hurried = drawn, 0, False
 
     def ask(self, sitting: Sitting) -> None:
         if sitting.kind == "turntable":
@@ -204,6 +204,9 @@ class Pretender:
                 (sitting.out / name).parent.mkdir(parents=True, exist_ok=True)
                 (sitting.out / name).touch()
             self.drawn(Drawn(sitting))
+
+    def hurry(self) -> None:
+        self.hurried = True
 
     def close(self) -> None:
         self.left = 0
@@ -230,6 +233,7 @@ def test_it_is_written_while_the_batch_runs_and_at_its_end(tmp_path: Path, stagi
             time.sleep(0.01)
         assert json.loads(data.read_text())["state"] == "running"
         live.finish(ignore)
+        assert live._artist.hurried
     told = json.loads(data.read_text())
     assert (told["state"], told["counts"]["running"], live.notes) == ("done", 0, ())
     assert told["styles"][0]["picture"].startswith("report.files/")
@@ -361,3 +365,26 @@ def test_an_artist_draws_beside_and_stops_when_it_is_left(tmp_path: Path) -> Non
     (drawn,) = told
     assert (drawn.problem, drawn.sitting.missing) == ("", False)
     assert not (tmp_path / "turntable.webp").exists()
+
+
+def test_what_is_left_at_the_end_is_drawn_on_all_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = tmp_path / ".meshstyle" / "staging"
+    staging.mkdir(parents=True)
+    monkeypatch.setattr("meshstyle.batch.artist.available_cores", lambda: 2)
+    told: list[Drawn] = []
+    with closing(Artist(WorkerContext(staging), told.append)) as artist:
+        artist.hurry()
+        assert not artist._teams  # there is nothing to draw
+        for number in range(3):
+            artist.ask(style_of("starry-night", STYLE, tmp_path / str(number)))
+        assert len(artist._teams) == 1
+        artist.hurry()
+        assert len(artist._teams) == 2
+        deadline = time.monotonic() + 60
+        while artist.left:
+            assert time.monotonic() < deadline
+            artist.wait(1.0)
+    assert [drawn.problem for drawn in told] == [""] * 3
+    assert sorted(drawn.sitting.out.name for drawn in told) == ["0", "1", "2"]
