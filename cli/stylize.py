@@ -91,7 +91,8 @@ def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> 
 
 
 def _show_plan(model: Path, style: str, output: str | None, settings: Settings, reporting: Reporting) -> None:
-    from meshstyle.pipeline import plan
+    with loading_torch():
+        from meshstyle.pipeline import plan
 
     planned = plan(model, style, output, settings)
     if reporting.json:

@@ -131,8 +131,7 @@ def paint(
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[Ladder] = _SOLVERS[settings.solver]
-    looks = (scene.tracer, scene.placement)
-    solver = kind(*looks, painting, network, settings, start, colours, scene.trace)
+    solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours, scene.trace)
     solution = solver.solve(progress)
     progress(Progress("bake"))
     baked = finish(surface, *_at_full_size(solution, surface), settings.strength)

@@ -27,7 +27,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -49,7 +49,7 @@ _ROOM = 2**30  # bytes of views that nobody has asked for yet
 @contextmanager
 def scout_for(model: Path, settings: Settings) -> Iterator[Scout | None]:
     """A scout on its way, or None where no core is free for it. On leaving the context it is gone."""
-    threads = usable_threads() if settings.threads is None else min(settings.threads, usable_threads())
+    threads = min(settings.threads or usable_threads(), usable_threads())
     if threads < 2 or os.name != "posix":  # elsewhere processes cannot share a file without a name
         yield None
         return
@@ -82,7 +82,10 @@ class Scout:
         self._said: queue.SimpleQueue[tuple[bytes, int, int] | None] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        self._tell(pickle.dumps((model, settings)))
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it is dead, and will say nothing
+            self._process.stdin.write(pickle.dumps((model, settings)))
+            self._process.stdin.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -127,14 +130,6 @@ class Scout:
             buffers = _buffers(self._arrays, begin, end) if end > begin else []
             yield pickle.loads(pickled, buffers=buffers)
         self._said.put(None)  # over, whoever asks again
-
-    def _tell(self, order: bytes) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(order)
-            self._process.stdin.flush()
-        except OSError:  # it is dead, and will say nothing
-            pass
 
     def _listen(self) -> None:
         """Take in what it says when it says it, so that it never has to wait; None when it is over."""

@@ -246,7 +246,7 @@ def test_results_of_meshstyle_and_models_without_the_material_are_left_out(tmp_p
 
 
 def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshstyle.batch.crew.available_cores", lambda: 4)
+    monkeypatch.setattr("meshstyle.batch.crew.allowed_cores", lambda: 4)
     monkeypatch.setattr("meshstyle.batch.crew._room", lambda: 100)
     auto, three = BatchOptions(), BatchOptions(workers=3)
     assert known_crew(auto, None, None) is None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import psutil
 
-from ..cores import loading_torch
+from ..cores import allowed_cores, loading_torch
 from ..wording import counted
 from .contract import WorkerContext
 from .options import BatchOptions
@@ -40,7 +39,7 @@ def known_crew(options: BatchOptions, threads: int | None, remembered: int | Non
             number of threads, so that it stays; not on that of workers.
     """
     threads = threads or remembered
-    cores = available_cores()
+    cores = allowed_cores()
     if options.engine == "ray":  # the cluster says how many there can be; one thread each wastes nothing
         return Crew(options.workers or 1, threads or 1)
     if threads is None:
@@ -51,7 +50,7 @@ def known_crew(options: BatchOptions, threads: int | None, remembered: int | Non
 
 def candidates() -> list[Crew]:
     """All ways to give every core one thread, within the memory there is; more workers first."""
-    cores = available_cores()
+    cores = allowed_cores()
     ways = [Crew(cores // threads, threads) for threads in range(1, cores + 1) if cores % threads == 0]
     return [crew for crew in ways if crew.workers <= _room()] or [Crew(1, cores)]
 
@@ -75,11 +74,6 @@ def fastest(processes: Processes) -> tuple[Crew, str]:
         f"{(crew.rate or 0.0) / best.rate:.2f} with {crew}" for crew in found if crew is not best
     )
     return best, f"{best}: the fastest here (its speed against {others})."
-
-
-def available_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _room() -> int:
