@@ -7,7 +7,7 @@ import os
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `cores.let_idle_threads_sleep`)
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `cores.tune_torch`)
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
 _PARTS = (

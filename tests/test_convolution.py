@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from meshstyle.compiled import load
-from meshstyle.compiled.load import Compiled
+from meshstyle.compiled.load import Compiled, load_kernels
 from meshstyle.errors import UsageError
 from meshstyle.progress import Progress
 from meshstyle.settings import Settings
@@ -21,6 +21,16 @@ from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
 
 CPU = torch.device("cpu")
+
+
+class Idle:
+    """Stands for kernels that do nothing."""
+
+    def nothing(self, piece: object) -> None: ...
+
+    convolve = step = smooth = nothing
+
+
 NONE = Compiled(None, False, 0.1, "ImportError: no numba")
 
 
@@ -85,20 +95,20 @@ def test_other_devices_convolve_by_torch() -> None:
 def test_numba_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_place", lambda: None)  # else what others compiled would do
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "meshstyle.compiled.winograd_kernels", raising=False)
-    monkeypatch.delitem(sys.modules, "meshstyle.compiled.winograd_vectors", raising=False)
+    for name in ("addresses", "kernels", "texel_kernels", "winograd_kernels", "winograd_vectors"):
+        monkeypatch.delitem(sys.modules, f"meshstyle.compiled.{name}", raising=False)
     found = load.load_kernels.__wrapped__()
-    assert found.convolve is None
+    assert found.program is None
     assert "numba" in found.reason
 
 
 def test_wrong_machine_code_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_place", lambda: None)
-    monkeypatch.setattr(load, "Program", lambda _code: lambda _piece: None)
+    monkeypatch.setattr(load, "Program", lambda _code: Idle())
     monkeypatch.setattr(load, "_compile", lambda: b"")
     found = load.load_kernels.__wrapped__()
-    assert found.convolve is None
-    assert found.reason == "ArithmeticError: the compiled convolution is wrong"
+    assert found.program is None
+    assert found.reason == "ArithmeticError: the compiled code is wrong"
 
 
 def test_processes_share_a_cache_and_a_damaged_one_does_no_harm(
@@ -108,7 +118,7 @@ def test_processes_share_a_cache_and_a_damaged_one_does_no_harm(
     program = (
         "import sys; from pathlib import Path; from meshstyle.compiled import load;"
         "load.cache_folder = lambda: Path(sys.argv[1]); found = load.load_kernels();"
-        "print(found.convolve is not None, 'torch' in sys.modules, found.reason)"
+        "print(found.program is not None, 'torch' in sys.modules, found.reason)"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -116,14 +126,14 @@ def test_processes_share_a_cache_and_a_damaged_one_does_no_harm(
     ]
     assert [process.communicate(timeout=120)[0] for process in both] == ["True False \n"] * 2
     found = load.load_kernels.__wrapped__()
-    assert found.convolve is not None
+    assert found.program is not None
     assert not found.fresh
     (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
     for damaged in (kept.read_bytes()[:-20], b"", kept.read_bytes()[:-1] + b"?"):
         kept.write_bytes(damaged)
         assert load._read(kept) is None
     found = load.load_kernels.__wrapped__()
-    assert found.convolve is not None
+    assert found.program is not None
     assert found.fresh
     assert load._read(kept) is not None  # mended
 
@@ -134,7 +144,7 @@ def test_what_was_compiled_is_used_without_numba(tmp_path: Path, monkeypatch: py
     program = (
         "import sys; from pathlib import Path; from meshstyle.compiled import load;"
         "load._place = lambda: Path(sys.argv[1]); found = load.load_kernels();"
-        "print(found.convolve is not None, found.fresh, 'numba' in sys.modules, found.reason)"
+        "print(found.program is not None, found.fresh, 'numba' in sys.modules, found.reason)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "kernels" / "code")]
     assert (
@@ -150,13 +160,13 @@ def test_code_that_is_whole_but_of_no_use_is_compiled_anew(
     real, compiled = load.Program, load._compile()
 
     def program(code: bytes) -> object:
-        return real(code) if code == compiled else lambda _piece: None
+        return real(code) if code == compiled else Idle()
 
     monkeypatch.setattr(load, "Program", program)
     monkeypatch.setattr(load, "_compile", lambda: compiled)
     load._keep(place, b"other code")
     found = load.load_kernels.__wrapped__()
-    assert isinstance(found.convolve, real)
+    assert isinstance(found.program, real)
     assert found.fresh
     assert load._read(place) == compiled
 
@@ -178,10 +188,10 @@ def test_places_that_cannot_hold_a_cache(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_code_that_needs_more_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from meshstyle.compiled import winograd_kernels
+    from meshstyle.compiled import kernels
 
     text = "declare void @elsewhere()\ndefine i32 @f() {\n  call void @elsewhere()\n  ret i32 0\n}\n"
-    monkeypatch.setattr(winograd_kernels, "compile_convolution", lambda: text)
+    monkeypatch.setattr(kernels, "kernel_texts", lambda: [("step", text)])
     with pytest.raises(RuntimeError, match="needs elsewhere"):
         load._compile()
 
@@ -198,8 +208,11 @@ def test_the_cache_lies_where_the_user_keeps_caches(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("compiled", "message"),
     [
-        (Compiled(print, True, 3.14, ""), "compiled the convolution for this machine in 3.1 s"),
-        (Compiled(print, False, 0.3, ""), ""),
+        (
+            Compiled(load_kernels().program, True, 3.14, ""),
+            "compiled the convolution for this machine in 3.1 s",
+        ),
+        (Compiled(load_kernels().program, False, 0.3, ""), ""),
         (NONE, "using torch's slower convolution: ImportError: no numba"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from meshstyle import cores, machine
-from meshstyle.cores import core_quota, let_idle_threads_sleep, usable_threads
+from meshstyle.cores import core_quota, tune_torch, usable_threads
 from meshstyle.machine import limited_threads
 
 
@@ -117,14 +117,20 @@ def test_a_process_that_is_pinned_to_one_core_takes_one_thread() -> None:
 
 def test_idle_threads_sleep_unless_the_user_has_said_how_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
     monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that what is set here goes again
     monkeypatch.delenv("GOMP_SPINCOUNT")
-    let_idle_threads_sleep()
+    tune_torch()
     assert os.environ["GOMP_SPINCOUNT"] == "2000"
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    let_idle_threads_sleep()
+    tune_torch()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    tune_torch()
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"
     monkeypatch.delenv("GOMP_SPINCOUNT")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    let_idle_threads_sleep()
+    tune_torch()
     assert "GOMP_SPINCOUNT" not in os.environ

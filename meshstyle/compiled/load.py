@@ -21,16 +21,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..asset.atomic import write_all
-from .piece import LANES, Piece, divide_scratch, scratch_size
+from .check import check
+from .piece import Piece
+from .texel_pieces import SmoothPiece, StepPiece
 
 if TYPE_CHECKING:
     from llvmlite import binding
 
 _LOG = logging.getLogger(__name__)
-_NAME = "meshstyle_convolve"
+_NAMES = ("convolve", "step", "smooth")
+_SOURCES = (
+    "addresses",
+    "kernels",
+    "piece",
+    "texel_kernels",
+    "texel_pieces",
+    "winograd_kernels",
+    "winograd_vectors",
+)
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -39,13 +48,13 @@ class Compiled:
     """What came of it.
 
     Attributes:
-        convolve: makes one piece of a convolution; None where it cannot be compiled.
+        program: the kernels; None where they cannot be compiled.
         fresh: whether it had to be compiled.
         seconds: that it took, importing numba included.
         reason: why it cannot be, or "".
     """
 
-    convolve: Callable[[Piece], None] | None
+    program: Program | None
     fresh: bool
     seconds: float
     reason: str = ""
@@ -60,15 +69,15 @@ def load_kernels() -> Compiled:
     for kept in dict.fromkeys((_read(place), None)):
         try:
             code = _compile() if kept is None else kept
-            convolve = Program(code)
-            _check(convolve)
+            program = Program(code)
+            check(program)
         except Exception as error:  # numba is missing or broken, or what was kept is of no use
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            _LOG.info("no compiled convolution (kept in: %s): %s", place, reason)
+            _LOG.info("no compiled kernels (kept in: %s): %s", place, reason)
             continue
         if kept is None and place is not None:
             _keep(place, code)
-        return Compiled(convolve, kept is None, time.monotonic() - began)
+        return Compiled(program, kept is None, time.monotonic() - began)
     return Compiled(None, False, time.monotonic() - began, reason)
 
 
@@ -93,13 +102,12 @@ def _place() -> Path | None:
         import llvmlite
         from llvmlite import binding
 
-        names = ("piece", "winograd_kernels", "winograd_vectors")
-        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in names]
+        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _SOURCES]
         facts = (llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(), _features())
         digest = hashlib.sha256(b"".join(sources) + repr(facts).encode()).hexdigest()
     except Exception:  # no LLVM: `load_kernels` will tell
         return None
-    return root / "kernels" / f"winograd-{digest[:16]}"
+    return root / "kernels" / f"kernels-{digest[:16]}"
 
 
 def _read(place: Path | None) -> bytes | None:
@@ -120,25 +128,32 @@ def _keep(place: Path, code: bytes) -> None:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_all({place: hashlib.sha256(code).digest() + code}, ())
     except Exception as error:  # a full disk, or no right to write: the next run compiles again
-        _LOG.info("the compiled convolution is not kept in %s: %s", place, error)
+        _LOG.info("the compiled kernels are not kept in %s: %s", place, error)
 
 
 def _compile() -> bytes:
     """The kernels as machine code. Imports numba."""
     from llvmlite import binding
 
-    from .winograd_kernels import compile_convolution
+    from .kernels import kernel_texts
 
-    module = binding.parse_assembly(compile_convolution())
-    foreign = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    (convolve,) = (
-        f for f in module.functions if not f.is_declaration and f.linkage == binding.Linkage.external
-    )
-    if foreign:  # LLVM ends the process where it finds no such function
-        raise RuntimeError(f"this numba's code needs {', '.join(foreign)}")
-    convolve.name = _NAME
-    code: bytes = _target_machine().emit_object(module)
+    whole = binding.parse_assembly("")
+    for name, text in kernel_texts():
+        module = binding.parse_assembly(text)
+        foreign = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+        (kernel,) = (
+            f for f in module.functions if not f.is_declaration and f.linkage == binding.Linkage.external
+        )
+        if foreign:  # LLVM ends the process where it finds no such function
+            raise RuntimeError(f"this numba's code needs {', '.join(foreign)}")
+        kernel.name = _symbol(name)
+        whole.link_in(module)
+    code: bytes = _target_machine().emit_object(whole)
     return code
+
+
+def _symbol(name: str) -> str:
+    return f"meshstyle_{name}"
 
 
 def _features() -> str:
@@ -173,41 +188,27 @@ class Program:
         self._engine: Any = binding.create_mcjit_compiler(binding.parse_assembly(""), _target_machine())
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
-        address = self._engine.get_function_address(_NAME)
-        if not address:
-            raise RuntimeError("the compiled convolution is not what it should be")
-        kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-        self._function = kind(address)
+        self._functions = {name: self._function(name) for name in _NAMES}
 
-    def __call__(self, piece: Piece) -> None:
+    def _function(self, name: str) -> Callable[..., int]:
+        address = self._engine.get_function_address(_symbol(name))
+        if not address:
+            raise RuntimeError("the compiled kernels are not what they should be")
+        return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(address)
+
+    def _run(self, name: str, piece: tuple[int, ...]) -> None:
         numbers = (ctypes.c_int64 * len(piece))(*piece)
         result, exception = ctypes.c_void_p(), ctypes.c_void_p()
-        self._function(ctypes.byref(result), ctypes.byref(exception), ctypes.addressof(numbers))
+        self._functions[name](ctypes.byref(result), ctypes.byref(exception), ctypes.addressof(numbers))
 
+    def convolve(self, piece: Piece) -> None:
+        """One piece of a convolution."""
+        self._run("convolve", piece)
 
-def _check(convolve: Callable[[Piece], None]) -> None:
-    """The kernel that changes nothing must change nothing. Raises ArithmeticError."""
-    middle = np.array([0, -1 / 6, 1 / 6, 1 / 12, -1 / 12, 0], np.float32)  # G g for g = (0, 1, 0)
-    matrices = np.outer(middle, middle).reshape(36, 1, 1, 1) * np.eye(LANES, dtype=np.float32)
-    picture = np.random.default_rng(0).random((1, 5, 7, LANES), np.float32)
-    made = np.zeros_like(picture)
-    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
-    piece = Piece(
-        **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
-        **dict.fromkeys(("width", "made_width", "source_width", "target_width"), 7),
-        **dict.fromkeys(("inputs", "outputs", "depth"), LANES),
-        **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
-        **divide_scratch(room, 6, LANES, LANES),
-        at_source=picture.ctypes.data,
-        at_matrices=matrices.ctypes.data,
-        at_target=made.ctypes.data,
-        pad=1,
-        rows=2,
-        columns=2,
-        at_once=6,
-        tiles=4,
-        strips=1,
-    )
-    convolve(piece)
-    if not np.allclose(made, picture, atol=1e-4):
-        raise ArithmeticError("the compiled convolution is wrong")
+    def step(self, piece: StepPiece) -> None:
+        """Some rows of a step of Adam."""
+        self._run("step", piece)
+
+    def smooth(self, piece: SmoothPiece) -> None:
+        """Some rows of the slope of smoothness."""
+        self._run("smooth", piece)

@@ -13,14 +13,13 @@ The whole works on addresses, so that what comes out is a function of C that nee
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from llvmlite import binding
-from numba import njit, types
+from numba import njit
 
-from .piece import BLOCK, LANES, STEP, TILE
-from .winograd_vectors import input_program, output_program, piece_at, product_program, write_address
+from .addresses import reader_of, set_long
+from .piece import BLOCK, LANES, STEP, TILE, Piece
+from .winograd_vectors import input_program, output_program, product_program
 
 # Sums of 6 tiles by 4 strips fill AVX-512's 32 registers; by 1 strip, the 16 of AVX2 and NEON's.
 _WIDE = 4 if binding.get_host_cpu_features().get("avx512f") else 1
@@ -30,6 +29,7 @@ _pooled_output = output_program(True, True)
 _narrow_product, _wide_product = product_program(1), product_program(_WIDE)
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
+_piece_at = reader_of(Piece)
 
 
 @_compiled
@@ -49,9 +49,9 @@ def _input_places(tile, piece):  # type: ignore[no-untyped-def]
             place = piece.at_blank
             if known and (piece.replicate or column == left + j) and x < width:
                 place = piece.at_source + 4 * ((picture * height + y) * width + x) * channels
-            write_address(piece.at_tables, TILE * i + j, place)
+            set_long(piece.at_tables, TILE * i + j, place)
             pixel = (picture * piece.height + row) * piece.width + column
-            write_address(piece.at_tables + _SECOND, TILE * i + j, piece.at_mask + pixel * channels)
+            set_long(piece.at_tables + _SECOND, TILE * i + j, piece.at_mask + pixel * channels)
 
 
 @_compiled
@@ -103,7 +103,7 @@ def _output_places(tile, piece):  # type: ignore[no-untyped-def]
             place = piece.at_dump
             if y < height and x < width:
                 place = piece.at_target + 4 * (((picture * height + y) * width + x) * channels + first)
-            write_address(piece.at_tables, side * i + j, place)
+            set_long(piece.at_tables, side * i + j, place)
     for i in range(STEP):
         for j in range(STEP):
             y, x = STEP * row + i, STEP * column + j
@@ -111,7 +111,7 @@ def _output_places(tile, piece):  # type: ignore[no-untyped-def]
             if piece.at_made_mask and y < piece.made_height and x < piece.made_width:
                 pixel = (picture * piece.made_height + y) * piece.made_width + x
                 place = piece.at_made_mask + pixel * channels + first
-            write_address(piece.at_tables + _SECOND, STEP * i + j, place)
+            set_long(piece.at_tables + _SECOND, STEP * i + j, place)
 
 
 @_compiled
@@ -131,9 +131,9 @@ def _transform_output(first, tiles, piece):  # type: ignore[no-untyped-def]
                 _rectified_output(source, piece.after_row, biases, channel, targets, masks)
 
 
-def _convolve(address):  # type: ignore[no-untyped-def]
+def convolve(address):  # type: ignore[no-untyped-def]
     """Make the piece of a convolution whose numbers lie at an address."""
-    piece = piece_at(address)
+    piece = _piece_at(address)
     first, end = piece.first, piece.first + piece.tiles
     while first < end:  # not a range: one of step 0 would raise, and that needs numba
         tiles = min(piece.at_once, end - first)
@@ -141,11 +141,3 @@ def _convolve(address):  # type: ignore[no-untyped-def]
         _multiply(tiles, piece)
         _transform_output(first, tiles, piece)
         first += piece.at_once
-
-
-def compile_convolution() -> str:
-    """`_convolve` in LLVM's language: the one function that can be called from outside (see `load.Program`)."""
-    bare: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # they need numba when they run
-    made = njit(types.void(types.int64), error_model="numpy", **bare)(_convolve)
-    text: str = made.inspect_llvm(made.signatures[0])
-    return text

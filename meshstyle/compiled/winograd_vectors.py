@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .piece import BLOCK, LANES, STEP, TILE, Piece
+from .piece import BLOCK, LANES, STEP, TILE
 
 
 def into(d: Sequence[Any]) -> list[Any]:
@@ -108,32 +108,6 @@ def _every(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, count: int)
 
 def _in_rows(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[TILE * i : TILE * (i + 1)] for i in range(TILE)]
-
-
-def _piece_at(_context, address):  # type: ignore[no-untyped-def]
-    """The Piece that lies at an address, number by number."""
-    kind = types.NamedUniTuple(types.int64, len(Piece._fields), Piece)
-
-    def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.load(builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer()))
-
-    return kind(types.int64), build
-
-
-def _write_address(_context, table, number, address):  # type: ignore[no-untyped-def]
-    """Entry `number` of the table of addresses that lies at `table`."""
-
-    def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-        table, number, address = arguments
-        place = builder.add(table, builder.mul(number, _long(8)))
-        builder.store(address, builder.inttoptr(place, ir.PointerType(_LONG)))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), build
-
-
-piece_at: Any = intrinsic(_piece_at)
-write_address: Any = intrinsic(_write_address)
 
 
 def input_program(masked: bool) -> Any:

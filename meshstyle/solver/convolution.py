@@ -120,7 +120,7 @@ def _available(device: torch.device, kind: torch.dtype, demanded: bool) -> bool:
             )
         return False
     compiled = load_kernels()
-    if compiled.convolve is None and demanded:
+    if compiled.program is None and demanded:
         cause = f"winograd needs numba, which does not work here ({compiled.reason})"
         raise UsageError("convolution", cause, "Use auto or torch, or install a numba that fits numpy.")
-    return compiled.convolve is not None
+    return compiled.program is not None

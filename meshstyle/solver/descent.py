@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from ..compiled.load import Program
 from ..progress import Progress, ProgressCallback
 from ..settings import Scale
 from .adam import Adam
@@ -101,6 +102,7 @@ class Way:
     optimizer: str
     shuffle: np.random.Generator
     progress: ProgressCallback
+    program: Program | None = None
 
 
 def climb(
@@ -129,7 +131,7 @@ def climb(
             return terms, True
         interrupted = False
         try:
-            terms = _latest(terms, descend(problem, scale, way.optimizer, way.shuffle, clock))
+            terms = _latest(terms, descend(problem, scale, way.optimizer, way.shuffle, clock, way.program))
         except KeyboardInterrupt:
             interrupted = True
         settle(problem, interrupted or number == len(way.scales))
@@ -147,12 +149,17 @@ def _latest(before: Terms | None, now: Terms | None) -> Terms | None:
 
 
 def descend(
-    problem: Problem, scale: Scale, optimizer: str, shuffle: np.random.Generator, clock: Clock
+    problem: Problem,
+    scale: Scale,
+    optimizer: str,
+    shuffle: np.random.Generator,
+    clock: Clock,
+    program: Program | None = None,
 ) -> Terms | None:
     """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step."""
     if optimizer == "lbfgs":
         return _all_parts_a_step(problem, scale, clock)
-    return _one_part_a_step(problem, scale, shuffle, clock)
+    return _one_part_a_step(problem, scale, shuffle, clock, program)
 
 
 def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | None:
@@ -180,10 +187,10 @@ def whole(problem: Problem) -> Evaluated:
 
 
 def _one_part_a_step(
-    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock
+    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock, program: Program | None
 ) -> Terms | None:
     """Adam (see `adam`). The terms are means over the last round of parts."""
-    adam = Adam(problem.values, BETAS)
+    adam = Adam(problem.values, BETAS, program)
     order: list[int] = []
     history: list[Terms] = []
     for step in range(scale.steps):

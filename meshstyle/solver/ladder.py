@@ -23,6 +23,7 @@ from ..views.scales import Trace, trace_views
 from ..views.tracing import Tracer
 from .close_up_solver import CloseUpSolver, plan_close_ups
 from .descent import Clock, Problem, Terms, Way, climb
+from .network import own_kernels
 from .objective import LossWeights, Objective, resize
 from .resolution import resize_covered
 from .rung import Rung, build_rung
@@ -137,6 +138,7 @@ class Ladder(ABC, Generic[P, S]):
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         self._trace = trace or partial(trace_views, tracer, placement)
         self._network = network
+        self._kernels = own_kernels(settings, painting.device)
         self.objective = self._objective(settings.scales[0])
         self._given, self._colours = start, colours
         self._close_ups = plan_close_ups(tracer, placement, settings)
@@ -165,7 +167,7 @@ class Ladder(ABC, Generic[P, S]):
             solved, agreement = self.settle(rung, problem, last)
             rung = watched.look = None  # the next scale's views need the room
 
-        way = Way(self._scales(), self.settings.optimizer_used, self._shuffle, watched)
+        way = Way(self._scales(), self.settings.optimizer_used, self._shuffle, watched, self._kernels)
         later = [self._close_ups.scale] if self._close_ups else []
         clock = Clock([*way.scales, *later], watched)
         terms, interrupted = climb(way, begin, settle, clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..common_settings import CommonSettings
-from ..compiled.load import load_kernels
+from ..compiled.load import Program, load_kernels
 from ..progress import Progress, ProgressCallback
 from .vgg import VGG19
 from .weights import VGGWeights
@@ -26,11 +26,20 @@ def make_network(
     """
     weight = settings.content_weight + settings.style_weight + settings.structure_weight
     network = VGG19(weights, device, pooling, settings.convolution, settings.precision, weight)
-    if settings.convolution != "torch" and device.type == "cpu" and settings.precision == "float32":
+    if _may_use_kernels(settings, device):
         compiled = load_kernels()
-        if compiled.convolve is None:
+        if compiled.program is None:
             progress(Progress("read", message=f"using torch's slower convolution: {compiled.reason}"))
         elif compiled.fresh:
             message = f"compiled the convolution for this machine in {compiled.seconds:.1f} s"
             progress(Progress("read", message=message))
     return network
+
+
+def own_kernels(settings: CommonSettings, device: torch.device) -> Program | None:
+    """The compiled kernels, where a run may use them and they can be had; else torch does everything."""
+    return load_kernels().program if _may_use_kernels(settings, device) else None
+
+
+def _may_use_kernels(settings: CommonSettings, device: torch.device) -> bool:
+    return settings.convolution != "torch" and device.type == "cpu" and settings.precision == "float32"

@@ -20,6 +20,7 @@ from ..strength import paint_share
 from .descent import Slope, Terms, Way, climb
 from .keep_colours import prepare, with_luminance_of
 from .layers import CELL
+from .network import own_kernels
 from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
 from .photo import Photo, long_side, pixels_of, shape_of
 from .smoothness import Smoothness, neighbouring
@@ -103,6 +104,7 @@ class PictureSolver:
         )
         objective = Objective(network, weights, settings.style_layers, settings.content_layers)
         self._objective = TiledObjective(objective)
+        self._kernels = own_kernels(settings, network.device)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
 
@@ -136,7 +138,7 @@ class PictureSolver:
 
         scales = [scale for scale in self.settings.scales if self._fits(scale)]
         watch = _Watch(progress, look, self.settings.save_every, save)
-        way = Way(scales, self.settings.optimizer_used, self._shuffle, watch)
+        way = Way(scales, self.settings.optimizer_used, self._shuffle, watch, self._kernels)
         terms, interrupted = climb(way, begin, settle)
         assert before is not None
         return Painted(self._shown(before, self._shape(self.settings.size_used)), terms, interrupted)
@@ -164,7 +166,7 @@ class PictureSolver:
             mask.flatten().nonzero()[:, 0],
             self._objective,
             (style, content),
-            Smoothness(neighbours, self.settings.tv_weight, canvas.device),
+            Smoothness(neighbours, self.settings.tv_weight, canvas.device, program=self._kernels),
             self.settings.keep_colors == "luminance",
         )
 

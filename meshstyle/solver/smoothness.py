@@ -9,7 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 
+from ..compiled.load import Program
+from ..compiled.texel_pieces import SmoothPiece
 from ..views.sampling import Texels
+from .workers import address, ranges, share_out, suits
 
 _COLOUR = 450.0  # κ at a painting whose colour changes by 1 from pixel to pixel; τ is 1 by default
 _LEAST_COLOUR = 0.005  # of that change, sRGB: no painting counts as smoother
@@ -21,8 +24,50 @@ class _Around:
     stays theirs."""
 
     rows: Int64[torch.Tensor, "V"]
-    near: tuple[Int64[torch.Tensor, "V"], ...]
+    near: Int64[torch.Tensor, "4 V"]
     pairs: int
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """The slope of a row is alone·s − together·Σ s for the sum s of its steps to its neighbours."""
+
+    alone: float
+    together: float
+
+
+_Found = tuple[Float[torch.Tensor, "V 3"], Float[torch.Tensor, ""], Float[torch.Tensor, ""]]
+
+
+def _in_torch(paint: Float[torch.Tensor, "T 3"], around: _Around, mix: _Mix) -> _Found:
+    """Slope, the sum of the squares of all steps, and of the squares of their channels' sums."""
+    centre = paint.index_select(0, around.rows)
+    total, squares, greys = torch.zeros_like(centre), paint.new_zeros(()), paint.new_zeros(())
+    ones = paint.new_ones(3)
+    # Side by side, and with products instead of sums over three channels: a quarter of the time of all at once.
+    for near in around.near:
+        step = centre - paint.index_select(0, near)
+        total += step
+        flat, grey = step.flatten(), step @ ones
+        squares += torch.dot(flat, flat)
+        greys += torch.dot(grey, grey)
+    matrix = mix.alone * torch.eye(3, dtype=paint.dtype, device=paint.device) - mix.together
+    return total @ matrix, squares, greys
+
+
+def _run(program: Program, paint: Float[torch.Tensor, "T 3"], around: _Around, mix: _Mix) -> _Found:
+    """The same, compiled."""
+    slope, parts = paint.new_empty(len(around.rows), 3), ranges(len(around.rows))
+    sums, factors = paint.new_empty(len(parts), 2), torch.tensor([mix.alone, mix.together])
+    places = [address(table) for table in (around.rows, around.near, paint, slope, factors)]
+
+    def make(number: int) -> None:
+        piece = SmoothPiece(*parts[number], len(slope), *places, address(sums[number]))
+        program.smooth(piece)
+
+    share_out(make, range(len(parts)))
+    squares, greys = sums.sum(0)
+    return slope, squares, greys
 
 
 class Smoothness:
@@ -39,9 +84,11 @@ class Smoothness:
         weight: float = 1.0,
         device: torch.device | str = "cpu",
         colour: float = 0.0,
+        program: Program | None = None,
     ) -> None:
-        """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ. `colour`: κ."""
-        self.weight, self.colour = weight, colour
+        """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ. `colour`: κ.
+        `program`: compiled kernels, used for float32 on the CPU."""
+        self.weight, self.colour, self._program = weight, colour, program
         self._neighbours = torch.from_numpy(neighbours).to(device)
         self._known: dict[int, _Around] = {}
 
@@ -53,41 +100,37 @@ class Smoothness:
         weight: float = 1.0,
         device: torch.device | str = "cpu",
         colour: float = 0.0,
+        program: Program | None = None,
     ) -> Smoothness:
         """Between the texels of all atlases. `charts`: per atlas (h, w), the chart of each texel, -1 for none."""
         neighbours = [
             neighbouring(layout.levels[0], layout.covered, chart)
             for layout, chart in zip(texels.layouts, charts, strict=True)
         ]
-        return cls(np.concatenate(neighbours), weight, device, colour)
+        return cls(np.concatenate(neighbours), weight, device, colour, program)
 
     def __call__(
         self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
     ) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, "V 3"]]:
         """Value and slope on the given rows, on their device."""
-        centre = paint.index_select(0, rows)
-        slope, squares, greys = torch.zeros_like(centre), paint.new_zeros(()), paint.new_zeros(())
         if self.weight == 0:
-            return squares, slope
-        around, ones = self._around(rows), paint.new_ones(3)
-        # Side by side, and with products instead of sums over three channels: a quarter of the time of all at once.
-        for near in around.near:
-            step = centre - paint.index_select(0, near)
-            slope += step
-            flat, grey = step.flatten(), step @ ones
-            squares += torch.dot(flat, flat)
-            greys += torch.dot(grey, grey)
+            return paint.new_zeros(()), paint.new_zeros(len(rows), 3)
+        around = self._around(rows)
         # ‖d − d̄‖² = ‖d‖² − (Σ d)²/3. Each pair's square appears once from either side; its slope at one texel is
         # 2·(tᵢ − tⱼ) twice.
         factor, share = self.weight / around.pairs, self.colour / 3
-        mix = (1 + self.colour) * torch.eye(3, dtype=paint.dtype, device=paint.device) - share
-        return ((1 + self.colour) * squares - share * greys) * factor, slope @ (mix * (4 * factor))
+        mix = _Mix(4 * factor * (1 + self.colour), 4 * factor * share)
+        if self._program is not None and suits(paint):
+            slope, squares, greys = _run(self._program, paint, around, mix)
+        else:
+            slope, squares, greys = _in_torch(paint, around, mix)
+        return ((1 + self.colour) * squares - share * greys) * factor, slope
 
     def _around(self, rows: Int64[torch.Tensor, "V"]) -> _Around:
         """Looked up when rows are first seen: a GPU would have to be waited for at every step."""
         if id(rows) not in self._known:
             near = self._neighbours[rows]
-            self._known[id(rows)] = _Around(rows, near.T.contiguous().unbind(), self._count(near, rows))
+            self._known[id(rows)] = _Around(rows, near.T.contiguous(), self._count(near, rows))
         return self._known[id(rows)]
 
     @staticmethod

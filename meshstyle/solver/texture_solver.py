@@ -58,7 +58,9 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             for atlas, layout in zip(self.tracer.surface.atlases, rung.texels.layouts, strict=True)
         ]
         device = rung.original.device
-        smoothness = Smoothness.on_surface(rung.texels, charts, self.settings.tv_weight, device, rung.colour)
+        smoothness = Smoothness.on_surface(
+            rung.texels, charts, self.settings.tv_weight, device, rung.colour, self._kernels
+        )
         paint = self.paint_to_begin_with(rung, before)
         return TextureProblem(paint, rung, self.objective, smoothness, self.settings.view_count)
 

@@ -95,7 +95,7 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
         coverage = torch.cat([view.pixel_coverage for view in rung.views])
         consistency = Consistency(_projection(rung, 1.0, PASSES), coverage)
         neighbours, tau = _neighbours_in_views(rung), self.settings.tv_weight
-        smoothness = Smoothness(neighbours, tau, paint.device, rung.colour)
+        smoothness = Smoothness(neighbours, tau, paint.device, rung.colour, self._kernels)
         gamma = self.settings.consistency
         return ViewProblem(paint.clamp(0, 1), rung, self.objective, smoothness, (gamma, consistency))
 

@@ -25,7 +25,7 @@ from torch.autograd.function import once_differentiable
 
 from ..compiled.load import load_kernels
 from ..compiled.piece import BLOCK, LANES, Piece, divide_scratch, scratch_size
-from .workers import share_out
+from .workers import address, share_out
 
 _G = (
     (1 / 4, 0, 0),
@@ -162,7 +162,10 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
     """(B, C, H, W) to (B, H, W, C'), contiguous, channels filled up to a multiple of LANES."""
-    return F.pad(x.detach().permute(0, 2, 3, 1), (0, -x.shape[1] % LANES)).contiguous()
+    found, missing = x.detach().permute(0, 2, 3, 1), -x.shape[1] % LANES
+    return (
+        F.pad(found, (0, missing)) if missing else found
+    ).contiguous()  # padding by nothing would be a copy
 
 
 def _fold(x: torch.Tensor, axis: int) -> torch.Tensor:
@@ -206,8 +209,8 @@ def _scratch(tiles: int, inputs: int, outputs: int) -> dict[str, int]:
 
 def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result) -> None:
     """Fill `result` piece by piece, on as many threads as torch has."""
-    convolve = load_kernels().convolve
-    assert convolve is not None
+    program = load_kernels().program
+    assert program is not None
     made_height, made_width = (size + 2 * job.pad - 2 for size in job.shape)
     rows, columns = math.ceil(made_height / 4), math.ceil(made_width / 4)
     batch, *source = job.source.shape
@@ -219,15 +222,9 @@ def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Re
     flags = (job.pad, int(job.replicate), int(job.spread), int(result.pooled))
     sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
     tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
-    whole: tuple[int, ...] = (*sizes, matrices.shape[2], *map(_address, tensors))
+    whole: tuple[int, ...] = (*sizes, matrices.shape[2], *map(address, tensors))
 
     def make(cut: tuple[int, int, int, int]) -> None:
-        convolve(Piece(*(whole + cut), **_scratch(at_once, inputs, LANES * cut[3])))
+        program.convolve(Piece(*(whole + cut), **_scratch(at_once, inputs, LANES * cut[3])))
 
     share_out(make, cuts)
-
-
-def _address(x: torch.Tensor) -> int:
-    """Of what is in memory one after the other; 0 for nothing."""
-    assert x.is_contiguous()
-    return x.data_ptr() if x.numel() else 0

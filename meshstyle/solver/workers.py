@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 
 Item = TypeVar("Item")
+_ROWS = 1 << 14  # of a table that are worked on together
 
 
 def share_out(work: Callable[[Item], None], items: Iterable[Item]) -> None:
@@ -39,6 +40,22 @@ def share_out(work: Callable[[Item], None], items: Iterable[Item]) -> None:
     pool = _pool(torch.get_num_threads(), os.getpid())  # threads do not live on in a forked process
     for future in [pool.submit(drain) for _ in range(count)]:
         future.result()
+
+
+def ranges(rows: int) -> list[tuple[int, int]]:
+    """Parts of a table's rows, first and end, that do not depend on the number of threads."""
+    return [(first, min(first + _ROWS, rows)) for first in range(0, rows, _ROWS)]
+
+
+def suits(x: torch.Tensor) -> bool:
+    """Whether compiled code can take it."""
+    return x.is_contiguous() and x.dtype == torch.float32 and x.device.type == "cpu"
+
+
+def address(x: torch.Tensor) -> int:
+    """Of what is in memory one after the other; 0 for nothing."""
+    assert x.is_contiguous()
+    return x.data_ptr() if x.numel() else 0
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,69 @@
+"""Whether the compiled kernels do what they should, on a few numbers: code in a cache may be of another machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .piece import LANES, Piece, divide_scratch, scratch_size
+from .texel_pieces import SmoothPiece, StepPiece
+
+if TYPE_CHECKING:
+    from .load import Program
+
+
+def check(program: Program) -> None:
+    """Raises ArithmeticError."""
+    for kernel in (_convolved, _stepped, _smoothed):
+        made, wanted = kernel(program)
+        if not np.allclose(made, wanted, atol=1e-4):
+            raise ArithmeticError("the compiled code is wrong")
+
+
+def _convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """The convolution that changes nothing must change nothing."""
+    middle = np.array([0, -1 / 6, 1 / 6, 1 / 12, -1 / 12, 0], np.float32)  # G g for g = (0, 1, 0)
+    matrices = np.outer(middle, middle).reshape(36, 1, 1, 1) * np.eye(LANES, dtype=np.float32)
+    picture = np.random.default_rng(0).random((1, 5, 7, LANES), np.float32)
+    made = np.zeros_like(picture)
+    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
+    piece = Piece(
+        **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
+        **dict.fromkeys(("width", "made_width", "source_width", "target_width"), 7),
+        **dict.fromkeys(("inputs", "outputs", "depth"), LANES),
+        **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
+        **divide_scratch(room, 6, LANES, LANES),
+        at_source=picture.ctypes.data,
+        at_matrices=matrices.ctypes.data,
+        at_target=made.ctypes.data,
+        pad=1,
+        rows=2,
+        columns=2,
+        at_once=6,
+        tiles=4,
+        strips=1,
+    )
+    program.convolve(piece)
+    return made, picture
+
+
+def _stepped(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """The first step of Adam goes its whole length, down the slope."""
+    rows, slope = np.array([2]), np.array([[4, -4, 0]], np.float32)
+    values, mean, square = (np.full((3, 3), start, np.float32) for start in (0.5, 0, 0))
+    count, corrections = np.zeros(3, np.int32), np.array([0.2], np.float32)  # √(1 − 0.99) / (1 − 0.5)
+    factors = np.array([0.25, 0.5, 0.01], np.float32)
+    tables = (rows, slope, values, mean, square, count, corrections, factors)
+    program.step(StepPiece(0, 1, *(table.ctypes.data for table in tables)))
+    return values, np.array([[0.5] * 3, [0.5] * 3, [0.25, 0.75, 0.5]], np.float32)
+
+
+def _smoothed(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """One step of (1, 0, 0), and three sides without a neighbour."""
+    rows, near = np.array([0]), np.array([[1], [0], [0], [0]])
+    paint, slope = np.array([[1, 0, 0], [0, 0, 0]], np.float32), np.zeros((1, 3), np.float32)
+    factors, sums = np.array([3, 1], np.float32), np.zeros(2, np.float32)
+    tables = (rows, near, paint, slope, factors, sums)
+    program.smooth(SmoothPiece(0, 1, 1, *(table.ctypes.data for table in tables)))
+    return np.append(slope, sums), np.array([2, -1, -1, 1, 1], np.float32)

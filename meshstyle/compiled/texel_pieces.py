@@ -1,0 +1,55 @@
+"""Parts of the work on rows of texels as the compiled kernels take it: numbers and addresses. Needs no compiler.
+
+All addresses are of what lies in memory one after the other. `first` and `end`: the part, of the V rows of a step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class StepPiece(NamedTuple):
+    """Some rows of a step of Adam (see `solver.adam`).
+
+    Attributes:
+        at_rows: (V,) int64, of the tables of T rows.
+        at_slope: (V, 3) float32.
+        at_values, at_mean, at_square: (T, 3) float32, changed.
+        at_count: (T,) int32, the steps that each row has made, changed.
+        at_corrections: float32, what a row's step is multiplied with, by the steps it has made before.
+        at_factors: (3,) float32: the step's length, 1 − β₁ and 1 − β₂.
+    """
+
+    first: int
+    end: int
+    at_rows: int
+    at_slope: int
+    at_values: int
+    at_mean: int
+    at_square: int
+    at_count: int
+    at_corrections: int
+    at_factors: int
+
+
+class SmoothPiece(NamedTuple):
+    """Some rows of the slope of smoothness (see `solver.smoothness`).
+
+    Attributes:
+        at_rows: (V,) int64, of the table of T rows.
+        at_near: (4, V) int64, each row's neighbours in the table.
+        at_paint: (T, 3) float32.
+        at_slope: (V, 3) float32, out: a·s − b·Σ s for the sum s of a row's steps to its neighbours.
+        at_factors: (2,) float32: a and b.
+        at_sums: (2,) float32, out: of the squares of all steps, and of the squares of their channels' sums.
+    """
+
+    first: int
+    end: int
+    rows: int
+    at_rows: int
+    at_near: int
+    at_paint: int
+    at_slope: int
+    at_factors: int
+    at_sums: int
