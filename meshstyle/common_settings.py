@@ -90,6 +90,11 @@ class CommonSettings:
         check_range("strength", self.strength, 0.0, 1.0)
         check_range("style_scale", self.style_scale, 0.05, 20)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether our own compiled code may be used: it is what `convolution` turns off."""
+        return self.convolution != "torch"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON- and TOML-able; without the settings that are None or empty lists."""
         return {

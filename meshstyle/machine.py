@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -21,6 +22,12 @@ def choose_device(name: str) -> torch.device:
             "device", f"this machine has no {name} device that torch can use", "Use cpu or auto."
         )
     return torch.device(name)
+
+
+def give_back_memory() -> None:
+    """What was freed goes to the system; the C library (GNU's) would keep it for whoever asks next."""
+    with suppress(OSError, TypeError, AttributeError):  # another system, another library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def threads_for(count: int | None) -> int:

@@ -41,7 +41,8 @@ def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scen
     asset = load_asset(model)
     surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
     tracer, placement = look_around(surface, settings, model)
-    return Scene(asset, surface, tracer, placement, partial(trace_views, tracer, placement))
+    trace = partial(trace_views, tracer, placement, compiled=settings.compiled)
+    return Scene(asset, surface, tracer, placement, trace)
 
 
 def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Tracer, Placement]:

@@ -28,7 +28,7 @@ class Idle:
 
     def nothing(self, piece: object) -> None: ...
 
-    convolve = step = smooth = nothing
+    taps = convolve = step = smooth = nothing
 
 
 NONE = Compiled(None, False, 0.1, "ImportError: no numba")
@@ -95,7 +95,14 @@ def test_other_devices_convolve_by_torch() -> None:
 def test_numba_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_place", lambda: None)  # else what others compiled would do
     monkeypatch.setitem(sys.modules, "numba", None)
-    for name in ("addresses", "kernels", "texel_kernels", "winograd_kernels", "winograd_vectors"):
+    for name in (
+        "addresses",
+        "kernels",
+        "tap_kernels",
+        "texel_kernels",
+        "winograd_kernels",
+        "winograd_vectors",
+    ):
         monkeypatch.delitem(sys.modules, f"meshstyle.compiled.{name}", raising=False)
     found = load.load_kernels.__wrapped__()
     assert found.program is None

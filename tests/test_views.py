@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,16 @@ import torch
 import trimesh
 
 from meshstyle.asset.contract import PaintedPart, Wrap
+from meshstyle.compiled.load import load_kernels
+from meshstyle.scene import prepare
+from meshstyle.settings import Settings
 from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
 from meshstyle.surface.spans import wrap_index
 from meshstyle.views.cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
 from meshstyle.views.placement import place_cameras
 from meshstyle.views.products import gather
 from meshstyle.views.sampling import Lookup, Texels, nearest_covered
+from meshstyle.views.scales import trace_views
 from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import AMBIENT, HEADLIGHT, View
 
@@ -255,3 +261,53 @@ def test_window_holds_the_whole_object_and_little_else() -> None:
     side = 2 / math.sqrt(2) / DISTANCE / front(64).pitch
     assert all(side <= extent <= side + 16 for extent in hits.shape)
     assert all(extent % 8 == 0 for extent in hits.shape)
+
+
+def same_lookups(ours: Lookup, theirs: Lookup) -> None:
+    """Of one view: entries of the same places summed, whatever their order."""
+    assert np.array_equal(ours.texels, theirs.texels)
+    assert np.array_equal(ours.pixels, theirs.pixels)
+    assert ours.coarse.shape == theirs.coarse.shape
+    apart = abs(ours.matrix - theirs.matrix)
+    assert float(apart.max()) < 1e-6
+    assert ours.matrix.nnz <= theirs.matrix.nnz
+    ours.matrix.has_canonical_format = False
+    whole = ours.matrix.copy()
+    whole.sum_duplicates()
+    assert whole.nnz == ours.matrix.nnz  # each texel once a pixel
+
+
+@pytest.mark.parametrize("across", list(Wrap))
+@pytest.mark.parametrize("down", list(Wrap))
+def test_compiled_lookups_are_numpys(across: Wrap, down: Wrap) -> None:
+    """Beyond all borders, at three distances, so that several mip levels are read."""
+    corners, uv = quad()
+    tracer = Tracer(make_surface(corners, uv * 3.7 - 1.3, size=(13, 22)))
+    texels = Texels([np.ones((13, 22), bool)], [(across, down)])
+    program = load_kernels().program
+    assert program is not None
+    for size in (16, 40, 96):
+        hits = tracer.view(camera_towards_centre(np.array([0.5, 0.1, 0.8]), size), 3)
+        assert hits is not None
+        same_lookups(Lookup(hits, tracer, texels, program), Lookup(hits, tracer, texels))
+
+
+def test_compiled_lookups_of_a_model_with_several_atlases() -> None:
+    model = Path(__file__).parent / "data" / "tree_lowpoly" / "scene.gltf"
+    scene = prepare(model, Settings(convolution="torch", texture_size=256, views=3), lambda _: None)
+    traced = scene.trace(64)
+    assert len(traced.texels.layouts) == 2
+    compiled = trace_views(scene.tracer, scene.placement, 64, compiled=True)
+    for ours, theirs in zip(compiled.lookups, traced.lookups, strict=True):
+        same_lookups(ours, theirs)
+
+
+def test_a_view_of_nothing_painted_reads_nothing() -> None:
+    surface = make_surface(*quad())
+    tracer = Tracer(replace(surface, atlas=np.full(2, -1, np.int32)))
+    hits = tracer.view(front(32), 2)
+    assert hits is not None
+    texels = Texels([np.ones((8, 8), bool)], [(Wrap.REPEAT, Wrap.REPEAT)])
+    for program in (None, load_kernels().program):
+        found = Lookup(hits, tracer, texels, program)
+        assert found.matrix.shape[0] == len(found.texels) == 0

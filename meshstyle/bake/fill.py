@@ -15,9 +15,11 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.spatial import cKDTree
 
+from ..asset.contract import Wrap
 from ..surface.contract import Surface
 from ..surface.points import texel_points
-from .gutter import fill_smoothly
+from ..views.filtering import bilinear
+from .gutter import BAND, fill_smoothly
 
 MOST_SOURCES = 300_000
 MOST_TARGETS = 200_000
@@ -79,14 +81,19 @@ def _gather(
 
 def _representatives(mask: Bool[np.ndarray, "H W"], most: float) -> tuple[int, Int64[np.ndarray, "N"]]:
     """Texels of the mask, no more than about `most`: the first of each block of step × step texels."""
-    step = 1
-    texel = np.flatnonzero(mask)
-    if len(texel) > most:
-        step = int(np.ceil(np.sqrt(len(texel) / most)))
-        width = mask.shape[1]
+    count, (height, width) = int(np.count_nonzero(mask)), mask.shape
+    step = int(np.ceil(np.sqrt(count / most))) if count > most else 1
+    if step == 1:
+        return step, np.flatnonzero(mask)
+    found = []
+    band = (
+        -(-BAND // step) * step
+    )  # rows at a time, whole blocks of them: numbers of all texels are much memory
+    for first in range(0, height, band):
+        texel = np.flatnonzero(mask[first : first + band])
         block = texel // width // step * width + texel % width // step
-        texel = texel[np.sort(np.unique(block, return_index=True)[1])]
-    return step, texel
+        found.append(first * width + texel[np.sort(np.unique(block, return_index=True)[1])])
+    return step, np.concatenate(found)
 
 
 def _places(surface: Surface, number: int, texel: Int64[np.ndarray, "N"]) -> Float64[np.ndarray, "N 6"]:
@@ -148,12 +155,17 @@ def _spread(
     colour: Float32[np.ndarray, "N 3"],
     step: int,
 ) -> None:
-    """Write the colours; where only one texel of each block has been worked out, fill up from those."""
-    if step > 1:
-        sparse, worked_out = np.zeros_like(texture), np.zeros(gaps.shape, bool)
-        sparse.reshape(-1, 3)[texel] = colour
-        worked_out.reshape(-1)[texel] = True
-        fill_smoothly(sparse, worked_out)
-        texture[gaps] = sparse[gaps]
-    else:
+    """Write the colours; where only one texel of each block has been worked out, blend between the blocks."""
+    if step == 1:
         texture.reshape(-1, 3)[texel] = colour
+        return
+    height, width = gaps.shape
+    shape = (-(-height // step), -(-width // step))
+    blocks, worked_out = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+    place = texel // width // step, texel % width // step
+    blocks[place], worked_out[place] = colour, True
+    fill_smoothly(blocks, worked_out)
+    for first in range(0, height, BAND):
+        row, column = np.nonzero(gaps[first : first + BAND])
+        uv = np.stack([(column + 0.5) / step / shape[1], (row + first + 0.5) / step / shape[0]], axis=1)
+        texture[first + row, column] = bilinear(blocks, uv, (Wrap.CLAMP, Wrap.CLAMP))

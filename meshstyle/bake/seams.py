@@ -18,28 +18,43 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
-from scipy.sparse import coo_matrix, csr_matrix, diags, vstack
+from scipy.sparse import coo_matrix, csr_matrix, diags
 
 from ..asset.contract import Wrap
 from ..surface.contract import Surface
 from ..surface.seams import Seams, find_seams
 from ..surface.spans import wrap_index
-from .gutter import nearest_known
+from .gutter import BAND, nearest_known
 
 FADE = 3.0  # texels at 1024², after which the correction has faded to 1/e
 LARGEST = 2048  # atlases beyond this size get no wider fade than one of it
 REACH = 3  # fades, beyond which the correction is taken for nothing
 AGREE = 4.0
-STEPS, TOLERANCE = 100, 0.01  # of conjugate gradients; what it leaves over is far below 1/255
+STEPS, TOLERANCE = 100, 0.003  # of conjugate gradients; what it leaves over is at most 1/255
+_PART = 1 << 18  # texels that are worked on at a time
 ALIKE = 0.06  # of sRGB: original colours that differ by more are meant to differ
 
 
 @dataclass(frozen=True, eq=False)
-class _Sides:
-    """Points along the seams: what each reads from the texels of all atlases, one row a point."""
+class _Steps:
+    """Points along the seams: how far apart both sides are there, one row a point.
 
-    first: csr_matrix
-    second: csr_matrix
+    Attributes:
+        read: the texels that are read, ascending, numbered through all atlases.
+        step: of their values, the first side's mean less the second's.
+    """
+
+    read: Int64[np.ndarray, "R"]
+    step: csr_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class _Taps:
+    """What points read on one side: `weight` of `texel` for `point`."""
+
+    point: Int64[np.ndarray, "K"]
+    texel: Int64[np.ndarray, "K"]
+    weight: Float64[np.ndarray, "K"]
 
 
 def match_seams(
@@ -53,18 +68,39 @@ def match_seams(
     seams = find_seams(surface)
     if not len(seams.triangle):
         return list(textures)
-    chart = seams.chart.astype(np.int32)
-    label = [np.where(a.covered, chart[a.owner], np.int32(-1)).reshape(-1) for a in surface.atlases]
-    sides = _along_seams(surface, seams, np.concatenate(label))
-    step = sides.first - sides.second
-    read = np.unique(step.indices).astype(np.int64)
-    compact = step[:, read]
-    original = compact @ _at([a.start for a in surface.atlases], read)
+    labels = _labels(surface, seams)
+    label = np.split(labels, np.cumsum([atlas.owner.size for atlas in surface.atlases])[:-1])
+    steps = _along_seams(surface, seams, labels)
+    read = steps.read
+    original = steps.step @ _at([a.start for a in surface.atlases], read)
     weight = AGREE * np.exp(-((np.abs(original).max(axis=1) / ALIKE) ** 2))
     near = _near(surface, read, label)
-    correction = _solve(surface, step[:, near], weight, near, compact @ _at(textures, read), label)
+    correction = _solve(
+        surface, _of_columns(steps, near), weight, near, steps.step @ _at(textures, read), label
+    )
     _add(textures, near, correction)
     return list(textures)
+
+
+def _of_columns(steps: _Steps, near: Int64[np.ndarray, "N"]) -> csr_matrix:
+    """The steps of more texels than those that are read, ascending too."""
+    place = np.searchsorted(near, steps.read)[steps.step.indices]
+    shape = (steps.step.shape[0], len(near))
+    return csr_matrix((steps.step.data, place, steps.step.indptr), shape=shape)
+
+
+def _labels(surface: Surface, seams: Seams) -> Int32[np.ndarray, "T"]:
+    """The chart of every texel, row by row and atlas by atlas; -1 where nothing is covered."""
+    chart = seams.chart.astype(np.int32)
+    labels = np.empty(sum(atlas.owner.size for atlas in surface.atlases), np.int32)
+    done = 0
+    for atlas in surface.atlases:
+        for first in range(0, len(atlas.owner), BAND):
+            own = slice(first, first + BAND)
+            found = np.where(atlas.covered[own], chart[atlas.owner[own]], np.int32(-1)).reshape(-1)
+            labels[done : done + len(found)] = found
+            done += len(found)
+    return labels
 
 
 def _at(
@@ -80,7 +116,7 @@ def _at(
     return np.concatenate(found)
 
 
-def _along_seams(surface: Surface, seams: Seams, label: Int32[np.ndarray, "T"]) -> _Sides:
+def _along_seams(surface: Surface, seams: Seams, label: Int32[np.ndarray, "T"]) -> _Steps:
     """One point for each texel's length of seam."""
     atlas = surface.atlas[seams.triangle]  # (E, 2)
     sizes = np.array([a.owner.shape[::-1] for a in surface.atlases])
@@ -93,8 +129,21 @@ def _along_seams(surface: Surface, seams: Seams, label: Int32[np.ndarray, "T"]) 
         _lookup(surface, points[:, side], atlas[edge, side], seams.chart[seams.triangle[edge, side]], label)
         for side in (0, 1)
     ]
-    both = (lookups[0].getnnz(axis=1) > 0) & (lookups[1].getnnz(axis=1) > 0)
-    return _Sides(lookups[0][both], lookups[1][both])
+    # Columns for the few texels that are read: sums and products take memory for every column there is.
+    read = np.unique(np.concatenate([taps.texel for taps in lookups]))
+    first, second = (_means(taps, read, len(points)) for taps in lookups)
+    both = (first.getnnz(axis=1) > 0) & (second.getnnz(axis=1) > 0)
+    step = first[both] - second[both]
+    used = np.unique(step.indices)
+    return _Steps(read[used], step[:, used])
+
+
+def _means(taps: _Taps, read: Int64[np.ndarray, "R"], points: int) -> csr_matrix:
+    """What each point reads, in weights that sum to 1; nothing where it reads nothing."""
+    place = np.searchsorted(read, taps.texel)
+    matrix = coo_matrix((taps.weight, (taps.point, place)), shape=(points, len(read))).tocsr()
+    total = np.asarray(matrix.sum(axis=1)).reshape(-1)
+    return diags(1 / np.maximum(total, 1e-6)) @ matrix
 
 
 def _lookup(
@@ -103,7 +152,7 @@ def _lookup(
     atlas: np.ndarray,
     chart: Int64[np.ndarray, "N"],
     label: Int32[np.ndarray, "T"],
-) -> csr_matrix:
+) -> _Taps:
     """Bilinear weights on the texels of the point's own chart: the gutter copies those."""
     rows, columns, weights = [], [], []
     offset = 0
@@ -122,11 +171,7 @@ def _lookup(
             columns.append(offset + texel[own])
             weights.append(weight[own])
         offset += height * width
-    matrix = coo_matrix(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(len(uv), offset)
-    ).tocsr()
-    total = np.asarray(matrix.sum(axis=1)).reshape(-1)
-    return diags(1 / np.maximum(total, 1e-6)) @ matrix
+    return _Taps(np.concatenate(rows), np.concatenate(columns), np.concatenate(weights))
 
 
 def _fade(surface: Surface, number: int) -> float:
@@ -163,65 +208,82 @@ def _solve(
     `reading`: what the two sides' difference takes of the texels near them; `apart`: what it is.
     """
     weighted = reading.T @ diags(weight)
-    smooth = _differences(surface, near, label)
     sizes = np.cumsum([a.owner.size for a in surface.atlases])
     fade = np.array([_fade(surface, n) for n in range(len(sizes))])[
         np.searchsorted(sizes, near, side="right")
     ]
-    matrix = (weighted @ reading + smooth.T @ smooth + diags(fade**-2.0)).tocsr()
-    target = -(weighted @ apart)
-    return _conjugate_gradients(matrix.astype(np.float32), target.astype(np.float32))
+    agreeing = (weighted @ reading).tocsr().astype(np.float32)
+    alike = _screened_laplacian(surface, near, label, fade)
+    target = -(weighted @ apart).astype(np.float32)
+    return np.stack([_conjugate_gradients([alike, agreeing], channel) for channel in target.T], axis=1)
 
 
 def _conjugate_gradients(
-    matrix: csr_matrix, target: Float32[np.ndarray, "N 3"]
-) -> Float32[np.ndarray, "N 3"]:
-    """Solve for the three channels at once (Shewchuk 1994, B3, with the diagonal as preconditioner)."""
-    scale = (1 / matrix.diagonal())[:, None]
-    solution, residual = np.zeros_like(target), target
+    matrices: Sequence[csr_matrix], target: Float32[np.ndarray, "N"]
+) -> Float32[np.ndarray, "N"]:
+    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices."""
+    scale = 1 / sum(matrix.diagonal() for matrix in matrices)
+    solution, residual = np.zeros_like(target), target.copy()
     direction = scale * residual
-    energy = _dot(residual, direction)
+    energy = float(residual @ direction)
     enough = TOLERANCE**2 * energy
     for _ in range(STEPS):
-        if (energy <= enough).all():
+        if energy <= enough:
             break
-        moved = matrix @ direction
-        step = energy / np.maximum(_dot(direction, moved), 1e-30)
-        solution = solution + step * direction
-        residual = residual - step * moved
+        moved = sum(matrix @ direction for matrix in matrices)
+        step = np.float32(energy / max(float(direction @ moved), 1e-30))
+        solution += step * direction
+        residual -= step * moved
         conditioned = scale * residual
-        before, energy = energy, _dot(residual, conditioned)
-        direction = conditioned + energy / np.maximum(before, 1e-30) * direction
+        before, energy = energy, float(residual @ conditioned)
+        direction *= np.float32(energy / max(before, 1e-30))
+        direction += conditioned
     return solution
 
 
-def _dot(a: Float32[np.ndarray, "N 3"], b: Float32[np.ndarray, "N 3"]) -> Float32[np.ndarray, "3"]:
-    return np.einsum("nc,nc->c", a, b)
-
-
-def _differences(
-    surface: Surface, near: Int64[np.ndarray, "N"], label: list[Int32[np.ndarray, "_"]]
+def _screened_laplacian(
+    surface: Surface,
+    near: Int64[np.ndarray, "N"],
+    label: list[Int32[np.ndarray, "_"]],
+    fade: Float64[np.ndarray, "N"],
 ) -> csr_matrix:
-    """One row for each pair of neighbouring texels of one chart."""
-    rows, offset = [], 0
+    """Of Σ_neighbours (c_i - c_j)² + Σ_i c_i² / FADE² the matrix of the slope, halved; made in parts, as all of what
+    it takes would be much memory."""
     number = np.full(sum(len(one) for one in label), -1, np.int32)
-    number[near] = np.arange(len(near))
+    number[near] = np.arange(len(near), dtype=np.int32)
+    values, columns = np.empty(5 * len(near), np.float32), np.empty(5 * len(near), np.int32)
+    pointer, done = [np.zeros(1, np.int32)], 0
+    offset = 0
     for atlas, charts in zip(surface.atlases, label, strict=True):
-        shape = atlas.owner.shape
-        own = number[offset : offset + len(charts)].reshape(shape)
-        chart = charts.reshape(shape)
-        for a, b in (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]):
-            pair = (own[a] >= 0) & (own[b] >= 0) & (chart[a] == chart[b])
-            rows.append(_pairs(own[a][pair], own[b][pair], len(near)))
+        own = number[offset : offset + len(charts)].reshape(atlas.owner.shape)
+        first, end = np.searchsorted(near, (offset, offset + len(charts)))
+        for begin in range(first, end, _PART):
+            part = slice(begin, min(begin + _PART, end))
+            beside = _beside(own, charts, near[part] - offset)
+            beside = np.concatenate([np.arange(part.start, part.stop)[:, None], beside], axis=1)
+            used = beside >= 0
+            count = used.sum(1)
+            found = np.where(np.arange(5) == 0, (count - 1 + fade[part] ** -2.0)[:, None], -1)[used]
+            values[done : done + len(found)], columns[done : done + len(found)] = found, beside[used]
+            pointer.append((done + np.cumsum(count)).astype(np.int32))
+            done += len(found)
         offset += len(charts)
-    return vstack(rows, format="csr")
+    return csr_matrix((values[:done], columns[:done], np.concatenate(pointer)), shape=(len(near), len(near)))
 
 
-def _pairs(first: Int32[np.ndarray, "P"], second: Int32[np.ndarray, "P"], count: int) -> csr_matrix:
-    row = np.arange(len(first))
-    values = np.concatenate([np.ones(len(first)), -np.ones(len(first))])
-    index = np.concatenate([row, row]), np.concatenate([first, second])
-    return coo_matrix((values, index), shape=(len(first), count)).tocsr()
+def _beside(
+    number: Int32[np.ndarray, "H W"], chart: Int32[np.ndarray, "T"], texel: Int64[np.ndarray, "P"]
+) -> Int64[np.ndarray, "P 4"]:
+    """The numbers of the texels beside each of some, in the same chart; -1: none that has one."""
+    height, width = number.shape
+    found = np.full((len(texel), 4), -1)
+    for side, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
+        row, column = texel // width + down, texel % width + across
+        inside = np.flatnonzero((row >= 0) & (row < height) & (column >= 0) & (column < width))
+        there = texel[inside] + down * width + across
+        alike = chart[there] == chart[texel[inside]]
+        found[inside[alike], side] = number.reshape(-1)[there[alike]]
+    return found
 
 
 def _add(

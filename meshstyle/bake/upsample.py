@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 from PIL import Image
 
 from ..asset.contract import Wrap
 from ..surface.texels import wrap_index
-from .gutter import fill_gutters
+from .gutter import BAND, fill_gutters
 
 _BORDER = 4  # texels that a resampling filter may reach beyond the border
 
@@ -29,18 +31,43 @@ def upsample(
         wrap: along u and v: what lies beyond the border.
         half: whether half precision will do: half the memory.
     """
-    filled = fill_gutters(texture, covered, wrap)
     kind = np.float16 if half else np.float32
     if texture.shape[:2] == tuple(size):
-        return filled.astype(kind, copy=False)
+        return fill_gutters(texture, covered, wrap).astype(kind, copy=False)
+    large = np.empty((*size, 3), kind)
+    for rows, band in _bands(texture, covered, size, wrap):
+        np.clip(band, 0.0, 1.0, out=large[rows], casting="same_kind")
+    return large
+
+
+def add_upsampled(
+    image: Float[np.ndarray, "H W 3"],
+    change: Float32[np.ndarray, "h w 3"],
+    covered: Bool[np.ndarray, "h w"],
+    wrap: tuple[Wrap, Wrap],
+) -> None:
+    """Add to an image, in place, what is given at a smaller size; its values stay within 0..1."""
+    for rows, band in _bands(change, covered, image.shape[:2], wrap):
+        np.clip(image[rows] + band, 0.0, 1.0, out=image[rows], casting="same_kind")
+
+
+def _bands(
+    texture: Float32[np.ndarray, "h w 3"],
+    covered: Bool[np.ndarray, "h w"],
+    size: tuple[int, int],
+    wrap: tuple[Wrap, Wrap],
+) -> Iterator[tuple[slice, Float32[np.ndarray, "R W 3"]]]:
+    """Some rows of the resized texture after the other: at once they would need much memory."""
+    filled = fill_gutters(texture, covered, wrap)
     height, width = texture.shape[:2]
     rows = wrap_index(np.arange(-_BORDER, height + _BORDER), height, wrap[1])
     columns = wrap_index(np.arange(-_BORDER, width + _BORDER), width, wrap[0])
     padded = filled[np.ix_(rows, columns)]
-    box = (_BORDER, _BORDER, _BORDER + width, _BORDER + height)
-    large = np.empty((*size, 3), kind)
-    for c in range(3):
-        channel = Image.fromarray(np.ascontiguousarray(padded[..., c]))
-        resized = channel.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=box)
-        np.clip(np.asarray(resized), 0.0, 1.0, out=large[..., c], casting="same_kind")
-    return large
+    channels = [Image.fromarray(np.ascontiguousarray(padded[..., c])) for c in range(3)]
+    for first in range(0, size[0], BAND):
+        last = min(first + BAND, size[0])
+        top, bottom = (_BORDER + row * height / size[0] for row in (first, last))
+        box = (_BORDER, top, _BORDER + width, bottom)
+        shape = (size[1], last - first)
+        resized = [channel.resize(shape, Image.Resampling.BICUBIC, box=box) for channel in channels]
+        yield slice(first, last), np.stack([np.asarray(channel) for channel in resized], -1)

@@ -8,8 +8,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-_KINDS = {
+_KINDS: dict[Any, ir.Type] = {
     types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
     types.int32: ir.IntType(32),
     types.int64: ir.IntType(64),
 }
@@ -30,7 +31,7 @@ def reader_of(kind: type[tuple[int, ...]]) -> Any:
     return piece_at
 
 
-def _place(builder: ir.IRBuilder, start: ir.Value, number: ir.Value, kind: ir.Type) -> ir.Value:
+def _place(builder: ir.IRBuilder, kind: ir.Type, start: ir.Value, number: ir.Value) -> ir.Value:
     return builder.gep(builder.inttoptr(start, ir.PointerType(kind)), [number])
 
 
@@ -40,7 +41,7 @@ def _getter(kind: types.Type) -> Any:
     @intrinsic
     def value_at(_context, _start, _number):  # type: ignore[no-untyped-def]
         def build(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-            return builder.load(_place(builder, *arguments, _KINDS[kind]))
+            return builder.load(_place(builder, _KINDS[kind], *arguments))
 
         return kind(types.int64, types.int64), build
 
@@ -54,7 +55,7 @@ def _setter(kind: types.Type) -> Any:
     def set_value(_context, _start, _number, _value):  # type: ignore[no-untyped-def]
         def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
             start, number, value = arguments
-            builder.store(value, _place(builder, start, number, _KINDS[kind]))
+            builder.store(value, _place(builder, _KINDS[kind], start, number))
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind), build
@@ -63,15 +64,18 @@ def _setter(kind: types.Type) -> Any:
 
 
 float_at, set_float = _getter(types.float32), _setter(types.float32)
+double_at, set_double = _getter(types.float64), _setter(types.float64)
 int_at, set_int = _getter(types.int32), _setter(types.int32)
 long_at, set_long = _getter(types.int64), _setter(types.int64)
 
 
-@intrinsic
-def root(_context, _value):  # type: ignore[no-untyped-def]
+def _root(_context, _value):  # type: ignore[no-untyped-def]
     """√ of a float32; numpy's and Python's would call a library."""
 
     def build(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
         return builder.call(builder.module.declare_intrinsic("llvm.sqrt", [ir.FloatType()]), arguments)
 
     return types.float32(types.float32), build
+
+
+root: Any = intrinsic(_root)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .piece import LANES, Piece, divide_scratch, scratch_size
+from .tap_piece import CLAMP, LEVELS, TapPiece
 from .texel_pieces import SmoothPiece, StepPiece
 
 if TYPE_CHECKING:
@@ -15,10 +16,26 @@ if TYPE_CHECKING:
 
 def check(program: Program) -> None:
     """Raises ArithmeticError."""
-    for kernel in (_convolved, _stepped, _smoothed):
+    for kernel in (_tapped, _convolved, _stepped, _smoothed):
         made, wanted = kernel(program)
         if not np.allclose(made, wanted, atol=1e-4):
             raise ArithmeticError("the compiled code is wrong")
+
+
+def _tapped(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """A ray in the middle of 2×2 texels, and one on the first of them."""
+    uv, level, atlas = np.array([[0.5, 0.5], [0.25, 0.25]]), np.zeros(2), np.zeros(2, np.int32)
+    first, count = np.array([0]), np.array([2])
+    rows, start = np.array([7, 5, 6, 4], np.int32), np.zeros(LEVELS, np.int32)
+    size, span = np.full((2, LEVELS), 2, np.int32), np.full((2, LEVELS), 2.0)
+    wraps = np.full((1, 2), CLAMP, np.int32)
+    index, weight, pointer = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(2, np.int32)
+    found, sums = np.zeros(16, np.int32), np.zeros(16)
+    rays, levels = (first, count, uv, level, atlas), (rows, start, size, span, wraps)
+    tables = (*rays, *levels, index, weight, pointer, found, sums)
+    program.taps(TapPiece._make((1, 16, LEVELS, *(table.ctypes.data for table in tables))))
+    made = np.concatenate([pointer, index[:4], weight[:4]])
+    return made, np.array([0, 4, 7, 5, 6, 4, 0.625, 0.125, 0.125, 0.125])
 
 
 def _convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +78,9 @@ def _stepped(program: Program) -> tuple[np.ndarray, np.ndarray]:
 
 def _smoothed(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """One step of (1, 0, 0), and three sides without a neighbour."""
-    rows, near = np.array([0]), np.array([[1], [0], [0], [0]])
+    rows, near = np.array([0]), np.array([[1, 0, 0, 0], [0, 1, 1, 1]], np.int32)
     paint, slope = np.array([[1, 0, 0], [0, 0, 0]], np.float32), np.zeros((1, 3), np.float32)
     factors, sums = np.array([3, 1], np.float32), np.zeros(2, np.float32)
     tables = (rows, near, paint, slope, factors, sums)
-    program.smooth(SmoothPiece(0, 1, 1, *(table.ctypes.data for table in tables)))
+    program.smooth(SmoothPiece(0, 1, *(table.ctypes.data for table in tables)))
     return np.append(slope, sums), np.array([2, -1, -1, 1, 1], np.float32)

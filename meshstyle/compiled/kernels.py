@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import njit, types
 
+from .tap_kernels import taps
 from .texel_kernels import smooth, step
 from .winograd_kernels import convolve
 
@@ -18,6 +19,7 @@ _BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "
 def kernel_texts() -> Iterator[tuple[str, str]]:
     """Name and module of each kernel: one function that can be called from outside, and what it calls."""
     yield "convolve", _text(convolve, fastmath=False)
+    yield "taps", _text(taps, fastmath=False)
     yield "step", _text(step, fastmath=_REORDERED)
     yield "smooth", _text(smooth, fastmath=_REORDERED)
 

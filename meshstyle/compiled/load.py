@@ -24,17 +24,20 @@ from typing import TYPE_CHECKING, Any
 from ..asset.atomic import write_all
 from .check import check
 from .piece import Piece
+from .tap_piece import TapPiece
 from .texel_pieces import SmoothPiece, StepPiece
 
 if TYPE_CHECKING:
     from llvmlite import binding
 
 _LOG = logging.getLogger(__name__)
-_NAMES = ("convolve", "step", "smooth")
+_NAMES = ("taps", "convolve", "step", "smooth")
 _SOURCES = (
     "addresses",
     "kernels",
     "piece",
+    "tap_kernels",
+    "tap_piece",
     "texel_kernels",
     "texel_pieces",
     "winograd_kernels",
@@ -200,6 +203,10 @@ class Program:
         numbers = (ctypes.c_int64 * len(piece))(*piece)
         result, exception = ctypes.c_void_p(), ctypes.c_void_p()
         self._functions[name](ctypes.byref(result), ctypes.byref(exception), ctypes.addressof(numbers))
+
+    def taps(self, piece: TapPiece) -> None:
+        """What all pixels of a view read."""
+        self._run("taps", piece)
 
     def convolve(self, piece: Piece) -> None:
         """One piece of a convolution."""

@@ -43,12 +43,13 @@ def smooth(address):  # type: ignore[no-untyped-def]
     alone, together = float_at(piece.at_factors, 0), float_at(piece.at_factors, 1)
     squares, greys = 0.0, 0.0  # in double precision: they are many
     for number in range(piece.first, piece.end):
-        place = 3 * long_at(piece.at_rows, number)
+        row = long_at(piece.at_rows, number)
+        place = 3 * row
         red, green = float_at(piece.at_paint, place), float_at(piece.at_paint, place + 1)
         blue = float_at(piece.at_paint, place + 2)
         reds, greens, blues = _NOTHING, _NOTHING, _NOTHING
         for side in range(4):
-            near = 3 * long_at(piece.at_near, side * piece.rows + number)
+            near = 3 * int_at(piece.at_near, 4 * row + side)
             by_red = red - float_at(piece.at_paint, near)
             by_green = green - float_at(piece.at_paint, near + 1)
             by_blue = blue - float_at(piece.at_paint, near + 2)

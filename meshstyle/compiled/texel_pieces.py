@@ -37,7 +37,7 @@ class SmoothPiece(NamedTuple):
 
     Attributes:
         at_rows: (V,) int64, of the table of T rows.
-        at_near: (4, V) int64, each row's neighbours in the table.
+        at_near: (T, 4) int32, the neighbours of each row of the table, itself where it has none.
         at_paint: (T, 3) float32.
         at_slope: (V, 3) float32, out: a·s − b·Σ s for the sum s of a row's steps to its neighbours.
         at_factors: (2,) float32: a and b.
@@ -46,7 +46,6 @@ class SmoothPiece(NamedTuple):
 
     first: int
     end: int
-    rows: int
     at_rows: int
     at_near: int
     at_paint: int

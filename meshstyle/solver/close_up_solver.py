@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..bake.upsample import upsample
+from ..machine import give_back_memory
 from ..settings import LEAST_DETAIL, Scale, Settings
 from ..views.cameras import DISTANCE, camera_towards_centre
 from ..views.canvas import Canvas
@@ -110,6 +111,7 @@ class CloseUpSolver:
         try:
             for zoom in self._plan.zooms:
                 canvas = self._enlarged(canvas, zoom.zoom / self._plan.zooms[-1].zoom)
+                give_back_memory()
                 watch(canvas)
                 self._all(canvas, zoom, max(1, round(HELD * zoom.zoom / before)), clock)
                 before = zoom.zoom

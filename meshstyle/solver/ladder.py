@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 
+from ..machine import give_back_memory
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.canvas import Canvas
 from ..views.placement import Placement
 from ..views.products import gather, scatter
 from ..views.sampling import Texels
-from ..views.scales import Trace, trace_views
+from ..views.scales import Trace, TracedViews, trace_views
 from ..views.tracing import Tracer
 from .close_up_solver import CloseUpSolver, plan_close_ups
 from .descent import Clock, Problem, Terms, Way, climb
@@ -32,6 +33,7 @@ from .statistics import Colours
 from .vgg import VGG19
 
 _FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
+_LAST_LOOKS = 2  # steps for each view after close-ups
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
@@ -93,12 +95,13 @@ class Solution:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """A scale's result: `paint` (T, 3) sRGB 0..1; `use` (T,): pixels that each texel counts for."""
+    """A scale's result: `paint` (T, 3) sRGB 0..1; `use` (T,): pixels that each texel counts for; `numbers`: which of
+    the placement's directions the views look from."""
 
     texels: Texels
     paint: torch.Tensor
     use: torch.Tensor
-    views: int
+    numbers: list[int]
 
 
 class _Watched:
@@ -136,7 +139,7 @@ class Ladder(ABC, Generic[P, S]):
         `colours`: what a colour-matched start takes the original's colours to be; None: the model's own.
         `trace`: where the views come from; None: they are traced when they are needed."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
-        self._trace = trace or partial(trace_views, tracer, placement)
+        self._trace = trace or partial(trace_views, tracer, placement, compiled=settings.compiled)
         self._network = network
         self._kernels = own_kernels(settings, painting.device)
         self.objective = self._objective(settings.scales[0])
@@ -156,7 +159,7 @@ class Ladder(ABC, Generic[P, S]):
             nonlocal rung
             progress(Progress("trace"))
             self.objective = self._objective(scale)
-            rung = self._rung(scale)
+            rung = self._rung(scale, self._trace(scale.size))
             problem = self.problem(rung, solved)
             watched.look = partial(self._images, rung, problem)
             return problem
@@ -168,12 +171,12 @@ class Ladder(ABC, Generic[P, S]):
             rung = watched.look = None  # the next scale's views need the room
 
         way = Way(self._scales(), self.settings.optimizer_used, self._shuffle, watched, self._kernels)
-        later = [self._close_ups.scale] if self._close_ups else []
+        later = [self._close_ups.scale, self._last_look] if self._close_ups else []
         clock = Clock([*way.scales, *later], watched)
         terms, interrupted = climb(way, begin, settle, clock)
         assert solved is not None
         solution = self._solution(solved, terms, interrupted, agreement)
-        return solution if interrupted else self._detailed(solution, clock, watched)
+        return solution if interrupted else self._detailed(solution, solved, clock, watched)
 
     def _scales(self) -> tuple[Scale, ...]:
         """The preset's, with more steps where there are more views than it reckons with and a step looks at one: some
@@ -229,18 +232,28 @@ class Ladder(ABC, Generic[P, S]):
             for image, mask in zip(scatter(solved.texels, solved.paint.cpu()), covered, strict=True)
         ]
 
-    def _rung(self, scale: Scale) -> Rung:
+    def _rung(self, scale: Scale, traced: TracedViews) -> Rung:
         return build_rung(
             scale,
             self.tracer,
-            self._trace(scale.size),
+            traced,
             self.objective,
             self.painting,
             self.settings.style_scale,
             self.wants_geometry,
         )
 
-    def _detailed(self, solution: Solution, clock: Clock, watched: _Watched) -> Solution:
+    @property
+    def _last_look(self) -> Scale:
+        """How the whole views are gone through once more after close-ups."""
+        steps, asked = _LAST_LOOKS * len(self.placement.directions), self.settings.iterations
+        return Scale(self.settings.scales[-1].size, steps if asked is None else min(steps, asked))
+
+    def look_again(self, canvas: Canvas, solved: S, scale: Scale, clock: Clock) -> Terms | None:
+        """Mend what close-ups have cost from afar, where a solver can. The terms at the end."""
+        return None
+
+    def _detailed(self, solution: Solution, solved: S, clock: Clock, watched: _Watched) -> Solution:
         """With what close-ups add, where the atlases have room for it."""
         if self._close_ups is None:
             return solution
@@ -248,13 +261,28 @@ class Ladder(ABC, Generic[P, S]):
         def watch(canvas: Canvas) -> None:
             watched.look = canvas.small
 
+        give_back_memory()  # of the whole views: close-ups need little, but for long
         atlases = self.tracer.surface.atlases
         images = [texture.permute(1, 2, 0).numpy().astype(np.float16) for texture in solution.textures]
         canvas = Canvas(images, solution.covered, [atlas.wrap for atlas in atlases])
         solver = CloseUpSolver(self.tracer, self.painting, self.objective, self.settings, self._close_ups)
-        detailed, interrupted = solver.solve(canvas, clock, watch)
-        count = self._close_ups.windows
-        return replace(solution, textures=(), detailed=detailed, close_ups=count, interrupted=interrupted)
+        canvas, interrupted = solver.solve(canvas, clock, watch)
+        terms = None
+        give_back_memory()
+        try:
+            if not interrupted:
+                terms = self.look_again(canvas, solved, self._last_look, clock)
+        except KeyboardInterrupt:
+            interrupted = True
+        give_back_memory()
+        return replace(
+            solution,
+            textures=(),
+            terms=terms or solution.terms,
+            detailed=canvas,
+            close_ups=self._close_ups.windows,
+            interrupted=interrupted,
+        )
 
     def _solution(
         self, solved: Solved, terms: Terms | None, interrupted: bool, agreement: ViewsReport | None
@@ -265,7 +293,7 @@ class Ladder(ABC, Generic[P, S]):
             covered=tuple(layout.covered for layout in texels.layouts),
             seen=tuple(image[0].numpy() > _USED for image in scatter(texels, solved.use[:, None])),
             terms=terms,
-            views=solved.views,
+            views=len(solved.numbers),
             interrupted=interrupted,
             agreement=agreement,
         )

@@ -42,4 +42,4 @@ def own_kernels(settings: CommonSettings, device: torch.device) -> Program | Non
 
 
 def _may_use_kernels(settings: CommonSettings, device: torch.device) -> bool:
-    return settings.convolution != "torch" and device.type == "cpu" and settings.precision == "float32"
+    return settings.compiled and device.type == "cpu" and settings.precision == "float32"

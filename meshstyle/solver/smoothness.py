@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int32, Int64, UInt8
 
 from ..compiled.load import Program
 from ..compiled.texel_pieces import SmoothPiece
@@ -18,16 +18,6 @@ _COLOUR = 450.0  # κ at a painting whose colour changes by 1 from pixel to pixe
 _LEAST_COLOUR = 0.005  # of that change, sRGB: no painting counts as smoother
 
 
-@dataclass(frozen=True, eq=False)
-class _Around:
-    """The neighbours of some rows on each of four sides, and how many pairs they make. `rows`: held so that their id
-    stays theirs."""
-
-    rows: Int64[torch.Tensor, "V"]
-    near: Int64[torch.Tensor, "4 V"]
-    pairs: int
-
-
 @dataclass(frozen=True)
 class _Mix:
     """The slope of a row is alone·s − together·Σ s for the sum s of its steps to its neighbours."""
@@ -36,17 +26,19 @@ class _Mix:
     together: float
 
 
+Rows = Int64[torch.Tensor, "V"]
+Neighbours = Int32[torch.Tensor, "T 4"]
 _Found = tuple[Float[torch.Tensor, "V 3"], Float[torch.Tensor, ""], Float[torch.Tensor, ""]]
 
 
-def _in_torch(paint: Float[torch.Tensor, "T 3"], around: _Around, mix: _Mix) -> _Found:
+def _in_torch(paint: Float[torch.Tensor, "T 3"], rows: Rows, neighbours: Neighbours, mix: _Mix) -> _Found:
     """Slope, the sum of the squares of all steps, and of the squares of their channels' sums."""
-    centre = paint.index_select(0, around.rows)
+    centre = paint.index_select(0, rows)
     total, squares, greys = torch.zeros_like(centre), paint.new_zeros(()), paint.new_zeros(())
     ones = paint.new_ones(3)
     # Side by side, and with products instead of sums over three channels: a quarter of the time of all at once.
-    for near in around.near:
-        step = centre - paint.index_select(0, near)
+    for near in neighbours.unbind(1):
+        step = centre - paint.index_select(0, near.index_select(0, rows))
         total += step
         flat, grey = step.flatten(), step @ ones
         squares += torch.dot(flat, flat)
@@ -55,15 +47,16 @@ def _in_torch(paint: Float[torch.Tensor, "T 3"], around: _Around, mix: _Mix) -> 
     return total @ matrix, squares, greys
 
 
-def _run(program: Program, paint: Float[torch.Tensor, "T 3"], around: _Around, mix: _Mix) -> _Found:
+def _run(
+    program: Program, paint: Float[torch.Tensor, "T 3"], rows: Rows, neighbours: Neighbours, mix: _Mix
+) -> _Found:
     """The same, compiled."""
-    slope, parts = paint.new_empty(len(around.rows), 3), ranges(len(around.rows))
+    slope, parts = paint.new_empty(len(rows), 3), ranges(len(rows))
     sums, factors = paint.new_empty(len(parts), 2), torch.tensor([mix.alone, mix.together])
-    places = [address(table) for table in (around.rows, around.near, paint, slope, factors)]
+    places = [address(table) for table in (rows, neighbours, paint, slope, factors)]
 
     def make(number: int) -> None:
-        piece = SmoothPiece(*parts[number], len(slope), *places, address(sums[number]))
-        program.smooth(piece)
+        program.smooth(SmoothPiece._make((*parts[number], *places, address(sums[number]))))
 
     share_out(make, range(len(parts)))
     squares, greys = sums.sum(0)
@@ -89,8 +82,10 @@ class Smoothness:
         """`neighbours`: the row of each row's neighbours, itself where it has none. `weight`: τ. `colour`: κ.
         `program`: compiled kernels, used for float32 on the CPU."""
         self.weight, self.colour, self._program = weight, colour, program
-        self._neighbours = torch.from_numpy(neighbours).to(device)
-        self._known: dict[int, _Around] = {}
+        pairs = (neighbours != np.arange(len(neighbours))[:, None]).sum(1, dtype=np.uint8)
+        self._neighbours = torch.from_numpy(neighbours.astype(np.int32)).to(device)
+        self._pairs = torch.from_numpy(pairs).to(device)
+        self._known: dict[int, tuple[Rows, int]] = {}
 
     @classmethod
     def on_surface(
@@ -110,32 +105,35 @@ class Smoothness:
         return cls(np.concatenate(neighbours), weight, device, colour, program)
 
     def __call__(
-        self, paint: Float[torch.Tensor, "T 3"], rows: Int64[torch.Tensor, "V"]
+        self, paint: Float[torch.Tensor, "T 3"], rows: Rows
     ) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, "V 3"]]:
         """Value and slope on the given rows, on their device."""
         if self.weight == 0:
             return paint.new_zeros(()), paint.new_zeros(len(rows), 3)
-        around = self._around(rows)
         # ‖d − d̄‖² = ‖d‖² − (Σ d)²/3. Each pair's square appears once from either side; its slope at one texel is
         # 2·(tᵢ − tⱼ) twice.
-        factor, share = self.weight / around.pairs, self.colour / 3
+        factor, share = self.weight / self._pairs_of(rows), self.colour / 3
         mix = _Mix(4 * factor * (1 + self.colour), 4 * factor * share)
         if self._program is not None and suits(paint):
-            slope, squares, greys = _run(self._program, paint, around, mix)
+            slope, squares, greys = _run(self._program, paint, rows, self._neighbours, mix)
         else:
-            slope, squares, greys = _in_torch(paint, around, mix)
+            slope, squares, greys = _in_torch(paint, rows, self._neighbours, mix)
         return ((1 + self.colour) * squares - share * greys) * factor, slope
 
-    def _around(self, rows: Int64[torch.Tensor, "V"]) -> _Around:
-        """Looked up when rows are first seen: a GPU would have to be waited for at every step."""
+    def forget(self) -> None:
+        """The rows that were asked for: others will be."""
+        self._known.clear()
+
+    def _pairs_of(self, rows: Rows) -> int:
+        """Counted when rows are first seen, which are held so that their id stays theirs: a GPU would have to be waited
+        for at every step."""
         if id(rows) not in self._known:
-            near = self._neighbours[rows]
-            self._known[id(rows)] = _Around(rows, near.T.contiguous(), self._count(near, rows))
-        return self._known[id(rows)]
+            self._known[id(rows)] = rows, self._count(self._pairs, rows)
+        return self._known[id(rows)][1]
 
     @staticmethod
-    def _count(near: Int64[torch.Tensor, "V 4"], rows: Int64[torch.Tensor, "V"]) -> int:
-        return max(int((near != rows[:, None]).sum()), 1)
+    def _count(pairs: UInt8[torch.Tensor, "T"], rows: Rows) -> int:
+        return max(int(pairs.index_select(0, rows).sum()), 1)
 
 
 def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:

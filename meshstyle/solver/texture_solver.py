@@ -12,9 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from .descent import Slope, Terms
+from ..settings import Scale
+from ..views.cameras import camera_towards_centre
+from ..views.canvas import Canvas
+from ..views.scales import TracedViews
+from ..views.view import View
+from .descent import Clock, Slope, Terms, descend
+from .far_look import FarProblem, FarViews, give_change
 from .ladder import Ladder, Solved
-from .objective import Objective
+from .objective import ContentTarget, Objective
 from .resolution import chart_of_texel, chart_of_triangle
 from .rung import Rung
 from .smoothness import Smoothness
@@ -33,17 +39,22 @@ class TextureProblem:
     ) -> None:
         """`even`: how many of the views look from all sides (see `descent.Problem`)."""
         self.values, self.parts, self.even = values, len(rung.views), even
-        self._rung, self._objective, self._smoothness = rung, objective, smoothness
+        self._rung, self._objective, self.smoothness = rung, objective, smoothness
 
     def slope(self, part: int) -> Slope:
         """Of one view, in the texels it reads."""
-        view = self._rung.views[part]
+        return self.slope_of(self._rung.views[part], self._rung.targets[part])
+
+    def slope_of(
+        self, view: View, target: ContentTarget, beyond: Float[torch.Tensor, "P 3"] | None = None
+    ) -> Slope:
+        """`beyond`: what the view's pixels show on top of these texels (see `far_look`)."""
         seen = self.values[view.texels].requires_grad_(True)
-        picture = view.render(seen, self._rung.background)
-        found = self._objective(picture, self._rung.style, self._rung.targets[part])
+        picture = view.render(seen, self._rung.background, beyond=beyond)
+        found = self._objective(picture, self._rung.style, target)
         found.total.backward()
         assert seen.grad is not None
-        value, slope = self._smoothness(self.values, view.texels)
+        value, slope = self.smoothness(self.values, view.texels)
         seen.grad += slope
         total, style, content, structure, smooth = found.fetch(value)
         return Slope(view.texels, seen.grad, Terms(total + smooth, style, content, structure))
@@ -64,8 +75,22 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
         paint = self.paint_to_begin_with(rung, before)
         return TextureProblem(paint, rung, self.objective, smoothness, self.settings.view_count)
 
+    def look_again(self, canvas: Canvas, solved: Solved, scale: Scale, clock: Clock) -> Terms | None:
+        texels = solved.texels
+        rung = self._rung(
+            scale, TracedViews([], [], texels, [])
+        )  # its views are made when they are looked at
+        problem = self.problem(rung, solved)
+        cameras = [
+            camera_towards_centre(self.placement.directions[number], scale.size) for number in solved.numbers
+        ]
+        far = FarProblem(problem, canvas, FarViews(self.tracer, cameras, rung, self.objective, self._kernels))
+        terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels)
+        give_change(canvas, texels, solved.paint, problem.values)
+        return terms
+
     def settle(self, rung: Rung, problem: TextureProblem, last: bool) -> tuple[Solved, None]:
-        return Solved(rung.texels, problem.values, rung.use().cpu(), len(rung.views)), None
+        return Solved(rung.texels, problem.values, rung.use().cpu(), rung.numbers), None
 
     @functools.cached_property
     def _charts(self) -> np.ndarray:

@@ -108,7 +108,7 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
                 rung.numbers, rung.geometry, split(problem.values, rung), strict=True
             )
         }
-        solved = SolvedViews(rung.texels, texels, rung.use().cpu(), len(rung.views), pictures)
+        solved = SolvedViews(rung.texels, texels, rung.use().cpu(), rung.numbers, pictures)
         return solved, self._report(rung, problem, projection.render(texels)) if last else None
 
     def _carried(self, rung: Rung, before: SolvedViews, paint: Paint) -> Paint:

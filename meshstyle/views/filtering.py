@@ -8,9 +8,11 @@ from jaxtyping import Float, Float32, Float64
 from ..asset.contract import Wrap
 from ..surface.spans import wrap_index
 
+_BAND = 256  # rows that are worked on at a time
+
 
 def trilinear(
-    pyramid: list[Float32[np.ndarray, "_ _ C"]],
+    pyramid: list[Float[np.ndarray, "_ _ C"]],
     uv: Float64[np.ndarray, "N 2"],
     texels: Float[np.ndarray, "N"],
     wrap: tuple[Wrap, Wrap],
@@ -28,7 +30,7 @@ def trilinear(
 
 
 def bilinear(
-    image: Float32[np.ndarray, "H W C"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
+    image: Float[np.ndarray, "H W C"], uv: Float64[np.ndarray, "N 2"], wrap: tuple[Wrap, Wrap]
 ) -> Float32[np.ndarray, "N C"]:
     """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
     height, width = image.shape[:2]
@@ -42,15 +44,28 @@ def bilinear(
     return above * (1 - fy) + below * fy
 
 
-def mip_levels(image: Float32[np.ndarray, "H W C"]) -> list[Float32[np.ndarray, "_ _ C"]]:
-    """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel."""
+def mip_levels(image: Float[np.ndarray, "H W C"]) -> list[Float[np.ndarray, "_ _ C"]]:
+    """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel.
+
+    The first is the image itself; the others are of single precision.
+    """
     levels = [image]
     while max(levels[-1].shape[:2]) > 1:
-        height, width = levels[-1].shape[:2]
-        tall, wide = max(height // 2, 1), max(width // 2, 1)
-        rows = (np.arange(tall + 1) * height / tall).astype(int)
-        columns = (np.arange(wide + 1) * width / wide).astype(int)
-        total = np.add.reduceat(np.add.reduceat(levels[-1], rows[:-1], axis=0), columns[:-1], axis=1)
-        area = np.diff(rows)[:, None] * np.diff(columns)[None]
-        levels.append((total / area[..., None]).astype(np.float32))
+        levels.append(_halved(levels[-1]))
     return levels
+
+
+def _halved(image: Float[np.ndarray, "H W C"]) -> Float32[np.ndarray, "h w C"]:
+    """Band by band: a large image's sums need as much memory as it does."""
+    height, width = image.shape[:2]
+    tall, wide = max(height // 2, 1), max(width // 2, 1)
+    rows = (np.arange(tall + 1) * height / tall).astype(int)
+    columns = (np.arange(wide + 1) * width / wide).astype(int)
+    made = np.empty((tall, wide, image.shape[2]), np.float32)
+    for first in range(0, tall, _BAND):
+        own = rows[first : first + _BAND + 1]
+        lines = np.add.reduceat(image[own[0] : own[-1]], own[:-1] - own[0], axis=0, dtype=np.float32)
+        total = np.add.reduceat(lines, columns[:-1], axis=1)
+        area = np.diff(own)[:, None] * np.diff(columns)[None]
+        made[first : first + _BAND] = total / area[..., None]
+    return made

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
 from ..asset.contract import Wrap
+from ..compiled.tap_piece import LEVELS
 from ..surface.spans import wrap_index
 
-MAX_LEVEL = 4  # a tap on level 4 reads 256 texels
+MAX_LEVEL = LEVELS - 1  # a tap on level 4 reads 256 texels
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,18 +10,21 @@ no row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.ndimage
 import scipy.sparse
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int, Int32, Int64
 
 from ..asset.contract import Wrap
+from ..compiled.load import Program
+from ..compiled.tap_piece import CLAMP, LEAST_SHARE, LEVELS, MIRROR, REPEAT, TapPiece
 from ..surface.contract import Surface
 from .levels import MAX_LEVEL, Layout, Levels
 from .tracing import Hits, Tracer
 
-_LEAST_SHARE = 0.05  # of a ray's weight: a level that counts for less is left out
+_WRAPS = {Wrap.REPEAT: REPEAT, Wrap.MIRROR: MIRROR, Wrap.CLAMP: CLAMP}
 
 
 class Texels:
@@ -119,15 +122,14 @@ class Lookup:
         matrix: S, (P, V + C).
     """
 
-    def __init__(self, hits: Hits, tracer: Tracer, texels: Texels) -> None:
+    def __init__(self, hits: Hits, tracer: Tracer, texels: Texels, program: Program | None = None) -> None:
+        """`program`: compiled kernels, which make one entry of a texel that several rays of a pixel read."""
         seen = PaintedRays(hits, tracer)
         self.shape, self.pixels = hits.shape, seen.pixels
         self.coverage, self.cosine = seen.coverage, seen.cosine
-        index, weight = _taps(hits, seen.rays, tracer, texels, np.repeat(seen.count, seen.count))
-        used = weight > 0  # (N, 8)
-        ends = np.concatenate([8 * seen.first, [used.size]])
-        pointer = np.searchsorted(np.flatnonzero(used), ends)
-        self._compact(index[used], weight[used], pointer, texels)
+        places = _Places.of(hits, seen.rays, tracer, texels)
+        made = _taps(places, seen, texels) if program is None else _run(program, places, seen, texels)
+        self._compact(*made, texels)
 
     def _compact(self, index: np.ndarray, weight: np.ndarray, pointer: np.ndarray, texels: Texels) -> None:
         """Keep only the rows of the stack that are read. (A row may hold one column twice: sums are sums.)"""
@@ -157,24 +159,56 @@ def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray
     return uv, np.log2(np.clip(width * tracer.uv_density[triangle], 1e-9, 1.0))
 
 
-def _taps(
-    hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels, count: Int64[np.ndarray, "N"]
-) -> tuple[Int32[np.ndarray, "N 8"], Float32[np.ndarray, "N 8"]]:
-    """Rows of the stack and weights of each ray's taps: four on the level below its footprint, four above.
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where rays look: `uv`; `atlas`; `level`, of which mip level a texel is as large as their footprint."""
 
-    Args:
-        count: how many rays share the pixel of each.
-    """
-    uv, width = ray_places(hits, rays, tracer)
-    atlas = tracer.surface.atlas[hits.triangle[rays]]
-    side = np.array([np.log2(np.sqrt(layout.covered.size)) for layout in texels.layouts])
-    level = np.clip(width + side[atlas], 0, MAX_LEVEL)
-    base = np.floor(level).astype(np.int64)
-    blend = level - base
-    blend = np.where(blend < _LEAST_SHARE, 0.0, np.where(blend > 1 - _LEAST_SHARE, 1.0, blend))
-    index, weight = np.empty((len(rays), 8), np.int32), np.empty((len(rays), 8), np.float32)
+    uv: Float64[np.ndarray, "N 2"]
+    atlas: Int32[np.ndarray, "N"]
+    level: Float64[np.ndarray, "N"]
+
+    @classmethod
+    def of(cls, hits: Hits, rays: np.ndarray, tracer: Tracer, texels: Texels) -> _Places:
+        uv, width = ray_places(hits, rays, tracer)
+        atlas = tracer.surface.atlas[hits.triangle[rays]]
+        side = np.array([np.log2(np.sqrt(layout.covered.size)) for layout in texels.layouts])
+        return cls(uv, atlas, np.clip(width + side[atlas], 0, MAX_LEVEL))
+
+
+_Entries = tuple[Int32[np.ndarray, "K"], Float32[np.ndarray, "K"], Int[np.ndarray, "_"]]
+
+
+def _taps(places: _Places, seen: PaintedRays, texels: Texels) -> _Entries:
+    """Rows of the stack and weights that each pixel reads, and where a pixel's begin. Of each ray four on the level
+    below its footprint, four above."""
+    base = np.floor(places.level).astype(np.int64)
+    blend = places.level - base
+    blend = np.where(blend < LEAST_SHARE, 0.0, np.where(blend > 1 - LEAST_SHARE, 1.0, blend))
+    count = np.repeat(seen.count, seen.count)
+    index, weight = np.empty((len(base), 8), np.int32), np.empty((len(base), 8), np.float32)
     for step, share in enumerate((1 - blend, blend)):
-        line = atlas * np.int64(MAX_LEVEL + 1) + np.minimum(base + step, MAX_LEVEL)
-        for number, (place, tap) in enumerate(texels.levels.bilinear(uv, line), start=4 * step):
+        line = places.atlas * np.int64(LEVELS) + np.minimum(base + step, MAX_LEVEL)
+        for number, (place, tap) in enumerate(texels.levels.bilinear(places.uv, line), start=4 * step):
             index[:, number], weight[:, number] = place, tap * share / count
-    return index, weight
+    used = weight > 0
+    ends = np.concatenate([8 * seen.first, [used.size]])
+    return index[used], weight[used], np.searchsorted(np.flatnonzero(used), ends)
+
+
+def _run(program: Program, places: _Places, seen: PaintedRays, texels: Texels) -> _Entries:
+    """The same, compiled."""
+    pixels, levels = len(seen.pixels), texels.levels
+    room = 8 * int(seen.count.max(initial=0))
+    wraps = np.array([[_WRAPS[wrap] for wrap in both] for both in levels.wraps], np.int32)
+    index, weight = np.empty(room * pixels, np.int32), np.empty(room * pixels, np.float32)
+    pointer = np.empty(pixels + 1, np.int32)
+    tables = (
+        *(seen.first, seen.count, places.uv, places.level, places.atlas),
+        *(levels.rows, levels.start, levels.size, levels.span, wraps),
+        *(index, weight, pointer, np.empty(room, np.int32), np.empty(room)),
+    )
+    assert all(table.flags.c_contiguous for table in tables)
+    addresses = (table.ctypes.data for table in tables)
+    program.taps(TapPiece._make((pixels, room, len(levels.start), *addresses)))
+    used = pointer[-1]
+    return index[:used].copy(), weight[:used].copy(), pointer

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from ..compiled.load import load_kernels
 from .cameras import camera_towards_centre
 from .placement import Placement
 from .sampling import Lookup, Texels
@@ -40,11 +41,12 @@ Trace = Callable[[int], TracedViews]
 """From the views' size in pixels to the views."""
 
 
-def trace_views(tracer: Tracer, placement: Placement, size: int) -> TracedViews:
+def trace_views(tracer: Tracer, placement: Placement, size: int, compiled: bool = False) -> TracedViews:
     """Trace all views; at least one must see something.
 
     Args:
         size: of the views, in pixels (see `camera_towards_centre`).
+        compiled: by compiled kernels, where they can be had.
     """
     found: dict[int, Hits] = {}
     for number, direction in enumerate(placement.directions):
@@ -59,7 +61,8 @@ def trace_views(tracer: Tracer, placement: Placement, size: int) -> TracedViews:
         for atlas, solved in zip(atlases, solving_sizes(views, tracer), strict=True)
     ]
     texels = Texels(covered, [atlas.wrap for atlas in atlases])
-    return TracedViews(list(large), views, texels, [Lookup(hits, tracer, texels) for hits in views])
+    program = load_kernels().program if compiled else None
+    return TracedViews(list(large), views, texels, [Lookup(hits, tracer, texels, program) for hits in views])
 
 
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:

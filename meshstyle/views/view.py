@@ -48,7 +48,11 @@ class View:
         return float(self.mask.sum())
 
     def render(
-        self, texels: Float[torch.Tensor, "V 3"], background: Float[torch.Tensor, 3], shaded: bool = True
+        self,
+        texels: Float[torch.Tensor, "V 3"],
+        background: Float[torch.Tensor, 3],
+        shaded: bool = True,
+        beyond: Float[torch.Tensor, "P 3"] | None = None,
     ) -> Float[torch.Tensor, "1 3 H W"]:
         """The picture of the given texels, sRGB 0..1, differentiable in them.
 
@@ -56,8 +60,10 @@ class View:
             texels: the rows of T that this view reads, `T[view.texels]`.
             background: colour of what is not painted surface.
             shaded: with the fixed headlight, or the bare paint.
+            beyond: what is seen on top of the texels' paint.
         """
-        return self.compose(self.sample(texels), background, shaded)
+        seen = self.sample(texels)
+        return self.compose(seen if beyond is None else seen + beyond, background, shaded)
 
     def sample(self, texels: Float[torch.Tensor, "V 3"]) -> Float[torch.Tensor, "P 3"]:
         """S·[t; D·t]: the bare paint in every pixel that sees some, row-major; differentiable."""
