@@ -155,11 +155,15 @@ def descend(
     shuffle: np.random.Generator,
     clock: Clock,
     program: Program | None = None,
+    share: float = 1.0,
 ) -> Terms | None:
-    """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step."""
+    """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step.
+
+    `share`: of Adam's usual learning rate.
+    """
     if optimizer == "lbfgs":
         return _all_parts_a_step(problem, scale, clock)
-    return _one_part_a_step(problem, scale, shuffle, clock, program)
+    return _one_part_a_step(problem, scale, shuffle, clock, Adam(problem.values, BETAS, program), share)
 
 
 def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | None:
@@ -187,16 +191,15 @@ def whole(problem: Problem) -> Evaluated:
 
 
 def _one_part_a_step(
-    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock, program: Program | None
+    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock, adam: Adam, share: float
 ) -> Terms | None:
     """Adam (see `adam`). The terms are means over the last round of parts."""
-    adam = Adam(problem.values, BETAS, program)
     order: list[int] = []
     history: list[Terms] = []
     for step in range(scale.steps):
         order = order or shuffled_round(problem.parts, problem.even, shuffle)
         slope = problem.slope(order.pop())
-        adam.step(slope.rows, slope.gradient, learning_rate(scale.size, step, scale.steps))
+        adam.step(slope.rows, slope.gradient, share * learning_rate(scale.size, step, scale.steps))
         history.append(slope.terms)
         clock.tick(scale, slope.terms.total, slope.terms)
     return mean_terms(history[-problem.parts :]) if history else None

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .texture_solver import TextureProblem
 
 
+RATE = 0.3  # of the whole views' learning rate: all of it would speckle the detail
+
+
 @dataclass(frozen=True, eq=False)
 class FarViews:
     """The whole views, to be made one by one.

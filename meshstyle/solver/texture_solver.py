@@ -18,7 +18,7 @@ from ..views.canvas import Canvas
 from ..views.scales import TracedViews
 from ..views.view import View
 from .descent import Clock, Slope, Terms, descend
-from .far_look import FarProblem, FarViews, give_change
+from .far_look import RATE, FarProblem, FarViews, give_change
 from .ladder import Ladder, Solved
 from .objective import ContentTarget, Objective
 from .resolution import chart_of_texel, chart_of_triangle
@@ -85,7 +85,7 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             camera_towards_centre(self.placement.directions[number], scale.size) for number in solved.numbers
         ]
         far = FarProblem(problem, canvas, FarViews(self.tracer, cameras, rung, self.objective, self._kernels))
-        terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels)
+        terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels, RATE)
         give_change(canvas, texels, solved.paint, problem.values)
         return terms
 
