@@ -12,7 +12,7 @@ from meshstyle.bake.upsample import upsample
 from meshstyle.progress import ignore
 from meshstyle.settings import Scale, Settings
 from meshstyle.solver.descent import Clock
-from meshstyle.solver.far_look import FarProblem, FarViews, give_change
+from meshstyle.solver.far_look import FarProblem, FarViews, blurred, give_change
 from meshstyle.solver.ladder import Solved
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
@@ -60,16 +60,25 @@ def test_a_canvas_from_afar_is_what_it_was_enlarged_from() -> None:
 
 def test_a_canvas_gets_the_change_and_keeps_its_detail() -> None:
     texels = Texels([np.ones((COARSE, COARSE), bool)], [WRAP])
-    before, after = (
-        gather(texels, [torch.from_numpy(smooth_paint(n)).permute(2, 0, 1) * 0.5 + 0.2]) for n in (1, 2)
-    )
+    before = gather(texels, [torch.from_numpy(smooth_paint(1)).permute(2, 0, 1) * 0.5 + 0.2])
     detail = 0.05 * np.random.default_rng(0).standard_normal((FINE, FINE, 3))
-    canvas = canvas_of(enlarged(smooth_paint(1) * 0.5 + 0.2) + detail)
-    give_change(canvas, texels, before, after)
-    wanted = enlarged(smooth_paint(2) * 0.5 + 0.2) + detail
-    assert np.abs(canvas.images[0] - wanted).max() < 3e-3  # half precision
+    fine = enlarged(smooth_paint(1) * 0.5 + 0.2) + detail
+    canvas = canvas_of(fine)
+    give_change(canvas, texels, before, before + torch.tensor([0.1, 0, -0.05]))
+    assert np.abs(canvas.images[0] - (fine + [0.1, 0, -0.05])).max() < 2e-3  # half precision
     give_change(canvas, texels, before, before + 5)
     assert float(canvas.images[0].max()) == 1
+
+
+def test_only_covered_texels_are_blurred_into_each_other() -> None:
+    image = torch.zeros(1, 3, 4)
+    image[0, 1, 1] = 1
+    image[0, 1, 3] = 100
+    covered = torch.tensor([[True] * 4, [True, True, True, False], [True] * 4])
+    found = blurred(image.expand(3, -1, -1), covered)[2]
+    assert float(found[1, 1]) == pytest.approx(4 / 16)
+    assert float(found[0, 0]) == pytest.approx(1 / 9)  # outside there is nothing
+    assert float(found[1, 2]) == pytest.approx(2 / 14)  # without the one on the right, which would count 2
 
 
 @pytest.fixture(scope="module")

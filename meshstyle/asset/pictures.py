@@ -95,7 +95,7 @@ def encode_png(pixels: UInt8[np.ndarray, "H W C"], texts: Mapping[str, str] | No
     for key, text in (texts or {}).items():
         chunks.add_itxt(key, text)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", pnginfo=chunks, compress_level=6)
+    image.save(buffer, format="PNG", pnginfo=chunks, compress_level=4)
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
+from ..compiled.load import Program
 from ..views.view import AMBIENT, HEADLIGHT, View
 from .adam import Adam
 from .descent import BETAS
@@ -72,8 +73,9 @@ class CloseUpProblem:
         self.values.copy_(before.lerp_(self.values, self._freedom))
         return float(loss.detach())
 
-    def adam(self) -> Adam:
-        return Adam(self.values, BETAS)
+    def adam(self, program: Program | None = None) -> Adam:
+        """`program`: see `Adam`."""
+        return Adam(self.values, BETAS, program)
 
     def loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
         """Style by the target's Gram matrices, and what it costs that blocks have left their colours."""

@@ -28,6 +28,7 @@ from ..views.view import View
 from .close_up_problem import CloseUpProblem
 from .descent import Clock
 from .local_style import LocalStyle
+from .network import own_kernels
 from .objective import Objective, fit_short_side, mixed_grams
 
 STEP = 3.0  # from one zoom to the next at most
@@ -95,6 +96,7 @@ class CloseUpSolver:
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device."""
         self._tracer, self._painting, self._objective = tracer, painting, objective
         self._settings, self._plan = settings, plan
+        self._kernels = own_kernels(settings, painting.device)
         self._whole = settings.scales[-1].size
         self._background = fit_short_side(painting, self._whole).mean((0, 2, 3))
 
@@ -141,7 +143,7 @@ class CloseUpSolver:
         target = style.target(problem.picture, problem.mask).grams
         if self._settings.strength < 1:
             target = mixed_grams(problem.grams(), target, self._settings.strength)
-        adam, steps = problem.adam(), self._plan.steps
+        adam, steps = problem.adam(self._kernels), self._plan.steps
         for step in range(steps):
             tick(self._settings.style_weight * problem.step(adam, target, step / steps))
 

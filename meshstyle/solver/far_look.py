@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 
 from ..bake.upsample import add_upsampled
 from ..compiled.load import Program
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .texture_solver import TextureProblem
 
 
-RATE = 0.3  # of the whole views' learning rate: all of it would speckle the detail
+RATE = 0.5  # of the whole views' learning rate: all of it would speckle the detail
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,19 @@ class FarProblem:
 def give_change(
     canvas: Canvas, texels: Texels, before: Float[torch.Tensor, "T 3"], after: Float[torch.Tensor, "T 3"]
 ) -> None:
-    """Add to the canvas what the whole views' paint has changed by."""
+    """Add to the canvas what the whole views' paint has changed by, but for what differs from texel to texel: enlarged
+    it would be a grid of dots."""
     changes = scatter(texels, (after - before).cpu())
     for image, layout, change in zip(canvas.images, texels.layouts, changes, strict=True):
-        pixels = change.permute(1, 2, 0).contiguous().numpy()
+        pixels = blurred(change, torch.from_numpy(layout.covered)).permute(1, 2, 0).contiguous().numpy()
         add_upsampled(image, pixels, layout.covered, layout.wrap)
+
+
+def blurred(
+    image: Float[torch.Tensor, "3 h w"], covered: Bool[torch.Tensor, "h w"]
+) -> Float[torch.Tensor, "3 h w"]:
+    """Binomial means over 3×3 covered texels."""
+    weight = covered.to(image.dtype)[None]
+    # Means over 2×2 twice. A convolution would take sixteen times the image's memory for its own layout.
+    total, count = (F.avg_pool2d(F.avg_pool2d(x, 2, 1, padding=1), 2, 1) for x in (image * weight, weight))
+    return total / count.clamp_min(1e-6)

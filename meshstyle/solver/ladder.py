@@ -33,7 +33,7 @@ from .statistics import Colours
 from .vgg import VGG19
 
 _FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
-_LAST_LOOKS = 2  # steps for each view after close-ups
+_LAST_LOOKS = 4  # steps for each view after close-ups
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
