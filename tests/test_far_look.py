@@ -64,8 +64,9 @@ def test_a_canvas_gets_the_change_and_keeps_its_detail() -> None:
     detail = 0.05 * np.random.default_rng(0).standard_normal((FINE, FINE, 3))
     fine = enlarged(smooth_paint(1) * 0.5 + 0.2) + detail
     canvas = canvas_of(fine)
-    give_change(canvas, texels, before, before + torch.tensor([0.1, 0, -0.05]))
-    assert np.abs(canvas.images[0] - (fine + [0.1, 0, -0.05])).max() < 2e-3  # half precision
+    change = torch.tensor([0.1, 0, -0.05])
+    give_change(canvas, texels, before, before + change)
+    assert np.abs(canvas.images[0] - (fine + change.numpy())).max() < 2e-3  # half precision
     give_change(canvas, texels, before, before + 5)
     assert float(canvas.images[0].max()) == 1
 

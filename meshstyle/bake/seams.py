@@ -25,13 +25,12 @@ from ..surface.contract import Surface
 from ..surface.seams import Seams, find_seams
 from ..surface.spans import wrap_index
 from .gutter import BAND, nearest_known
+from .screened import conjugate_gradients, screened_laplacian
 
 FADE = 3.0  # texels at 1024², after which the correction has faded to 1/e
 LARGEST = 2048  # atlases beyond this size get no wider fade than one of it
 REACH = 3  # fades, beyond which the correction is taken for nothing
 AGREE = 4.0
-STEPS, TOLERANCE = 100, 0.003  # of conjugate gradients; what it leaves over is at most 1/255
-_PART = 1 << 18  # texels that are worked on at a time
 ALIKE = 0.06  # of sRGB: original colours that differ by more are meant to differ
 
 
@@ -213,77 +212,9 @@ def _solve(
         np.searchsorted(sizes, near, side="right")
     ]
     agreeing = (weighted @ reading).tocsr().astype(np.float32)
-    alike = _screened_laplacian(surface, near, label, fade)
+    alike = screened_laplacian([a.owner.shape for a in surface.atlases], near, label, fade)
     target = -(weighted @ apart).astype(np.float32)
-    return np.stack([_conjugate_gradients([alike, agreeing], channel) for channel in target.T], axis=1)
-
-
-def _conjugate_gradients(
-    matrices: Sequence[csr_matrix], target: Float32[np.ndarray, "N"]
-) -> Float32[np.ndarray, "N"]:
-    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices."""
-    scale = 1 / sum(matrix.diagonal() for matrix in matrices)
-    solution, residual = np.zeros_like(target), target.copy()
-    direction = scale * residual
-    energy = float(residual @ direction)
-    enough = TOLERANCE**2 * energy
-    for _ in range(STEPS):
-        if energy <= enough:
-            break
-        moved = sum(matrix @ direction for matrix in matrices)
-        step = np.float32(energy / max(float(direction @ moved), 1e-30))
-        solution += step * direction
-        residual -= step * moved
-        conditioned = scale * residual
-        before, energy = energy, float(residual @ conditioned)
-        direction *= np.float32(energy / max(before, 1e-30))
-        direction += conditioned
-    return solution
-
-
-def _screened_laplacian(
-    surface: Surface,
-    near: Int64[np.ndarray, "N"],
-    label: list[Int32[np.ndarray, "_"]],
-    fade: Float64[np.ndarray, "N"],
-) -> csr_matrix:
-    """Of Σ_neighbours (c_i - c_j)² + Σ_i c_i² / FADE² the matrix of the slope, halved; made in parts, as all of what
-    it takes would be much memory."""
-    number = np.full(sum(len(one) for one in label), -1, np.int32)
-    number[near] = np.arange(len(near), dtype=np.int32)
-    values, columns = np.empty(5 * len(near), np.float32), np.empty(5 * len(near), np.int32)
-    pointer, done = [np.zeros(1, np.int32)], 0
-    offset = 0
-    for atlas, charts in zip(surface.atlases, label, strict=True):
-        own = number[offset : offset + len(charts)].reshape(atlas.owner.shape)
-        first, end = np.searchsorted(near, (offset, offset + len(charts)))
-        for begin in range(first, end, _PART):
-            part = slice(begin, min(begin + _PART, end))
-            beside = _beside(own, charts, near[part] - offset)
-            beside = np.concatenate([np.arange(part.start, part.stop)[:, None], beside], axis=1)
-            used = beside >= 0
-            count = used.sum(1)
-            found = np.where(np.arange(5) == 0, (count - 1 + fade[part] ** -2.0)[:, None], -1)[used]
-            values[done : done + len(found)], columns[done : done + len(found)] = found, beside[used]
-            pointer.append((done + np.cumsum(count)).astype(np.int32))
-            done += len(found)
-        offset += len(charts)
-    return csr_matrix((values[:done], columns[:done], np.concatenate(pointer)), shape=(len(near), len(near)))
-
-
-def _beside(
-    number: Int32[np.ndarray, "H W"], chart: Int32[np.ndarray, "T"], texel: Int64[np.ndarray, "P"]
-) -> Int64[np.ndarray, "P 4"]:
-    """The numbers of the texels beside each of some, in the same chart; -1: none that has one."""
-    height, width = number.shape
-    found = np.full((len(texel), 4), -1)
-    for side, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
-        row, column = texel // width + down, texel % width + across
-        inside = np.flatnonzero((row >= 0) & (row < height) & (column >= 0) & (column < width))
-        there = texel[inside] + down * width + across
-        alike = chart[there] == chart[texel[inside]]
-        found[inside[alike], side] = number.reshape(-1)[there[alike]]
-    return found
+    return np.stack([conjugate_gradients([alike, agreeing], channel) for channel in target.T], axis=1)
 
 
 def _add(

@@ -138,6 +138,7 @@ class CloseUpSolver:
             problem = CloseUpProblem(view, values, self._objective, self._background, block, zoom.zoom)
             self._solve(problem, style, functools.partial(clock.tick, scale))
             canvas.write(lookup.texels, problem.values)
+            give_back_memory()  # windows differ, and what one had does not fit the next
 
     def _solve(self, problem: CloseUpProblem, style: LocalStyle, tick: Callable[[float], None]) -> None:
         target = style.target(problem.picture, problem.mask).grams
