@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,19 @@ def test_idle_threads_sleep_unless_the_user_has_said_how_they_wait(monkeypatch: 
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     tune_torch()
     assert "GOMP_SPINCOUNT" not in os.environ
+
+
+def test_memory_is_given_back_where_the_library_knows_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    library = types.SimpleNamespace(malloc_trim=asked.append)
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: library)
+    machine.give_back_memory()
+    assert asked == [0]
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: types.SimpleNamespace())  # another library
+    machine.give_back_memory()
+
+    def none(_: object) -> None:
+        raise TypeError  # as Windows does
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", none)
+    machine.give_back_memory()
