@@ -20,6 +20,7 @@ class Detail:
         texels: along the side of a pixel, at the largest zoom.
         above: longer side of an atlas, in texels, up to which none are made.
         most: how many times finer than the largest whole views, at the most; below LEAST_DETAIL: none are made.
+        looks: at each whole view after them (see `solver.far_look`).
     """
 
     size: int = 256
@@ -27,6 +28,7 @@ class Detail:
     texels: float = 1.5
     above: int = DEFAULT_TEXTURE_SIZE_RANGE[1]  # the default never takes the time of close-ups
     most: float = math.inf
+    looks: int = 4
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ PRESETS: dict[str, Preset] = {
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
         views=20,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
-        detail=Detail(size=384, steps=16, texels=1.0, above=0),
+        detail=Detail(size=384, steps=16, texels=1.0, above=0, looks=2),
     ),
 }
 SOLVERS = ("texture", "views")

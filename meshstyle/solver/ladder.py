@@ -33,7 +33,6 @@ from .statistics import Colours
 from .vgg import VGG19
 
 _FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
-_LAST_LOOKS = 4  # steps for each view after close-ups
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
@@ -246,7 +245,8 @@ class Ladder(ABC, Generic[P, S]):
     @property
     def _last_look(self) -> Scale:
         """How the whole views are gone through once more after close-ups."""
-        steps, asked = _LAST_LOOKS * len(self.placement.directions), self.settings.iterations
+        looks, asked = self.settings.close_ups.looks, self.settings.iterations
+        steps = looks * len(self.placement.directions)
         return Scale(self.settings.scales[-1].size, steps if asked is None else min(steps, asked))
 
     def look_again(self, canvas: Canvas, solved: S, scale: Scale, clock: Clock) -> Terms | None:
