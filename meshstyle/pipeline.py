@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,9 @@ def paint(
     solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours, scene.trace)
     solution = solver.solve(progress)
     progress(Progress("bake"))
-    baked = finish(surface, *_at_full_size(solution, surface), settings.strength)
+    full = _at_full_size(solution, surface)
+    solution = replace(solution, textures=(), detailed=None)  # what is large is in `full`
+    baked = finish(surface, *full, settings.strength)
     return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution)
 
 

@@ -126,9 +126,7 @@ class Scout:
 
     def _words(self) -> Iterator[tuple[str, Any]]:
         while said := self._said.get():
-            pickled, begin, end = said
-            buffers = _buffers(self._arrays, begin, end) if end > begin else []
-            yield pickle.loads(pickled, buffers=buffers)
+            yield _unpacked(self._arrays, *said)  # and nothing of it is held here until the next is asked for
         self._said.put(None)  # over, whoever asks again
 
     def _listen(self) -> None:
@@ -152,6 +150,11 @@ def _nameless_file() -> int:
         return os.memfd_create("meshstyle-scout")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _unpacked(file: int, pickled: bytes, begin: int, end: int) -> tuple[str, Any]:
+    said: tuple[str, Any] = pickle.loads(pickled, buffers=_buffers(file, begin, end) if end > begin else [])
+    return said
 
 
 def _buffers(file: int, begin: int, end: int) -> Iterator[memoryview]:
