@@ -123,7 +123,7 @@ def test_the_slope_is_the_derivative_of_what_is_seen(solver: TextureSolver) -> N
 
 
 def test_another_look_is_for_the_better(solver: TextureSolver) -> None:
-    """The canvas, looked at anew, is nearer to the painting from both sides; nothing is kept of the views."""
+    """The canvas, looked at anew, is nearer to the painting from both sides."""
     solved, canvas = solved_and_canvas()
     before = [far_problem(solver, canvas, solved).slope(n).terms.style for n in (0, 1)]
     fine = canvas.images[0].astype(np.float32)

@@ -86,9 +86,8 @@ def _representatives(mask: Bool[np.ndarray, "H W"], most: float) -> tuple[int, I
     if step == 1:
         return step, np.flatnonzero(mask)
     found = []
-    band = (
-        -(-BAND // step) * step
-    )  # rows at a time, whole blocks of them: numbers of all texels are much memory
+    # Rows at a time, whole blocks of them: the numbers of all texels are much memory.
+    band = -(-BAND // step) * step
     for first in range(0, height, band):
         texel = np.flatnonzero(mask[first : first + band])
         block = texel // width // step * width + texel % width // step

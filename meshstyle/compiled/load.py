@@ -1,6 +1,6 @@
 """The compiled kernels of this machine: taken from the user's cache folder, or compiled and put there.
 
-Nothing here may fail: where numba is missing or broken there are no kernels, and torch's convolution is used. Where
+Nothing here may fail: where numba is missing or broken there are no kernels, and torch and numpy do their work. Where
 the folder cannot be used, the kernels are compiled in memory.
 
 What is kept is machine code that needs nothing but memory. LLVM alone puts it in its place, which takes 0.1 s; numba

@@ -28,7 +28,7 @@ from ..views.tracing import Hits, Tracer
 from ..views.view import View
 from .descent import Slope
 from .objective import Objective
-from .rung import Rung
+from .rung import Rung, target_of
 
 if TYPE_CHECKING:
     from .texture_solver import TextureProblem
@@ -75,8 +75,7 @@ class FarProblem:
         """Of one view."""
         hits, view = self._views.look(part)
         rung = self._views.rung
-        original = view.render(rung.original[view.texels], rung.background)
-        target = self._views.objective.content_target(original, view.mask)
+        target = target_of(view, rung.original, rung.background, self._views.objective)
         beyond = torch.from_numpy(self._seen(hits)).to(self.values.device)
         beyond = beyond - view.sample(self._before[view.texels])
         found = self._problem.slope_of(view, target, beyond)

@@ -86,9 +86,7 @@ def build_rung(
     fitted = fit_short_side(painting, round(scale.size * style_scale))
     background = fitted.mean((0, 2, 3))
     original = _original(tracer, texels).to(painting.device)
-    targets = [
-        objective.content_target(view.render(original[view.texels], background), view.mask) for view in views
-    ]
+    targets = [target_of(view, original, background, objective) for view in views]
     seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
     style = objective.style_target(fitted)
     return Rung(
@@ -103,6 +101,16 @@ def build_rung(
         background,
         colour_share(fitted),
     )
+
+
+def target_of(
+    view: View,
+    original: Float[torch.Tensor, "T 3"],
+    background: Float[torch.Tensor, "3"],
+    objective: Objective,
+) -> ContentTarget:
+    """What a view of the original asks to be kept."""
+    return objective.content_target(view.render(original[view.texels], background), view.mask)
 
 
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:

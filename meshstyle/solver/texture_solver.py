@@ -77,9 +77,8 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
 
     def look_again(self, canvas: Canvas, solved: Solved, scale: Scale, clock: Clock) -> Terms | None:
         texels = solved.texels
-        rung = self._rung(
-            scale, TracedViews([], [], texels, [])
-        )  # its views are made when they are looked at
+        # Its views are made when they are looked at.
+        rung = self._rung(scale, TracedViews([], [], texels, []))
         problem = self.problem(rung, solved)
         cameras = [
             camera_towards_centre(self.placement.directions[number], scale.size) for number in solved.numbers

@@ -163,9 +163,9 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
     """(B, C, H, W) to (B, H, W, C'), contiguous, channels filled up to a multiple of LANES."""
     found, missing = x.detach().permute(0, 2, 3, 1), -x.shape[1] % LANES
-    return (
-        F.pad(found, (0, missing)) if missing else found
-    ).contiguous()  # padding by nothing would be a copy
+    if missing:  # padding by nothing would be a copy
+        found = F.pad(found, (0, missing))
+    return found.contiguous()
 
 
 def _fold(x: torch.Tensor, axis: int) -> torch.Tensor:
