@@ -41,7 +41,8 @@ def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scen
     asset = load_asset(model)
     surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
     tracer, placement = look_around(surface, settings, model)
-    trace = partial(trace_views, tracer, placement, compiled=settings.compiled)
+    whole = settings.solver == "views"  # which goes from view to view, and knows where each was taken from
+    trace = partial(trace_views, tracer, placement, compiled=settings.compiled, whole=whole)
     return Scene(asset, surface, tracer, placement, trace)
 
 

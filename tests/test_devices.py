@@ -104,7 +104,7 @@ def gpu_problem(
     pictures = [v.render(paint[v.texels], background) for v in views]
     targets = [objective.content_target(p, v.mask) for p, v in zip(pictures, views, strict=True)]
     style = objective.style_target(torch.rand(1, 3, 32, 32, device=GPU))
-    there = Rung(rung.scale, rung.texels, paint, views, [0, 1], [], targets, style, background, 1.0)
+    there = Rung(rung.scale, rung.texels, paint, views, rung.looks, [], targets, style, background, 1.0)
     neighbours = np.zeros((rung.texels.count, 4), np.int64)
     return TextureProblem(paint, there, objective, Smoothness(neighbours, 1.0, GPU), 2), told
 

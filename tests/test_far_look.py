@@ -17,9 +17,9 @@ from meshstyle.solver.ladder import Solved
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
-from meshstyle.views.cameras import camera_towards_centre
 from meshstyle.views.canvas import Canvas
 from meshstyle.views.far_sampling import FarPaint
+from meshstyle.views.looks import looks_at
 from meshstyle.views.products import gather
 from meshstyle.views.sampling import Lookup, Texels
 from meshstyle.views.scales import TracedViews
@@ -94,8 +94,7 @@ def solver() -> TextureSolver:
 
 def far_problem(solver: TextureSolver, canvas: Canvas, solved: Solved) -> FarProblem:
     rung = solver._rung(Scale(48, 1), TracedViews([], [], solved.texels, []))
-    cameras = [camera_towards_centre(solver.placement.directions[n], 48) for n in solved.numbers]
-    views = FarViews(solver.tracer, cameras, rung, solver.objective, None)
+    views = FarViews(solver.tracer, solved.looks, rung, solver.objective, None)
     return FarProblem(solver.problem(rung, solved), canvas, views)
 
 
@@ -105,7 +104,7 @@ def solved_and_canvas() -> tuple[Solved, Canvas]:
     paint = gather(texels, [torch.from_numpy(smooth_paint(1)).permute(2, 0, 1)])
     noise = 0.2 * np.random.default_rng(0).standard_normal((FINE, FINE, 3))
     canvas = canvas_of(np.clip(enlarged(smooth_paint(1)) + noise, 0, 1))
-    return Solved(texels, paint, torch.ones(len(paint)), [0, 1]), canvas
+    return Solved(texels, paint, torch.ones(len(paint)), looks_at(two_sides(), 48)), canvas
 
 
 def test_the_slope_is_the_derivative_of_what_is_seen(solver: TextureSolver) -> None:
@@ -134,6 +133,6 @@ def test_another_look_is_for_the_better(solver: TextureSolver) -> None:
     assert np.abs(change).mean() > 0.01
     # The paint from afar is now solved.paint + what it has changed by, which the canvas holds.
     small = torch.from_numpy(change.reshape(COARSE, 4, COARSE, 4, 3).mean((1, 3))).permute(2, 0, 1)
-    moved = Solved(solved.texels, solved.paint + gather(solved.texels, [small]), solved.use, [0, 1])
+    moved = Solved(solved.texels, solved.paint + gather(solved.texels, [small]), solved.use, solved.looks)
     after = [far_problem(solver, canvas, moved).slope(n).terms.style for n in (0, 1)]
     assert sum(after) < 0.8 * sum(before)

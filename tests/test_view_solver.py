@@ -154,7 +154,7 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
         texels=scene.texels,
         original=torch.zeros(0, 3),
         views=scene.views,
-        numbers=[0, 1],
+        looks=[],
         geometry=scene.geometry,
         targets=targets,
         style=StyleTarget({}),

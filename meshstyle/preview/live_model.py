@@ -14,6 +14,7 @@ from ..asset.contract import FromFiles
 from ..results import Result
 from ..settings import Settings
 from ..strength import paint_share
+from ..views.looks import looks_at
 from .live import LivePreview, Pictures, known_figures
 from .page import direction, write_page
 from .painted import Looks
@@ -69,7 +70,9 @@ class ModelPreview(LivePreview["Scene"]):
 
     def _steps_of_a_round(self) -> int:
         one_view_a_step = self._settings.solver == "texture" and self._settings.optimizer_used == "adam"
-        return len(self._subject.placement.directions) if one_view_a_step and self._subject is not None else 1
+        if not one_view_a_step or self._subject is None:
+            return 1
+        return len(looks_at(self._subject.placement, self._settings.scales[-1].size))
 
     @property
     def _settings(self) -> Settings:

@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float
 
 from ..bake.upsample import add_upsampled
 from ..compiled.load import Program
-from ..views.cameras import Camera
 from ..views.canvas import Canvas
 from ..views.far_sampling import FarPaint
+from ..views.looks import Look, whole_views
 from ..views.products import scatter
 from ..views.sampling import Lookup, Texels
 from ..views.scales import RAYS
@@ -42,19 +42,19 @@ class FarViews:
     """The whole views, to be made one by one.
 
     Attributes:
-        cameras: each sees something.
+        looks: each sees something.
         rung: what holds for all of them.
         program: compiled kernels, as `Lookup` takes them.
     """
 
     tracer: Tracer
-    cameras: Sequence[Camera]
+    looks: Sequence[Look]
     rung: Rung
     objective: Objective
     program: Program | None
 
     def look(self, part: int) -> tuple[Hits, View]:
-        hits = self.tracer.view(self.cameras[part], RAYS)
+        hits = self.looks[part].trace(self.tracer, RAYS)
         assert hits is not None
         return hits, View(
             Lookup(hits, self.tracer, self.rung.texels, self.program), self.rung.original.device
@@ -66,7 +66,7 @@ class FarProblem:
 
     def __init__(self, problem: TextureProblem, canvas: Canvas, views: FarViews) -> None:
         """`problem`: of the whole views' scale, without views; its values are changed."""
-        self.values, self.even, self.parts = problem.values, problem.even, len(views.cameras)
+        self.values, self.parts, self.even = problem.values, len(views.looks), whole_views(views.looks)
         self._problem, self._views = problem, views
         self._before = problem.values.clone()
         self._seen = FarPaint(canvas, views.tracer)

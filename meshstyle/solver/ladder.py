@@ -17,6 +17,7 @@ from ..machine import give_back_memory
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.canvas import Canvas
+from ..views.looks import Look, looks_at, numbers_of, whole_views
 from ..views.placement import Placement
 from ..views.products import gather, scatter
 from ..views.sampling import Texels
@@ -94,13 +95,13 @@ class Solution:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """A scale's result: `paint` (T, 3) sRGB 0..1; `use` (T,): pixels that each texel counts for; `numbers`: which of
-    the placement's directions the views look from."""
+    """A scale's result: `paint` (T, 3) sRGB 0..1; `use` (T,): pixels that each texel counts for; `looks`: what the
+    views showed."""
 
     texels: Texels
     paint: torch.Tensor
     use: torch.Tensor
-    numbers: list[int]
+    looks: list[Look]
 
 
 class _Watched:
@@ -138,7 +139,11 @@ class Ladder(ABC, Generic[P, S]):
         `colours`: what a colour-matched start takes the original's colours to be; None: the model's own.
         `trace`: where the views come from; None: they are traced when they are needed."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
-        self._trace = trace or partial(trace_views, tracer, placement, compiled=settings.compiled)
+        whole = settings.solver == "views"
+        self._looks = partial(looks_at, placement, whole=whole)
+        self._trace = trace or partial(
+            trace_views, tracer, placement, compiled=settings.compiled, whole=whole
+        )
         self._network = network
         self._kernels = own_kernels(settings, painting.device)
         self.objective = self._objective(settings.scales[0])
@@ -178,17 +183,19 @@ class Ladder(ABC, Generic[P, S]):
         return solution if interrupted else self._detailed(solution, solved, clock, watched)
 
     def _scales(self) -> tuple[Scale, ...]:
-        """The preset's, with more steps where there are more views than it reckons with and a step looks at one: some
-        parts would not be looked at on every scale."""
+        """The preset's, with more steps where there are more pictures than it reckons with and a step looks at one:
+        collages add to the work what they add to the pictures; of very many views each is looked at less often."""
         scales, settings = self.settings.scales, self.settings
-        views, reckoned = len(self.placement.directions), PRESETS[settings.preset].views
+        reckoned = PRESETS[settings.preset].views
         one_view_a_step = settings.optimizer_used == "adam" and settings.solver == "texture"
-        if settings.iterations is not None or not one_view_a_step or views <= reckoned:
+        if settings.iterations is not None or not one_view_a_step:
             return scales
-        least = [math.ceil(min(_LOOKS, scale.steps / reckoned) * views) for scale in scales]
-        return tuple(
-            replace(scale, steps=max(scale.steps, some)) for scale, some in zip(scales, least, strict=True)
-        )
+        found = []
+        for scale in scales:
+            looks = self._looks(scale.size)
+            each = max(scale.steps / max(whole_views(looks), reckoned), min(_LOOKS, scale.steps / reckoned))
+            found.append(replace(scale, steps=max(scale.steps, math.ceil(each * len(looks)))))
+        return tuple(found)
 
     def _objective(self, scale: Scale) -> Objective:
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
@@ -246,8 +253,9 @@ class Ladder(ABC, Generic[P, S]):
     def _last_look(self) -> Scale:
         """How the whole views are gone through once more after close-ups."""
         looks, asked = self.settings.close_ups.looks, self.settings.iterations
-        steps = looks * len(self.placement.directions)
-        return Scale(self.settings.scales[-1].size, steps if asked is None else min(steps, asked))
+        size = self.settings.scales[-1].size
+        steps = looks * len(self._looks(size))
+        return Scale(size, steps if asked is None else min(steps, asked))
 
     def look_again(self, canvas: Canvas, solved: S, scale: Scale, clock: Clock) -> Terms | None:
         """Mend what close-ups have cost from afar, where a solver can. The terms at the end."""
@@ -293,7 +301,7 @@ class Ladder(ABC, Generic[P, S]):
             covered=tuple(layout.covered for layout in texels.layouts),
             seen=tuple(image[0].numpy() > _USED for image in scatter(texels, solved.use[:, None])),
             terms=terms,
-            views=len(solved.numbers),
+            views=len(numbers_of(solved.looks)),
             interrupted=interrupted,
             agreement=agreement,
         )

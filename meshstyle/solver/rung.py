@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from ..settings import Scale
 from ..views.back_projection import PixelGeometry
+from ..views.looks import Look
 from ..views.products import gather, scatter
 from ..views.sampling import Texels
 from ..views.scales import TracedViews
@@ -28,7 +29,7 @@ class Rung:
         texels: of all atlases, at the resolution at which a texel matches a ray.
         original: (T, 3) the colours the model has.
         views: those that see enough.
-        numbers: which of the placement's directions they look from.
+        looks: what each of them shows.
         geometry: per view, what its pixels look at; empty where nobody asked for it.
         targets: per view, what it must keep.
         background: the painting's mean colour, behind every view.
@@ -39,7 +40,7 @@ class Rung:
     texels: Texels
     original: Float[torch.Tensor, "T 3"]
     views: list[View]
-    numbers: list[int]
+    looks: list[Look]
     geometry: list[PixelGeometry]
     targets: list[ContentTarget]
     style: StyleTarget
@@ -94,7 +95,7 @@ def build_rung(
         texels,
         original,
         views,
-        traced.numbers,
+        traced.looks,
         seen,
         targets,
         style,

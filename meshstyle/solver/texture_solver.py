@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 
 from ..settings import Scale
-from ..views.cameras import camera_towards_centre
 from ..views.canvas import Canvas
+from ..views.looks import whole_views
 from ..views.scales import TracedViews
 from ..views.view import View
 from .descent import Clock, Slope, Terms, descend
@@ -73,23 +73,22 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             rung.texels, charts, self.settings.tv_weight, device, rung.colour, self._kernels
         )
         paint = self.paint_to_begin_with(rung, before)
-        return TextureProblem(paint, rung, self.objective, smoothness, self.settings.view_count)
+        return TextureProblem(paint, rung, self.objective, smoothness, whole_views(rung.looks))
 
     def look_again(self, canvas: Canvas, solved: Solved, scale: Scale, clock: Clock) -> Terms | None:
         texels = solved.texels
         # Its views are made when they are looked at.
         rung = self._rung(scale, TracedViews([], [], texels, []))
         problem = self.problem(rung, solved)
-        cameras = [
-            camera_towards_centre(self.placement.directions[number], scale.size) for number in solved.numbers
-        ]
-        far = FarProblem(problem, canvas, FarViews(self.tracer, cameras, rung, self.objective, self._kernels))
+        far = FarProblem(
+            problem, canvas, FarViews(self.tracer, solved.looks, rung, self.objective, self._kernels)
+        )
         terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels, RATE)
         give_change(canvas, texels, solved.paint, problem.values)
         return terms
 
     def settle(self, rung: Rung, problem: TextureProblem, last: bool) -> tuple[Solved, None]:
-        return Solved(rung.texels, problem.values, rung.use().cpu(), rung.numbers), None
+        return Solved(rung.texels, problem.values, rung.use().cpu(), rung.looks), None
 
     @functools.cached_property
     def _charts(self) -> np.ndarray:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 
 from ..views.back_projection import BackProjection, Consistency, PixelGeometry
+from ..views.looks import numbers_of
 from ..views.reprojection import Shown, disagreement
 from ..views.sampling import nearest_covered
 from .descent import Slope, Terms, mean_terms
@@ -102,19 +103,18 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
     def settle(self, rung: Rung, problem: ViewProblem, last: bool) -> tuple[SolvedViews, ViewsReport | None]:
         projection = _projection(rung, BAKE_SHARPNESS, BAKE_PASSES)
         texels = projection.bake(problem.values).clamp(0, 1)
+        parts = split(problem.values, rung)
         pictures = {
             number: (geometry, _filled(paint.cpu(), geometry))
-            for number, geometry, paint in zip(
-                rung.numbers, rung.geometry, split(problem.values, rung), strict=True
-            )
+            for number, geometry, paint in zip(numbers_of(rung.looks), rung.geometry, parts, strict=True)
         }
-        solved = SolvedViews(rung.texels, texels, rung.use().cpu(), rung.numbers, pictures)
+        solved = SolvedViews(rung.texels, texels, rung.use().cpu(), rung.looks, pictures)
         return solved, self._report(rung, problem, projection.render(texels)) if last else None
 
     def _carried(self, rung: Rung, before: SolvedViews, paint: Paint) -> Paint:
         """The last scale's pictures in this one's pixels; `paint` where a view is new."""
         parts = split(paint, rung)
-        for index, (number, geometry) in enumerate(zip(rung.numbers, rung.geometry, strict=True)):
+        for index, (number, geometry) in enumerate(zip(numbers_of(rung.looks), rung.geometry, strict=True)):
             if number in before.pictures:
                 parts[index] = _resampled(*before.pictures[number], geometry).to(paint.device)
         return torch.cat(parts)
@@ -144,7 +144,7 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
             _shown(geometry, view.mask, seen)
             for geometry, view, seen in zip(rung.geometry, rung.views, split(paint, rung), strict=True)
         ]
-        directions = self.placement.directions[rung.numbers]
+        directions = self.placement.directions[numbers_of(rung.looks)]
         near = directions @ directions.T > _NEIGHBOURS
         total, count = 0.0, 0
         for one, other in np.argwhere(near & ~np.eye(len(near), dtype=bool)):

@@ -149,15 +149,12 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "
     """G g Gᵀ of every kernel, as 36 matrices (C, K), each cut into strips of LANES columns; the last one is filled up
     with zeros."""
     outputs, inputs = kernel.shape[:2]
+    if outputs % LANES:
+        kernel = F.pad(kernel, (0, 0, 0, 0, 0, 0, 0, -outputs % LANES))
     g = torch.tensor(_G, dtype=torch.float64)
-    filled = (
-        F.pad(kernel.double(), (0, 0, 0, 0, 0, 0, 0, -outputs % LANES)).permute(2, 3, 0, 1).reshape(9, -1)
-    )
-    made = kernel.new_empty(36, filled.shape[1] // inputs // LANES, inputs, LANES)
-    for row in range(6):  # at once they would need twice the room of the result
-        products = (torch.kron(g[row : row + 1], g) @ filled).view(6, -1, LANES, inputs)
-        made[6 * row : 6 * row + 6] = products.transpose(2, 3)
-    return made
+    both = torch.kron(g, g).to(kernel.dtype)
+    strips = kernel.reshape(-1, LANES, inputs, 9).permute(3, 0, 2, 1).reshape(9, -1)
+    return (both @ strips).view(36, -1, inputs, LANES)
 
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,11 @@
-"""Charts into a square: boxes on shelves, the tallest first."""
+"""Charts into a square: turned, and their boxes put on shelves."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64, Int64
+
+from ..shelves import shelves
 
 GUTTERS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
 """Free texels around a chart (at 1024²): the most that leave the charts WORTH of the size they could have."""
@@ -80,13 +82,13 @@ def _largest_scale(
     longest = size.max()
     room = side - 2 * gutter
     if longest <= 0:  # nothing but points
-        height, place = _shelves(np.full_like(size, 2 * gutter), side)
+        height, place = shelves(np.full_like(size, 2 * gutter), side, side)
         return (1.0 if height <= side else 0.0), place
     low, high = 0.0, room / longest
     best = np.zeros_like(size)
     for _ in range(40):
         middle = 0.5 * (low + high)
-        height, place = _shelves(size * middle + 2 * gutter, side)
+        height, place = shelves(size * middle + 2 * gutter, side, side)
         if height <= side:
             low, best = middle, place
         else:
@@ -94,23 +96,3 @@ def _largest_scale(
         if low > 0.999 * high:
             break
     return low, best
-
-
-def _shelves(box: Float64[np.ndarray, "C 2"], side: int) -> tuple[float, Float64[np.ndarray, "C 2"]]:
-    """Boxes (width, height) in rows of at most `side`; the height of all rows, and where each box lies."""
-    order = np.argsort(-box[:, 1], kind="stable")
-    width, height = box[order].T
-    ends = np.cumsum(width)
-    place = np.empty_like(box)
-    top, start = 0.0, 0
-    while start < len(box) and top <= side:
-        before = ends[start - 1] if start else 0.0
-        stop = max(int(np.searchsorted(ends, before + side * (1 + 1e-12), side="right")), start + 1)
-        place[start:stop, 0] = ends[start:stop] - width[start:stop] - before
-        place[start:stop, 1] = top
-        top, start = top + height[start], stop
-    if start < len(box):
-        return np.inf, place
-    out = np.empty_like(place)
-    out[order] = place
-    return top, out

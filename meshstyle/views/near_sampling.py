@@ -54,7 +54,7 @@ class NearLookup:
     def __init__(self, hits: Hits, tracer: Tracer, sheets: Sequence[Sheet]) -> None:
         seen = PaintedRays(hits, tracer)
         self.shape, self.pixels = hits.shape, seen.pixels
-        self.coverage, self.cosine = seen.coverage, seen.cosine
+        self.coverage, self.cosine, self.counted = seen.coverage, seen.cosine, seen.counted
         fine, means = _read(hits, seen.rays, tracer, sheets)
         row = np.repeat(np.arange(len(seen.first)), seen.count)
         self._stack(fine, means, row, 1 / np.repeat(seen.count, seen.count))

@@ -31,11 +31,13 @@ class Placement:
     Attributes:
         seen_well: share of the area visible from outside that some chosen camera sees well.
         visible: share of the painted area that can be seen from outside at all.
+        added: for each direction beyond the even ones, the surface points that it was added for, normalised space.
     """
 
     directions: Float64[np.ndarray, "V 3"]
     seen_well: float
     visible: float
+    added: tuple[Float64[np.ndarray, "_ 3"], ...] = ()
 
 
 def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = None) -> Placement:
@@ -51,9 +53,10 @@ def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = Non
     best = cosine.max(0)
     visible = best > 0
     good = (cosine >= np.minimum(WELL, NEARLY * best)) & visible
-    chosen = _cover(good[:, visible], count, MOST_EXTRA if extra is None else extra)
+    chosen, gained = _cover(good[:, visible], count, MOST_EXTRA if extra is None else extra)
     seen = good[chosen].any(0).sum() / max(int(visible.sum()), 1)
-    return Placement(candidates[chosen], float(seen), float(visible.mean()))
+    added = tuple(points[visible][gain] for gain in gained)
+    return Placement(candidates[chosen], float(seen), float(visible.mean()), added)
 
 
 def sample_surface(
@@ -89,9 +92,12 @@ def cosines(
     return result
 
 
-def _cover(good: Bool[np.ndarray, "V N"], count: int, extra: int) -> list[int]:
-    """The first `count` rows, then greedily the row that adds most, until ENOUGH or `extra` were added."""
-    chosen = list(range(count))
+def _cover(
+    good: Bool[np.ndarray, "V N"], count: int, extra: int
+) -> tuple[list[int], list[Bool[np.ndarray, "N"]]]:
+    """The first `count` rows, then greedily the row that adds most, until ENOUGH or `extra` were added; and what each
+    of those has added."""
+    chosen, gained = list(range(count)), []
     covered = np.asarray(good[:count].any(0))
     for _ in range(extra):
         if not covered.size or covered.mean() >= ENOUGH:
@@ -101,5 +107,6 @@ def _cover(good: Bool[np.ndarray, "V N"], count: int, extra: int) -> list[int]:
         if gain[best] == 0:
             break
         chosen.append(best)
+        gained.append(good[best] & ~covered)
         covered |= good[best]
-    return chosen
+    return chosen, gained

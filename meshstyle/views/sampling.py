@@ -94,6 +94,7 @@ class PaintedRays:
         first: (P,) a pixel's first among `rays`; `count`: how many it has.
         coverage: (P,) share of all its rays.
         cosine: (P,) mean |cos| of those rays with the shading normal.
+        counted: (P,) 1 where losses look at the pixel, else 0.
     """
 
     def __init__(self, hits: Hits, tracer: Tracer) -> None:
@@ -105,6 +106,8 @@ class PaintedRays:
         self.coverage = (self.count / hits.side**2).astype(np.float32)
         total = np.add.reduceat(hits.cosine[self.rays], self.first) if len(self.first) else hits.cosine[:0]
         self.cosine = (total / self.count).astype(np.float32)
+        counted = np.ones(len(self.pixels)) if hits.counted is None else hits.counted[self.pixels]
+        self.counted = counted.astype(np.float32)
 
 
 class Lookup:
@@ -117,6 +120,7 @@ class Lookup:
         pixels: (P,) the pixels that see paint, row-major numbers.
         coverage: (P,) share of their rays that do.
         cosine: (P,) mean |cos| of those rays with the shading normal.
+        counted: (P,) 1 where losses look at the pixel, else 0.
         texels: (V,) the rows of T that are read.
         coarse: D, (C, V).
         matrix: S, (P, V + C).
@@ -126,7 +130,7 @@ class Lookup:
         """`program`: compiled kernels, which make one entry of a texel that several rays of a pixel read."""
         seen = PaintedRays(hits, tracer)
         self.shape, self.pixels = hits.shape, seen.pixels
-        self.coverage, self.cosine = seen.coverage, seen.cosine
+        self.coverage, self.cosine, self.counted = seen.coverage, seen.cosine, seen.counted
         places = _Places.of(hits, seen.rays, tracer, texels)
         made = _taps(places, seen, texels) if program is None else _run(program, places, seen, texels)
         self._compact(*made, texels)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from ..compiled.load import load_kernels
-from .cameras import camera_towards_centre
+from .looks import Collage, Look, looks_at
 from .placement import Placement
 from .sampling import Lookup, Texels
 from .tracing import Hits, Tracer
@@ -25,13 +25,13 @@ class TracedViews:
     """The views of a placement at one size, those that see enough.
 
     Attributes:
-        numbers: which of the placement's directions they look from.
+        looks: what each of them shows.
         hits: per view, what its rays hit.
         texels: of all atlases, at the resolution at which a texel matches a ray.
         lookups: per view, how its picture follows from the texels.
     """
 
-    numbers: list[int]
+    looks: list[Look]
     hits: list[Hits]
     texels: Texels
     lookups: list[Lookup]
@@ -41,28 +41,29 @@ Trace = Callable[[int], TracedViews]
 """From the views' size in pixels to the views."""
 
 
-def trace_views(tracer: Tracer, placement: Placement, size: int, compiled: bool = False) -> TracedViews:
+def trace_views(
+    tracer: Tracer, placement: Placement, size: int, compiled: bool = False, whole: bool = False
+) -> TracedViews:
     """Trace all views; at least one must see something.
 
     Args:
         size: of the views, in pixels (see `camera_towards_centre`).
         compiled: by compiled kernels, where they can be had.
+        whole: no collages (see `looks`).
     """
-    found: dict[int, Hits] = {}
-    for number, direction in enumerate(placement.directions):
-        hits = tracer.view(camera_towards_centre(direction, size), RAYS)
-        if hits is not None:
-            found[number] = hits
-    largest = max(len(hits.pixel) for hits in found.values())
-    large = {n: hits for n, hits in found.items() if len(hits.pixel) >= _SMALLEST_VIEW * largest}
-    atlases, views = tracer.surface.atlases, list(large.values())
+    traced = ((look, look.trace(tracer, RAYS)) for look in looks_at(placement, size, whole))
+    found = [(look, hits) for look, hits in traced if hits is not None]
+    least = _SMALLEST_VIEW * max(len(hits.pixel) for _, hits in found)
+    found = [(look, hits) for look, hits in found if isinstance(look, Collage) or len(hits.pixel) >= least]
+    atlases, views = tracer.surface.atlases, [hits for _, hits in found]
     covered = [
         shrink_coverage(atlas.covered, solved)
         for atlas, solved in zip(atlases, solving_sizes(views, tracer), strict=True)
     ]
     texels = Texels(covered, [atlas.wrap for atlas in atlases])
     program = load_kernels().program if compiled else None
-    return TracedViews(list(large), views, texels, [Lookup(hits, tracer, texels, program) for hits in views])
+    looks = [look for look, _ in found]
+    return TracedViews(looks, views, texels, [Lookup(hits, tracer, texels, program) for hits in views])
 
 
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:

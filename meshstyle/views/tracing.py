@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from ..surface.contract import Surface
 from ..surface.spans import wrap_index
@@ -35,6 +35,7 @@ class Hits:
         cosine: |cos| between the ray and the shading normal.
         facing: |cos| between the ray and the plane of the triangle.
         distance: from the eye, in bounding radii.
+        counted: (height · width,) the pixels that losses look at; None: all of them.
     """
 
     camera: Camera
@@ -47,6 +48,7 @@ class Hits:
     cosine: Float32[np.ndarray, "N"]
     facing: Float32[np.ndarray, "N"]
     distance: Float32[np.ndarray, "N"]
+    counted: Bool[np.ndarray, "P"] | None = None
 
 
 class Tracer:
@@ -130,15 +132,24 @@ class Tracer:
             through[rays] = atlas.alpha[row, column] < surface.alpha_cutoff[triangle[rays]]
         return np.flatnonzero(through)
 
-    def view(self, camera: Camera, side: int, frame: tuple[int, int] | None = None) -> Hits | None:
+    def view(
+        self,
+        camera: Camera,
+        side: int,
+        frame: tuple[int, int] | None = None,
+        corner: tuple[int, int] | None = None,
+    ) -> Hits | None:
         """Trace all rays of a view, `side`² a pixel. None where nothing is seen.
 
         Args:
-            frame: height and width of a window around the optical axis. None crops to the object: the window
-                may reach beyond the camera's nominal frame, so nothing of the object is cut off, and no pixel is
-                spent on background beyond a small margin and the rounding to multiples of 8.
+            frame: height and width of a window. None crops to the object: the window may reach beyond the camera's
+                nominal frame, so nothing of the object is cut off, and no pixel is spent on background beyond a small
+                margin and the rounding to multiples of 8.
+            corner: row and column of its top left pixel, counted from the optical axis; None: it lies around that.
         """
-        window = self._window(camera) if frame is None else ((-frame[0] // 2, -frame[1] // 2), frame)
+        window = (
+            self._window(camera) if frame is None else (corner or (-frame[0] // 2, -frame[1] // 2), frame)
+        )
         if window is None:
             return None
         (top, left), (height, width) = window

@@ -18,11 +18,11 @@ class View:
 
     Attributes:
         shape: height and width in pixels, multiples of 8.
-        mask: share of a pixel's rays that hit painted surface, 0..1.
+        mask: share of a pixel's rays that hit painted surface, 0..1; 0 where it does not count (see `Hits.counted`).
         texels: the rows of T that this view reads, ascending.
         texel_use: (V,) how many pixels each of those counts for.
         pixels: (P,) the pixels that see paint, row-major numbers, ascending.
-        pixel_coverage: (P, 1) their mask.
+        pixel_coverage: (P, 1) the share of their rays that do.
         shade: (P, 1) the headlight's s there.
     """
 
@@ -36,10 +36,11 @@ class View:
         self.shade = torch.from_numpy(AMBIENT + HEADLIGHT * lookup.cosine).to(device)[:, None]
         coverage = torch.from_numpy(lookup.coverage).to(device)
         mask = torch.zeros(self.shape[0] * self.shape[1], device=device)
-        mask[self.pixels] = coverage
+        counted = lookup.coverage * lookup.counted
+        mask[self.pixels] = torch.from_numpy(counted).to(device)
         self.mask: Float[torch.Tensor, "1 1 H W"] = mask.view(1, 1, *self.shape)
         self.pixel_coverage = coverage[:, None]
-        use, count = lookup.matrix.T @ lookup.coverage, len(lookup.texels)
+        use, count = lookup.matrix.T @ counted, len(lookup.texels)
         self.texel_use = use[:count] + lookup.coarse.T @ use[count:]
 
     @property

@@ -1,0 +1,212 @@
+"""What the optimizer looks at: whole views of the model, and collages.
+
+A camera beyond the even ones was added for a few crevices; the rest of its view is surface that others show as well
+or better. So only those places are cut out of such views, with a little around them, and laid out side by side in
+pictures about as large as a view: to the losses a collage is one more view. A model whose crevices took fifty cameras
+is looked at in twenty pictures, and a picture's statistics are never those of a single crevice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.sparse.csgraph import connected_components
+
+from ..shelves import shelves
+from .cameras import Camera, camera_towards_centre
+from .placement import Placement
+from .tracing import Hits, Tracer
+
+AROUND = 1 / 64  # of the views' size: counts, on each side of what a cutting is there for
+CONTEXT = 1 / 16  # of the views' size: shown around that, and does not count
+_ROUND = 8  # pixels: sides are multiples of it
+
+_Box = tuple[int, int, int, int]  # top, left, bottom, right
+
+
+@dataclass(frozen=True, eq=False)
+class WholeView:
+    """The whole object from one of a placement's directions, `number`."""
+
+    number: int
+    camera: Camera
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (self.number,)
+
+    def trace(self, tracer: Tracer, side: int) -> Hits | None:
+        """`side`² rays a pixel. None where nothing is seen."""
+        return tracer.view(self.camera, side)
+
+
+@dataclass(frozen=True, eq=False)
+class Cutting:
+    """A window of the view from a placement's direction `number`.
+
+    Attributes:
+        corner: row and column of its top left pixel, counted from the optical axis; `shape`: height and width.
+        place: row and column of that pixel in the collage.
+    """
+
+    number: int
+    camera: Camera
+    corner: tuple[int, int]
+    shape: tuple[int, int]
+    place: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Collage:
+    """Cuttings of views of one pitch.
+
+    Attributes:
+        shape: height and width.
+        border: how wide the frame of each cutting is that does not count, pixels.
+    """
+
+    cuttings: tuple[Cutting, ...]
+    shape: tuple[int, int]
+    border: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(sorted({cutting.number for cutting in self.cuttings}))
+
+    def trace(self, tracer: Tracer, side: int) -> Hits | None:
+        """Of all cuttings, as if they were one view. None where nothing is seen."""
+        counted = np.zeros(self.shape, bool)
+        found: list[Hits] = []
+        for cutting in self.cuttings:
+            (top, left), (height, width) = cutting.place, cutting.shape
+            inner = slice(self.border, -self.border or None)
+            counted[top : top + height, left : left + width][inner, inner] = True
+            hits = tracer.view(cutting.camera, side, cutting.shape, cutting.corner)
+            if hits is not None:
+                row, column = np.divmod(hits.pixel, width)
+                found.append(replace(hits, pixel=(row + top) * self.shape[1] + column + left))
+        return _joined(found, counted) if found else None
+
+
+Look = WholeView | Collage
+
+
+def looks_at(placement: Placement, size: int, whole: bool = False) -> list[Look]:
+    """All pictures of views of that size: whole ones first, then collages.
+
+    `whole`: no collages: the views of all directions.
+    """
+    even = len(placement.directions) - (0 if whole else len(placement.added))
+    views = (
+        WholeView(number, camera_towards_centre(direction, size))
+        for number, direction in enumerate(placement.directions[:even])
+    )
+    return [*views] if whole else [*views, *collages(placement, size)]
+
+
+def whole_views(looks: Iterable[Look]) -> int:
+    """How many of them are."""
+    return sum(isinstance(look, WholeView) for look in looks)
+
+
+def numbers_of(looks: Iterable[Look]) -> list[int]:
+    """Which of the placement's directions they show something from, ascending; of whole views, one each."""
+    return sorted({number for look in looks for number in look.numbers})
+
+
+def collages(placement: Placement, size: int) -> list[Collage]:
+    """What the cameras beyond the even ones were added for, in pictures of about size² pixels."""
+    border, around = round(CONTEXT * size), round(AROUND * size)
+    even = len(placement.directions) - len(placement.added)
+    cuttings = []
+    for number, points in enumerate(placement.added, start=even):
+        camera = camera_towards_centre(placement.directions[number], size)
+        for top, left, bottom, right in _boxes(camera.project(points), around + border):
+            cuttings.append(Cutting(number, camera, (top, left), (bottom - top, right - left)))
+    return _laid_out(cuttings, size, border)
+
+
+def _boxes(spots: Float64[np.ndarray, "N 2"], around: int) -> list[_Box]:
+    """Boxes that hold all spots with so many pixels around each; those that would overlap for the most part are one."""
+    apart = np.abs(spots[:, None] - spots).max(2)
+    count, group = connected_components(apart <= 2 * around, directed=False)
+    boxes = [_rounded(spots[group == number], around) for number in range(count)]
+    done: list[_Box] = []
+    while boxes:
+        box = boxes.pop()
+        for number, other in enumerate(boxes):
+            both = _union(box, other)
+            if _area(both) <= _area(box) + _area(other):
+                boxes[number] = both
+                break
+        else:
+            done.append(box)
+    return done
+
+
+def _rounded(spots: Float64[np.ndarray, "N 2"], around: int) -> _Box:
+    low = np.floor(spots.min(0)).astype(int) - around
+    high = np.ceil(spots.max(0)).astype(int) + around
+    low -= (-(high - low) % _ROUND) // 2  # the rounding is shared by both sides
+    high += -(high - low) % _ROUND
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _union(one: _Box, other: _Box) -> _Box:
+    """Sides are multiples of `_ROUND` again."""
+    top, left, bottom, right = (*map(min, one[:2], other[:2]), *map(max, one[2:], other[2:]))
+    return top, left, bottom + (top - bottom) % _ROUND, right + (left - right) % _ROUND
+
+
+def _area(box: _Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _laid_out(cuttings: list[Cutting], size: int, border: int) -> list[Collage]:
+    """On shelves as wide as a view, and those in pictures as high."""
+    if not cuttings:
+        return []
+    box = np.array([cutting.shape[::-1] for cutting in cuttings], np.float64)
+    _, place = shelves(box, max(size, box[:, 0].max()))
+    made: list[Collage] = []
+    page: list[Cutting] = []
+    first = 0.0
+    most = max(size, box[:, 1].max())
+    for number in np.lexsort((place[:, 0], place[:, 1])):
+        if place[number, 1] + box[number, 1] > first + most:
+            made.append(_collage(page, border))
+            page, first = [], place[number, 1]
+        spot = (int(place[number, 1] - first), int(place[number, 0]))
+        page.append(replace(cuttings[number], place=spot))
+    return [*made, _collage(page, border)]
+
+
+def _collage(cuttings: list[Cutting], border: int) -> Collage:
+    ends = np.array([np.add(cutting.place, cutting.shape) for cutting in cuttings]).max(0)
+    return Collage(tuple(cuttings), (int(ends[0]), int(ends[1])), border)
+
+
+def _joined(found: list[Hits], counted: np.ndarray) -> Hits:
+    """One view's hits from those of cuttings, whose pixels are numbered in it already."""
+    order = np.argsort(np.concatenate([hits.pixel for hits in found]), kind="stable")
+
+    def rays(name: str) -> np.ndarray:
+        of_all: np.ndarray = np.concatenate([getattr(hits, name) for hits in found])
+        return of_all[order]
+
+    return Hits(
+        camera=found[0].camera,  # of which only the pitch is that of all
+        shape=(counted.shape[0], counted.shape[1]),
+        corner=(0, 0),
+        side=found[0].side,
+        pixel=rays("pixel"),
+        triangle=rays("triangle"),
+        barycentric=rays("barycentric"),
+        cosine=rays("cosine"),
+        facing=rays("facing"),
+        distance=rays("distance"),
+        counted=counted.reshape(-1),
+    )
