@@ -1,7 +1,7 @@
 """The cores: how to waste none, and how many this process may use: its affinity, and what control groups grant.
 
 In a container that may use two of a machine's 64 cores libraries start 64 threads, which then wait for each other
-whenever the quota is used up. Linux alone has control groups; elsewhere no file is there, and nothing is limited.
+whenever the quota is used up.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path("/")
+from .control_groups import core_quota
 
 
 def tune_torch() -> None:
@@ -54,51 +53,7 @@ def allowed_cores() -> int:
     return os.cpu_count() or 1
 
 
-def core_quota(root: Path = ROOT) -> float | None:
-    """Cores' worth of time that control groups grant to this process (`docker run --cpus`); None without a limit.
-
-    A group has no more than the groups above it. Version 2 states quota and period in `cpu.max`, version 1 in two
-    files (Linux' Documentation/admin-guide/cgroup-v2.rst and scheduler/sched-bwc.rst).
-
-    Args:
-        root: where `/proc` and `/sys` lie.
-    """
-    return min((limit for folder in _groups(root) if (limit := _limit(folder)) is not None), default=None)
-
-
 def usable_threads() -> int:
     """As many as are of use: no more than may run at once."""
     quota = core_quota()
     return allowed_cores() if quota is None else min(allowed_cores(), max(math.ceil(quota), 1))
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """The folders of the groups that this process is in, and of all above them."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        names = [name for name in path.split("/") if name not in ("", "..")]
-        for mount in ("cpu", "cpu,cpuacct") if controllers else ("", "unified"):
-            # In a container the path may be the machine's, of which only the group's own folder is shown, as the root.
-            for depth in range(len(names), -1, -1):
-                yield root.joinpath("sys/fs/cgroup", mount, *names[:depth])
-
-
-def _limit(folder: Path) -> float | None:
-    """Quota over period of one group."""
-    words = _text(folder / "cpu.max").split() or [
-        _text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")
-    ]
-    try:
-        quota, period = map(int, words)
-    except ValueError:  # "max", or there are no such files
-        return None
-    return quota / period if quota > 0 and period > 0 else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""

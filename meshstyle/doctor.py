@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .cores import allowed_cores, core_quota
+from .control_groups import core_quota
+from .cores import allowed_cores
 from .errors import MeshStyleError
 
 # Modules that each extra brings.

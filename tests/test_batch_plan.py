@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from meshstyle.cli.main import main
 
 from meshstyle.batch.contract import FileHash
-from meshstyle.batch.crew import Crew, candidates, known_crew
+from meshstyle.batch.crew import WORKER_MEMORY, Crew, candidates, known_crew
 from meshstyle.batch.estimate import Estimate, total_seconds
 from meshstyle.batch.look import Look, LookRequest
 from meshstyle.batch.looking import look_at
@@ -246,7 +247,7 @@ def test_results_of_meshstyle_and_models_without_the_material_are_left_out(tmp_p
 
 
 def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshstyle.batch.crew.allowed_cores", lambda: 4)
+    monkeypatch.setattr("meshstyle.batch.crew.usable_threads", lambda: 4)
     monkeypatch.setattr("meshstyle.batch.crew._room", lambda: 100)
     auto, three = BatchOptions(), BatchOptions(workers=3)
     assert known_crew(auto, None, None) is None
@@ -257,6 +258,19 @@ def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch
     assert candidates() == [Crew(4, 1), Crew(2, 2), Crew(1, 4)]
     monkeypatch.setattr("meshstyle.batch.crew._room", lambda: 2)
     assert candidates() == [Crew(2, 2), Crew(1, 4)]
+
+
+@pytest.mark.parametrize(("granted", "workers"), [(None, 4), (3.5, 3), (0.2, 1), (99.0, 4)])
+def test_no_more_workers_than_machine_and_container_hold(
+    granted: float | None, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In units of what a worker needs; the machine has room for four."""
+    monkeypatch.setattr("meshstyle.batch.crew.usable_threads", lambda: 4)
+    free = SimpleNamespace(available=4.2 * WORKER_MEMORY)
+    monkeypatch.setattr("meshstyle.batch.crew.psutil.virtual_memory", lambda: free)
+    left = None if granted is None else int(granted * WORKER_MEMORY)
+    monkeypatch.setattr("meshstyle.batch.crew.memory_left", lambda: left)
+    assert known_crew(BatchOptions(), 1, None) == Crew(workers, 1)
 
 
 def test_time_is_the_work_over_the_rate_shared_out() -> None:

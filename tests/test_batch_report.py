@@ -372,7 +372,7 @@ def test_what_is_left_at_the_end_is_drawn_on_all_cores(
 ) -> None:
     staging = tmp_path / ".meshstyle" / "staging"
     staging.mkdir(parents=True)
-    monkeypatch.setattr("meshstyle.batch.artist.allowed_cores", lambda: 2)
+    monkeypatch.setattr("meshstyle.batch.artist.usable_threads", lambda: 2)
     told: list[Drawn] = []
     with closing(Artist(WorkerContext(staging), told.append)) as artist:
         artist.hurry()

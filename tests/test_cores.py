@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from meshstyle import cores, machine
-from meshstyle.cores import core_quota, tune_torch, usable_threads
+from meshstyle.control_groups import core_quota, memory_left
+from meshstyle.cores import tune_torch, usable_threads
 from meshstyle.machine import limited_threads
 
 
@@ -77,6 +78,69 @@ QUOTAS = {
 def test_quotas(name: str, tmp_path: Path) -> None:
     files, expected = QUOTAS[name]
     assert core_quota(make_files(tmp_path, files)) == expected
+
+
+MEMORY: dict[str, tuple[dict[str, str], int | None]] = {
+    "none": ({}, None),
+    "version 2, none": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": "max\n",
+            "sys/fs/cgroup/memory.current": "5\n",
+        },
+        None,
+    ),
+    "version 2, with files that nobody uses": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": "1000\n",
+            "sys/fs/cgroup/memory.current": "700\n",
+            "sys/fs/cgroup/memory.stat": "anon 500\ninactive_file 150\nactive_file 50\n",
+        },
+        450,
+    ),
+    "version 2, less above": (
+        {
+            "proc/self/cgroup": "0::/user/run\n",
+            "sys/fs/cgroup/user/run/memory.max": "900\n",
+            "sys/fs/cgroup/user/run/memory.current": "100\n",
+            "sys/fs/cgroup/user/memory.max": "1000\n",
+            "sys/fs/cgroup/user/memory.current": "600\n",
+        },
+        400,
+    ),
+    "version 1": (
+        {
+            "proc/self/cgroup": "5:memory:/docker/abc\n2:cpu:/\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "800\n",
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": "700\n",
+            "sys/fs/cgroup/memory/memory.stat": "inactive_file 1\ntotal_inactive_file 20\n",
+        },
+        120,
+    ),
+    "version 1, none": (
+        {
+            "proc/self/cgroup": "5:memory:/\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{2**63 - 4096}\n",
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": "700\n",
+        },
+        None,
+    ),
+    "used up": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": "100\n",
+            "sys/fs/cgroup/memory.current": "120\n",
+        },
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_memory_that_is_left(name: str, tmp_path: Path) -> None:
+    files, expected = MEMORY[name]
+    assert memory_left(make_files(tmp_path, files)) == expected
 
 
 @pytest.mark.parametrize(("quota", "threads"), [(None, 6), (0.2, 1), (1.5, 2), (4.0, 4), (64.0, 6)])

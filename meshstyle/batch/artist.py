@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
-from ..cores import allowed_cores
+from ..cores import usable_threads
 from ..errors import MeshStyleError
 from .contract import WorkerContext
 from .pictures import Drawn, Sitting
@@ -51,14 +51,14 @@ class Artist:
         """To draw something."""
         with self._changed:
             self._left += 1
-            while len(self._threads) < max(1, allowed_cores() // _CORES):
+            while len(self._threads) < max(1, usable_threads() // _CORES):
                 self._begin()
         self._orders.put(sitting)
 
     def hurry(self) -> None:
         """Nothing else is going on any more: draw on all cores."""
         with self._changed:
-            while self._threads and len(self._threads) < min(allowed_cores(), self._left):
+            while self._threads and len(self._threads) < min(usable_threads(), self._left):
                 self._begin()
 
     def wait(self, seconds: float) -> None:

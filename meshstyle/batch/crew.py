@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from ..cores import allowed_cores, loading_torch
+from ..control_groups import memory_left
+from ..cores import loading_torch, usable_threads
 from ..wording import counted
 from .contract import WorkerContext
 from .options import BatchOptions
@@ -39,7 +40,7 @@ def known_crew(options: BatchOptions, threads: int | None, remembered: int | Non
             number of threads, so that it stays; not on that of workers.
     """
     threads = threads or remembered
-    cores = allowed_cores()
+    cores = usable_threads()
     if options.engine == "ray":  # the cluster says how many there can be; one thread each wastes nothing
         return Crew(options.workers or 1, threads or 1)
     if threads is None:
@@ -50,7 +51,7 @@ def known_crew(options: BatchOptions, threads: int | None, remembered: int | Non
 
 def candidates() -> list[Crew]:
     """All ways to give every core one thread, within the memory there is; more workers first."""
-    cores = allowed_cores()
+    cores = usable_threads()
     ways = [Crew(cores // threads, threads) for threads in range(1, cores + 1) if cores % threads == 0]
     return [crew for crew in ways if crew.workers <= _room()] or [Crew(1, cores)]
 
@@ -77,8 +78,9 @@ def fastest(processes: Processes) -> tuple[Crew, str]:
 
 
 def _room() -> int:
-    """How many workers the free memory holds."""
-    return max(1, int(psutil.virtual_memory().available / WORKER_MEMORY))
+    """How many workers the free memory holds: the machine's, or what is left of the container's."""
+    free, granted = psutil.virtual_memory().available, memory_left()
+    return max(1, int(min(free, free if granted is None else granted) / WORKER_MEMORY))
 
 
 def _units(work: tuple[int, float], _: WorkerContext) -> float:
