@@ -26,7 +26,7 @@ class Detail:
     size: int = 256
     steps: int = 8
     texels: float = 1.5
-    above: int = DEFAULT_TEXTURE_SIZE_RANGE[1]  # the default never takes the time of close-ups
+    above: int = DEFAULT_TEXTURE_SIZE_RANGE[1]  # no preset takes the time of close-ups unasked
     most: float = math.inf
     looks: int = 4
 
@@ -57,7 +57,7 @@ PRESETS: dict[str, Preset] = {
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
         views=20,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
-        detail=Detail(size=384, steps=16, texels=1.0, above=0, looks=2),
+        detail=Detail(size=384, steps=16, texels=1.0, looks=2),
     ),
 }
 SOLVERS = ("texture", "views")
