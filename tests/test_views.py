@@ -13,6 +13,7 @@ import trimesh
 
 from meshstyle.asset.contract import PaintedPart, Wrap
 from meshstyle.compiled.load import load_kernels
+from meshstyle.distinct import distinct
 from meshstyle.scene import prepare
 from meshstyle.settings import Settings
 from meshstyle.surface.contract import Atlas, AtlasPlan, Surface
@@ -311,3 +312,9 @@ def test_a_view_of_nothing_painted_reads_nothing() -> None:
     for program in (None, load_kernels().program):
         found = Lookup(hits, tracer, texels, program)
         assert found.matrix.shape[0] == len(found.texels) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 500])
+def test_distinct_numbers(count: int) -> None:
+    numbers = np.random.default_rng(count).integers(0, 200, count)
+    assert np.array_equal(distinct(numbers, 200), np.unique(numbers))

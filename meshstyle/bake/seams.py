@@ -21,6 +21,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from scipy.sparse import coo_matrix, csr_matrix, diags
 
 from ..asset.contract import Wrap
+from ..distinct import distinct
 from ..surface.contract import Surface
 from ..surface.seams import Seams, find_seams
 from ..surface.spans import wrap_index
@@ -129,11 +130,11 @@ def _along_seams(surface: Surface, seams: Seams, label: Int32[np.ndarray, "T"]) 
         for side in (0, 1)
     ]
     # Columns for the few texels that are read: sums and products take memory for every column there is.
-    read = np.unique(np.concatenate([taps.texel for taps in lookups]))
+    read = distinct(np.concatenate([taps.texel for taps in lookups]), len(label))
     first, second = (_means(taps, read, len(points)) for taps in lookups)
     both = (first.getnnz(axis=1) > 0) & (second.getnnz(axis=1) > 0)
     step = first[both] - second[both]
-    used = np.unique(step.indices)
+    used = distinct(step.indices, len(read))
     return _Steps(read[used], step[:, used])
 
 

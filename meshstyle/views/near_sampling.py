@@ -14,6 +14,7 @@ import scipy.sparse
 from jaxtyping import Bool, Float64, Int64
 
 from ..asset.contract import Wrap
+from ..distinct import distinct
 from ..surface.spans import wrap_index
 from .levels import MAX_LEVEL
 from .sampling import PaintedRays, csr, ray_places
@@ -57,16 +58,24 @@ class NearLookup:
         self.coverage, self.cosine, self.counted = seen.coverage, seen.cosine, seen.counted
         fine, means = _read(hits, seen.rays, tracer, sheets)
         row = np.repeat(np.arange(len(seen.first)), seen.count)
-        self._stack(fine, means, row, 1 / np.repeat(seen.count, seen.count))
+        self._stack(
+            fine, means, row, 1 / np.repeat(seen.count, seen.count), sum(s.covered.size for s in sheets)
+        )
 
     def _stack(
-        self, fine: list[_Taps], means: list[tuple[_Taps, _Taps]], row: np.ndarray, share: np.ndarray
+        self,
+        fine: list[_Taps],
+        means: list[tuple[_Taps, _Taps]],
+        row: np.ndarray,
+        share: np.ndarray,
+        texels: int,
     ) -> None:
         """The rows that are read, below each other: texels, then the cells of the mip levels.
 
-        `means`: what is read of a level, and what its cells (numbered from 0) are made of.
+        `means`: what is read of a level, and what its cells (numbered from 0) are made of; `texels`: of all sheets.
         """
-        self.texels = np.unique(np.concatenate([t.cell for t in (*fine, *(below for _, below in means))]))
+        read = np.concatenate([t.cell for t in (*fine, *(below for _, below in means))])
+        self.texels = distinct(read, texels)
         taps, rows, offset = list(fine), [], len(self.texels)
         columns = [np.searchsorted(self.texels, tap.cell) for tap in fine]
         for tap, below in means:
