@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.ndimage
 from jaxtyping import Float64
-from scipy.sparse.csgraph import connected_components
 
 from ..shelves import shelves
 from .cameras import Camera, camera_towards_centre
@@ -131,9 +131,12 @@ def collages(placement: Placement, size: int) -> list[Collage]:
 
 def _boxes(spots: Float64[np.ndarray, "N 2"], around: int) -> list[_Box]:
     """Boxes that hold all spots with so many pixels around each; those that would overlap for the most part are one."""
-    apart = np.abs(spots[:, None] - spots).max(2)
-    count, group = connected_components(apart <= 2 * around, directed=False)
-    boxes = [_rounded(spots[group == number], around) for number in range(count)]
+    cell = ((spots - spots.min(0)) // around).astype(np.int64)
+    taken = np.zeros(cell.max(0) + 1, bool)
+    taken[tuple(cell.T)] = True
+    groups, count = scipy.ndimage.label(taken, np.ones((3, 3)))
+    group = groups[tuple(cell.T)]
+    boxes = [_rounded(spots[group == number], around) for number in range(1, count + 1)]
     done: list[_Box] = []
     while boxes:
         box = boxes.pop()
