@@ -9,7 +9,8 @@ same results: this process asks for a piece when it needs it, and makes it itsel
 To it go a pickled (path, settings); from it come pairs of a word and what it speaks of: `progress`, `error`, `scene`,
 then for each scale `views`, (size, TracedViews). Each is a head (three numbers of 8 bytes: bytes of the pickle, and
 where its arrays begin and end in a shared file) and the pickle. The arrays' contents lie in the file, which has no
-name, and are not copied here: through a pipe, hundreds of megabytes would take Python's lock thousands of times.
+name, and large ones are not copied here: through a pipe, hundreds of megabytes would take Python's lock thousands of
+times.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _HEAD, _SIZE = struct.Struct("<3Q"), struct.Struct("<Q")
 _ALIGNED = 64  # bytes: a line of the cache
+_MAPPED = 2**20  # bytes of an array from which on it is not copied
 _ROOM = 2**30  # bytes of views that nobody has asked for yet
 
 
@@ -159,14 +161,19 @@ def _unpacked(file: int, pickled: bytes, begin: int, end: int) -> tuple[str, Any
 
 def _buffers(file: int, begin: int, end: int) -> Iterator[memoryview]:
     """The arrays' contents in a part of a file: each after its length in 8 bytes, on multiples of `_ALIGNED`. Changes
-    stay here."""
-    start = begin // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-    whole = memoryview(mmap.mmap(file, end - start, access=mmap.ACCESS_COPY, offset=start))
-    place = begin - start
-    while place < end - start:
-        (size,) = _SIZE.unpack_from(whole, place)
-        yield whole[place + _ALIGNED : place + _ALIGNED + size]
-        place += _ALIGNED + -(-size // _ALIGNED) * _ALIGNED
+    stay here. Each large one is mapped by itself, so that its memory goes when it does: in one piece, whichever stays
+    would hold all of them. Small ones are copied, as there may be more of them than a process may map."""
+    place = begin
+    while place < end:
+        (size,) = _SIZE.unpack(os.pread(file, _SIZE.size, place))
+        first = place + _ALIGNED
+        if size >= _MAPPED:
+            start = first // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+            mapped = mmap.mmap(file, first + size - start, access=mmap.ACCESS_COPY, offset=start)
+            yield memoryview(mapped)[first - start :]
+        else:
+            yield memoryview(bytearray(os.pread(file, size, first)))
+        place = first + -(-size // _ALIGNED) * _ALIGNED
 
 
 class _Pickler(pickle.Pickler):

@@ -11,7 +11,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import psutil
@@ -22,7 +22,7 @@ from meshstyle.errors import AssetError
 from meshstyle.pipeline import stylize
 from meshstyle.progress import Progress
 from meshstyle.scene import prepare
-from meshstyle.scout import Scout, _Teller, _trace_ahead, scout_for
+from meshstyle.scout import _HEAD, Scout, _Teller, _trace_ahead, _unpacked, scout_for
 from meshstyle.settings import Settings
 from meshstyle.views.looks import numbers_of
 
@@ -180,6 +180,37 @@ def test_a_run_goes_on_where_no_process_can_be_had(monkeypatch: Any) -> None:
     with scout_for(MODELS[0], replace(TINY, threads=2)) as scout:
         assert scout is None
     assert psutil.Process().num_fds() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has mapped")
+def test_each_large_array_has_its_memory_to_itself(tmp_path: Path) -> None:
+    """Of what is told together, what is let go makes room, whatever of it stays. Changes stay here."""
+    told = [np.arange(count, dtype=np.float64) for count in (2**18, 3, 0, 2**18 + 7)]
+    with (tmp_path / "arrays").open("w+b") as arrays, (tmp_path / "said").open("w+b") as said:
+        arrays.write(b"before")
+        _Teller(said, arrays).say("views", told)
+        said.seek(0)
+        length, begin, end = _HEAD.unpack(said.read(_HEAD.size))
+        _, found = _unpacked(arrays.fileno(), said.read(length), begin, end)
+        for array, wanted in zip(found, told, strict=True):
+            assert np.array_equal(array, wanted)
+            array += 1
+
+        def mapped() -> int:
+            return Path("/proc/self/maps").read_text().count(str(tmp_path))
+
+        assert mapped() == 2
+        last = found.pop()
+        del found, array
+        assert mapped() == 1
+        assert last[-1] == 2**18 + 7
+        _, again = _unpacked(arrays.fileno(), said_again(said, length), begin, end)
+        assert np.array_equal(again[-1], told[-1])
+
+
+def said_again(said: BinaryIO, length: int) -> bytes:
+    said.seek(_HEAD.size)
+    return said.read(length)
 
 
 def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_path: Path) -> None:
