@@ -8,7 +8,7 @@ import numpy as np
 
 from .piece import LANES, Piece, divide_scratch, scratch_size
 from .tap_piece import CLAMP, LEVELS, TapPiece
-from .texel_pieces import SmoothPiece, StepPiece
+from .texel_pieces import AddPiece, SmoothPiece, StepPiece
 
 if TYPE_CHECKING:
     from .load import Program
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check(program: Program) -> None:
     """Raises ArithmeticError."""
-    for kernel in (_tapped, _convolved, _stepped, _smoothed):
+    for kernel in (_tapped, _convolved, _stepped, _added, _smoothed):
         made, wanted = kernel(program)
         if not np.allclose(made, wanted, atol=1e-4):
             raise ArithmeticError("the compiled code is wrong")
@@ -74,6 +74,14 @@ def _stepped(program: Program) -> tuple[np.ndarray, np.ndarray]:
     tables = (rows, slope, values, mean, square, count, corrections, factors)
     program.step(StepPiece(0, 1, *(table.ctypes.data for table in tables)))
     return values, np.array([[0.5] * 3, [0.5] * 3, [0.25, 0.75, 0.5]], np.float32)
+
+
+def _added(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """One and two to the third and the first of three rows of two."""
+    rows, added = np.array([2, 0]), np.array([[1, 1], [2, 2]], np.float32)
+    table = np.full((3, 2), 4, np.float32)
+    program.add(AddPiece(0, 2, 2, *(one.ctypes.data for one in (rows, added, table))))
+    return table, np.array([[6, 6], [4, 4], [5, 5]], np.float32)
 
 
 def _smoothed(program: Program) -> tuple[np.ndarray, np.ndarray]:

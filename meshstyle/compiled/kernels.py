@@ -8,7 +8,7 @@ from typing import Any
 from numba import njit, types
 
 from .tap_kernels import taps
-from .texel_kernels import smooth, step
+from .texel_kernels import add, smooth, step
 from .winograd_kernels import convolve
 
 _REORDERED = {"contract", "reassoc"}  # of sums, so that vectors can make them
@@ -21,6 +21,7 @@ def kernel_texts() -> Iterator[tuple[str, str]]:
     yield "convolve", _text(convolve, fastmath=False)
     yield "taps", _text(taps, fastmath=False)
     yield "step", _text(step, fastmath=_REORDERED)
+    yield "add", _text(add, fastmath=False)
     yield "smooth", _text(smooth, fastmath=_REORDERED)
 
 

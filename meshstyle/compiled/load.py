@@ -25,13 +25,13 @@ from ..asset.atomic import write_all
 from .check import check
 from .piece import Piece
 from .tap_piece import TapPiece
-from .texel_pieces import SmoothPiece, StepPiece
+from .texel_pieces import AddPiece, SmoothPiece, StepPiece
 
 if TYPE_CHECKING:
     from llvmlite import binding
 
 _LOG = logging.getLogger(__name__)
-_NAMES = ("taps", "convolve", "step", "smooth")
+_NAMES = ("taps", "convolve", "step", "add", "smooth")
 _SOURCES = (
     "addresses",
     "kernels",
@@ -215,6 +215,10 @@ class Program:
     def step(self, piece: StepPiece) -> None:
         """Some rows of a step of Adam."""
         self._run("step", piece)
+
+    def add(self, piece: AddPiece) -> None:
+        """To some rows of a table."""
+        self._run("add", piece)
 
     def smooth(self, piece: SmoothPiece) -> None:
         """Some rows of the slope of smoothness."""

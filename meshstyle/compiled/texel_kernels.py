@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from .addresses import float_at, int_at, long_at, reader_of, root, set_float, set_int
-from .texel_pieces import SmoothPiece, StepPiece
+from .texel_pieces import AddPiece, SmoothPiece, StepPiece
 
-_step_at, _smooth_at = reader_of(StepPiece), reader_of(SmoothPiece)
+_step_at, _add_at, _smooth_at = reader_of(StepPiece), reader_of(AddPiece), reader_of(SmoothPiece)
 _NOTHING, _ALL, _TINY = np.float32(0), np.float32(1), np.float32(1e-8)
 
 
@@ -35,6 +35,16 @@ def step(address):  # type: ignore[no-untyped-def]
             set_float(piece.at_square, place, square)
             value = float_at(piece.at_values, place) - length * (mean / (root(square) + _TINY))
             set_float(piece.at_values, place, min(max(value, _NOTHING), _ALL))
+
+
+def add(address):  # type: ignore[no-untyped-def]
+    """Make the AddPiece whose numbers lie at an address."""
+    piece = _add_at(address)
+    for number in range(piece.first, piece.end):
+        source = piece.at_added + 4 * piece.channels * number
+        target = piece.at_table + 4 * piece.channels * long_at(piece.at_rows, number)
+        for channel in range(piece.channels):
+            set_float(target, channel, float_at(target, channel) + float_at(source, channel))
 
 
 def smooth(address):  # type: ignore[no-untyped-def]

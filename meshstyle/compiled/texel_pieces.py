@@ -32,6 +32,24 @@ class StepPiece(NamedTuple):
     at_factors: int
 
 
+class AddPiece(NamedTuple):
+    """Some rows of a table to which something is added (see `solver.counted_grams`).
+
+    Attributes:
+        channels: numbers in a row.
+        at_rows: (V,) int64, of the table, each once.
+        at_added: (V, channels) float32.
+        at_table: (T, channels) float32, changed.
+    """
+
+    first: int
+    end: int
+    channels: int
+    at_rows: int
+    at_added: int
+    at_table: int
+
+
 class SmoothPiece(NamedTuple):
     """Some rows of the slope of smoothness (see `solver.smoothness`).
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 LUMA = (0.299, 0.587, 0.114)  # of sRGB values, Rec. 601
 STRUCTURE_BLOCKS = (4, 8)  # pixels
 _INSIDE = 0.9  # share of a block that must be surface
-_TINY = 1e-8
+TINY = 1e-8
 
 
 def masked_gram(
@@ -28,26 +28,25 @@ def masked_gram(
     """
     f, m = features.squeeze(0).flatten(1), mask[0].flatten(1)  # the slope of f[0] would be a copy
     count = m.sum() if count is None else count
-    found: Float[torch.Tensor, "C C"] = _MaskedGram.apply(f, m / count.clamp_min(_TINY))
+    found: Float[torch.Tensor, "C C"] = _MaskedGram.apply(f, m / count.clamp_min(TINY))
     return found
 
 
 class _MaskedGram(torch.autograd.Function):
-    """Σ w f fᵀ with the slope (D + Dᵀ)·f·w in one product; automatic differentiation takes two."""
+    """Σ w f fᵀ with the slope (D + Dᵀ)·(f·w) in one product; automatic differentiation takes two."""
 
     @staticmethod
     def forward(ctx: Any, f: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(f, weight)
-        return (f * weight) @ f.T if f.is_contiguous() else (f.T * weight.T).T @ f.T
+        # Channels last where the convolution has made them so: it need not turn what comes back either.
+        weighted = f * weight if f.is_contiguous() else (f.T * weight.T).T
+        ctx.save_for_backward(weighted)
+        return weighted @ f.T
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, None]:
-        f, weight = ctx.saved_tensors
+        (weighted,) = ctx.saved_tensors
         both = slopes[0] + slopes[0].T
-        if f.is_contiguous():
-            return (both @ f).mul_(weight), None
-        # Channels last, as the convolution that made them: it need not turn what comes back either.
-        return (f.T @ both).mul_(weight.T).T, None
+        return both @ weighted if weighted.is_contiguous() else (weighted.T @ both).T, None
 
 
 def shrink_mask(
@@ -61,7 +60,7 @@ def style_loss(
     gram: Float[torch.Tensor, "C C"], target: Float[torch.Tensor, "C C"]
 ) -> Float[torch.Tensor, ""]:
     """‖G − G_style‖² / ‖G_style‖², one layer (eq. 4, relative)."""
-    return ((gram - target) ** 2).sum() / (target**2).sum().clamp_min(_TINY)
+    return ((gram - target) ** 2).sum() / (target**2).sum().clamp_min(TINY)
 
 
 def content_loss(
@@ -75,7 +74,7 @@ def content_loss(
     `energy`: Σ m ‖f₀‖² of the whole picture, where these features are a part of it, as in `masked_gram`.
     """
     energy = (target**2 * mask).sum() if energy is None else energy
-    return ((features - target) ** 2 * mask).sum() / energy.clamp_min(_TINY)
+    return ((features - target) ** 2 * mask).sum() / energy.clamp_min(TINY)
 
 
 def luminance_blocks(

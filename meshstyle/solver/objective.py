@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
+from ..compiled.load import load_kernels
+from .counted_grams import Cells, counted_gram, suits
 from .layers import CONTENT_LAYER, STYLE_LAYERS, LayerWeights, block_of, layer_weights
 from .losses import content_loss, masked_gram, shrink_mask, structure_loss, style_loss
 from .vgg import VGG19, Features
@@ -54,6 +56,7 @@ class ContentTarget:
         features: of the original, by content layer; empty where content has no weight.
         energies: by content layer, the features' squared sum under the mask.
         grams: the original's; empty at full strength, which does not look at them.
+        cells: by style layer, the cells that count; on the CPU only.
     """
 
     original: Picture
@@ -63,6 +66,7 @@ class ContentTarget:
     features: Features
     energies: dict[str, torch.Tensor]
     grams: Grams = field(default_factory=dict)
+    cells: dict[str, Cells] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +151,12 @@ class Objective:
             features=features,
             energies={name: (f**2 * masks[name]).sum() for name, f in features.items()},
             grams=grams,
+            cells=self._cells(masks, counts),
         )
+
+    def _cells(self, masks: ByLayer, counts: ByLayer) -> dict[str, Cells]:
+        """Where they are of use: to count them a GPU would have to be waited for."""
+        return {n: Cells.of(masks[n], counts[n]) for n in self.style_layers if masks[n].device.type == "cpu"}
 
     @property
     def mixes(self) -> bool:
@@ -162,8 +171,7 @@ class Objective:
 
     def __call__(self, picture: Picture, style: StyleTarget, target: ContentTarget) -> LossTerms:
         """Evaluate one picture, sRGB 0..1."""
-        found = self.network.features(picture, self.layers)
-        grams = self.grams(found, target.layer_masks, target.counts)
+        found, grams = self._seen(picture, target)
         goal, style_term = self.goal(style, target), self.style_term(grams, style)
         total = self.weights.style * (style_term if goal is style else self.style_term(grams, goal))
         content = structure = torch.full_like(total, math.nan)
@@ -174,6 +182,21 @@ class Objective:
             unlike = structure_loss(picture, target.original, target.mask)
             total, structure = total + self.weights.structure * unlike, 1 - unlike
         return LossTerms(total, torch.stack([style_term, content, structure]).detach())
+
+    def _seen(self, picture: Picture, target: ContentTarget) -> tuple[Features, Grams]:
+        """Features and Gram matrices, the latter of the cells that count alone where features lie for that."""
+        grams: Grams = {}
+
+        def tap(name: str, features: torch.Tensor) -> torch.Tensor:
+            if name not in target.cells or not suits(features):
+                return features
+            passed, grams[name] = counted_gram(features, target.cells[name], load_kernels().program)
+            return passed
+
+        found = self.network.features(picture, self.layers, tap)
+        for name in self.style_layers.keys() - grams.keys():
+            grams[name] = masked_gram(found[name], target.layer_masks[name], target.counts[name])
+        return found, grams
 
     def _look(self, original: Picture, masks: ByLayer, counts: ByLayer) -> tuple[Features, Grams]:
         wanted = {*self.content_layers, *(self.style_layers if self.mixes else ())}

@@ -6,7 +6,7 @@ paints a frame along the picture's edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from .precision import TYPES, enter, gradient_scale, leave
 from .weights import VGGWeights
 
 Features = dict[str, torch.Tensor]
+Tap = Callable[[str, torch.Tensor], torch.Tensor]
 
 
 class VGG19:
@@ -42,12 +43,15 @@ class VGG19:
         self._convolutions = make_convolutions(weights, self.device, convolution, self._type)
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)
 
-    def features(self, picture: Float[torch.Tensor, "B 3 H W"], layers: Iterable[str]) -> Features:
+    def features(
+        self, picture: Float[torch.Tensor, "B 3 H W"], layers: Iterable[str], tap: Tap | None = None
+    ) -> Features:
         """Feature maps (B, C, H/2^(block−1), W/2^(block−1)) of the layers asked for, float32.
 
         Args:
             picture: sRGB 0..1; sides of at least 16 pixels.
             layers: names `relu{block}_{convolution}`.
+            tap: is shown the maps of each of them when they are made, and gives back what the next layer is to read.
         """
         wanted = set(layers)
         found: Features = {}
@@ -61,7 +65,8 @@ class VGG19:
                 continue
             made = convolve(x)
             found[name] = leave(made, self._scale)
+            passed = made if tap is None else tap(name, made)
             if len(found) == len(wanted):
                 break
-            x = pool(made, pooling)
+            x = pool(passed, pooling)
         return found

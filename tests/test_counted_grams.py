@@ -1,0 +1,106 @@
+"""Gram matrices of the cells that count, against those of all cells under a mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from meshstyle.compiled.load import Program, load_kernels
+from meshstyle.solver.counted_grams import Cells, counted_gram, suits
+from meshstyle.solver.losses import masked_gram, shrink_mask
+from meshstyle.solver.objective import LossWeights, Objective
+from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.weights import load_weights
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "torch"])
+def program(request: pytest.FixtureRequest) -> Program | None:
+    return load_kernels().program if request.param else None
+
+
+def features(channels: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """Channels last, as our convolution leaves them."""
+    found = torch.randn(1, height, width, channels, generator=torch.Generator().manual_seed(seed))
+    return found.permute(0, 3, 1, 2)
+
+
+def mask(height: int, width: int) -> torch.Tensor:
+    shares = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(9))
+    return torch.where(shares < 0.5, 0.0, shares)
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 1, 1), (16, 5, 9), (64, 40, 33), (512, 3, 4)])
+@pytest.mark.usefixtures("threads")
+def test_gram_and_slope_are_those_under_the_mask(
+    channels: int, height: int, width: int, program: Program | None
+) -> None:
+    counts = mask(height, width)
+    counts[0, 0, 0, 0] = 0.7
+    weight = torch.randn(channels, channels, generator=torch.Generator().manual_seed(1))
+    later = features(channels, height, width, seed=2)
+    ours, theirs = (features(channels, height, width).requires_grad_(True) for _ in range(2))
+    passed, gram = counted_gram(ours, Cells.of(counts, counts.sum()), program)
+    assert torch.equal(passed, ours)
+    ((gram * weight).sum() + (passed * later).sum()).backward()
+    wanted = masked_gram(theirs, counts)
+    ((wanted * weight).sum() + (theirs * later).sum()).backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(gram, wanted, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_not_used_has_no_slope(program: Program | None) -> None:
+    """The last layer has nothing after it; and where nobody asks for the Gram matrix, the features just pass."""
+    counts = mask(6, 7)
+    cells = Cells.of(counts, counts.sum())
+    alone, through = (features(16, 6, 7).requires_grad_(True) for _ in range(2))
+    counted_gram(alone, cells, program)[1].sum().backward()
+    assert alone.grad is not None
+    assert torch.equal(alone.grad[0, 0] != 0, (counts[0, 0] > 0) & (alone.grad[0, 0] != 0))
+    counted_gram(through, cells, program)[0].sum().backward()
+    assert through.grad is not None
+    assert torch.equal(through.grad, torch.ones_like(through))
+
+
+def test_slopes_of_another_layout_are_taken_too(program: Program | None) -> None:
+    counts = mask(6, 7)
+    ours, theirs = (features(16, 6, 7).requires_grad_(True) for _ in range(2))
+    factor = torch.rand(1, 16, 6, 7)  # makes slopes that lie channel by channel
+    passed, gram = counted_gram(ours, Cells.of(counts, counts.sum()), program)
+    (passed.contiguous() * factor).sum().add(gram.sum()).backward()
+    (theirs * factor).sum().add(masked_gram(theirs, counts).sum()).backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_only_what_lies_cell_by_cell_suits() -> None:
+    assert suits(features(16, 4, 5))
+    assert not suits(features(16, 4, 5).contiguous())
+    assert not suits(features(16, 4, 5).double())
+    assert not suits(torch.cat([features(16, 4, 5), features(16, 4, 5)]))
+
+
+def test_the_objective_is_the_same_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = VGG19(load_weights(), convolution="auto")
+    objective = Objective(network, LossWeights(5.0, 1000.0, 400.0), content_layers=("relu4_1",))
+    generator = torch.Generator().manual_seed(3)
+    picture, original, painting = (torch.rand(1, 3, 96, 80, generator=generator) for _ in range(3))
+    shown = torch.zeros(1, 1, 96, 80)
+    shown[..., 20:70, 10:60] = 1
+    target, style = objective.content_target(original, shown), objective.style_target(painting)
+    for name, cells in target.cells.items():
+        assert len(cells.rows) == int((shrink_mask(shown, *target.layer_masks[name].shape[-2:]) > 0).sum())
+    found = []
+    for either in (True, False):
+        monkeypatch.setattr("meshstyle.solver.objective.suits", lambda f, yes=either: yes and suits(f))
+        leaf = picture.clone().requires_grad_(True)
+        terms = objective(leaf, style, target)
+        terms.total.backward()
+        assert leaf.grad is not None
+        found.append((terms, leaf.grad))
+    (ours, slope), (theirs, wanted) = found
+    assert float(ours.total.detach()) == pytest.approx(float(theirs.total.detach()), rel=1e-5)
+    assert torch.allclose(ours.figures, theirs.figures, rtol=1e-4)
+    assert float((slope - wanted).abs().max()) < 1e-4 * float(wanted.abs().max())
