@@ -42,7 +42,10 @@ class Negative(Objective):
     def style_target(self, _: torch.Tensor) -> StyleTarget:
         return StyleTarget({})
 
-    def content_target(self, original: torch.Tensor, mask: torch.Tensor) -> ContentTarget:
+    def ground(self, _: torch.Tensor) -> None:
+        return None
+
+    def content_target(self, original: torch.Tensor, mask: torch.Tensor, **_: Any) -> ContentTarget:
         return ContentTarget(1 - original.detach(), mask, {}, {}, {}, {})
 
     def __call__(self, picture: torch.Tensor, _: StyleTarget, target: ContentTarget) -> LossTerms:

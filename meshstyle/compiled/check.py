@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check(program: Program) -> None:
     """Raises ArithmeticError."""
-    for kernel in (_tapped, _convolved, _stepped, _added, _smoothed):
+    for kernel in (_tapped, _convolved, _filled, _stepped, _added, _smoothed):
         made, wanted = kernel(program)
         if not np.allclose(made, wanted, atol=1e-4):
             raise ArithmeticError("the compiled code is wrong")
@@ -63,6 +63,23 @@ def _convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
     )
     program.convolve(piece)
     return made, picture
+
+
+def _filled(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """The second of two tiles side by side, of which only two columns are in the picture."""
+    made, values, tiles = (
+        np.zeros((1, 4, 6, LANES), np.float32),
+        np.arange(LANES, dtype=np.float32),
+        np.array([1]),
+    )
+    piece = Piece._make([0] * len(Piece._fields))
+    sizes = {"rows": 1, "columns": 2, "target_height": 4, "target_width": 6, "outputs": LANES}
+    places = {"at_bias": values.ctypes.data, "at_target": made.ctypes.data, "at_list": tiles.ctypes.data}
+    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
+    program.fill(piece._replace(tiles=1, **sizes, **places, **divide_scratch(room, 6, LANES, LANES)))
+    wanted = np.zeros_like(made)
+    wanted[:, :, 4:] = values
+    return made, wanted
 
 
 def _stepped(program: Program) -> tuple[np.ndarray, np.ndarray]:

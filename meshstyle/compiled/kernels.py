@@ -9,7 +9,7 @@ from numba import njit, types
 
 from .tap_kernels import taps
 from .texel_kernels import add, smooth, step
-from .winograd_kernels import convolve
+from .winograd_kernels import convolve, fill
 
 _REORDERED = {"contract", "reassoc"}  # of sums, so that vectors can make them
 # Wrappers for Python and for C would need numba when they run.
@@ -19,6 +19,7 @@ _BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "
 def kernel_texts() -> Iterator[tuple[str, str]]:
     """Name and module of each kernel: one function that can be called from outside, and what it calls."""
     yield "convolve", _text(convolve, fastmath=False)
+    yield "fill", _text(fill, fastmath=False)
     yield "taps", _text(taps, fastmath=False)
     yield "step", _text(step, fastmath=_REORDERED)
     yield "add", _text(add, fastmath=False)

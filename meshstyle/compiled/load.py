@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llvmlite import binding
 
 _LOG = logging.getLogger(__name__)
-_NAMES = ("taps", "convolve", "step", "add", "smooth")
+_NAMES = ("taps", "convolve", "fill", "step", "add", "smooth")
 _SOURCES = (
     "addresses",
     "kernels",
@@ -211,6 +211,10 @@ class Program:
     def convolve(self, piece: Piece) -> None:
         """One piece of a convolution."""
         self._run("convolve", piece)
+
+    def fill(self, piece: Piece) -> None:
+        """Tiles of a convolution's result that are not made."""
+        self._run("fill", piece)
 
     def step(self, piece: StepPiece) -> None:
         """Some rows of a step of Adam."""

@@ -35,6 +35,7 @@ class Piece(NamedTuple):
         at_bias: (K,) float32, or 0.
         at_made_mask: (B, H', W', K) uint8, out: 1 where the ReLU lets pass; 0: not wanted.
         first, tiles: number of the first tile, row by row and picture by picture, and how many there are.
+        at_list: int64, numbers of tiles: `first` and `tiles` are places in it then; 0: there is none.
         strip, strips: the first strip of LANES output channels, and how many.
         at_before, at_after: (36, n) float32, scratch: the transformed tiles and their products, one row of each kind.
         before_row, after_row: bytes from one row to the next.
@@ -69,6 +70,7 @@ class Piece(NamedTuple):
     at_made_mask: int
     first: int = 0
     tiles: int = 0
+    at_list: int = 0
     strip: int = 0
     strips: int = 0
     at_before: int = 0

@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import binding
 from numba import njit
 
-from .addresses import reader_of, set_long
+from .addresses import float_at, long_at, reader_of, set_float, set_long
 from .piece import BLOCK, LANES, STEP, TILE, Piece
 from .winograd_vectors import input_program, output_program, product_program
 
@@ -30,6 +30,11 @@ _narrow_product, _wide_product = product_program(1), product_program(_WIDE)
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(Piece)
+
+
+@_compiled
+def _tile(number, piece):  # type: ignore[no-untyped-def]
+    return long_at(piece.at_list, number) if piece.at_list else number
 
 
 @_compiled
@@ -59,7 +64,7 @@ def _transform_input(first, tiles, piece):  # type: ignore[no-untyped-def]
     sources, masks = piece.at_tables, piece.at_tables + _SECOND
     scale = np.float32(0.25) if piece.spread else np.float32(1)
     for number in range(tiles):
-        _input_places(first + number, piece)
+        _input_places(_tile(first + number, piece), piece)
         target = piece.at_before + 4 * number * piece.inputs
         for channel in range(0, piece.inputs, LANES):
             if piece.at_mask:
@@ -120,7 +125,7 @@ def _transform_output(first, tiles, piece):  # type: ignore[no-untyped-def]
     targets, masks = piece.at_tables, piece.at_tables + _SECOND
     biases = piece.at_bias + 4 * LANES * piece.strip
     for number in range(tiles):
-        _output_places(first + number, piece)
+        _output_places(_tile(first + number, piece), piece)
         source = piece.at_after + 4 * number * channels
         for channel in range(0, channels, LANES):
             if not piece.at_bias:
@@ -141,3 +146,16 @@ def convolve(address):  # type: ignore[no-untyped-def]
         _multiply(tiles, piece)
         _transform_output(first, tiles, piece)
         first += piece.at_once
+
+
+def fill(address):  # type: ignore[no-untyped-def]
+    """Fill tiles of a result with the same values for every pixel: those at `at_bias`, or zeros."""
+    piece = _piece_at(address)
+    side = STEP // 2 if piece.pooled else STEP
+    for number in range(piece.first, piece.first + piece.tiles):
+        _output_places(_tile(number, piece), piece)
+        for place in range(side * side):
+            target = long_at(piece.at_tables, place)
+            for channel in range(piece.outputs):
+                value = float_at(piece.at_bias, channel) if piece.at_bias else np.float32(0)
+                set_float(target, channel, value)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ..compiled.load import load_kernels
 from ..errors import UsageError
 from .weights import VGGWeights
-from .winograd import WinogradConvolution
+from .winograd import WinogradConvolution, Work
 
 POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "average": F.avg_pool2d,
@@ -25,8 +25,11 @@ _LEAST_WORK = 1 << 21  # pixels × channels in × channels out; torch does less 
 class Convolution(Protocol):
     """One layer: ReLU(x ∗ kernel + bias), padded to the size of x, and pooled where that is asked for."""
 
-    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
-        """(B, C, H, W) to (B, K, H, W), or with `pooling`, a key of POOLINGS, to (B, K, H/2, W/2)."""
+    def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:
+        """(B, C, H, W) to (B, K, H, W), or with `pooling`, a key of POOLINGS, to (B, K, H/2, W/2).
+
+        `work`: what of one picture's is wanted; None: everything.
+        """
         ...
 
 
@@ -44,7 +47,8 @@ class TorchConvolution:
             replicate,
         )
 
-    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:
+        """All of it, whatever of it is asked for."""
         x = x.contiguous(memory_format=self._layout)
         if self.replicate:
             made = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, self.bias)
@@ -71,11 +75,11 @@ class FastConvolution:
         self._plain, self._least = plain, 0 if always else _LEAST_WORK
         self._fast = WinogradConvolution(plain.kernel, plain.bias, plain.replicate)
 
-    def __call__(self, x: torch.Tensor, pooling: str | None = None) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:
         if not self._suits(x):
             return self._plain(x, pooling)
         fused = pooling == "average"
-        made = self._fast(x, fused)
+        made = self._fast(x, fused, work)
         return made if fused else pool(made, pooling)
 
     def _suits(self, x: torch.Tensor) -> bool:

@@ -75,7 +75,7 @@ class FarProblem:
         """Of one view."""
         hits, view = self._views.look(part)
         rung = self._views.rung
-        target = target_of(view, rung.original, rung.background, self._views.objective)
+        target = target_of(view, rung.original, rung.background, self._views.objective, rung.ground)
         beyond = torch.from_numpy(self._seen(hits)).to(self.values.device)
         beyond = beyond - view.sample(self._before[view.texels])
         found = self._problem.slope_of(view, target, beyond)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..compiled.load import load_kernels
 from .counted_grams import Cells, counted_gram, suits
+from .foreground import Ground, work_for
 from .layers import CONTENT_LAYER, STYLE_LAYERS, LayerWeights, block_of, layer_weights
 from .losses import content_loss, masked_gram, shrink_mask, structure_loss, style_loss
 from .vgg import VGG19, Features
+from .winograd import Work
 
 Picture = Float[torch.Tensor, "1 3 H W"]
 Grams = dict[str, torch.Tensor]  # (C, C) by layer
@@ -45,6 +49,19 @@ class StyleTarget:
 
 
 @dataclass(frozen=True, eq=False)
+class Backdrop:
+    """What lies behind a view.
+
+    Attributes:
+        ground: features of nothing but that.
+        painted: pixels that show anything else.
+    """
+
+    ground: Ground
+    painted: Bool[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, eq=False)
 class ContentTarget:
     """What one picture must keep.
 
@@ -57,6 +74,7 @@ class ContentTarget:
         energies: by content layer, the features' squared sum under the mask.
         grams: the original's; empty at full strength, which does not look at them.
         cells: by style layer, the cells that count; on the CPU only.
+        work: by layer, what of the network's maps is wanted; None: everything.
     """
 
     original: Picture
@@ -67,6 +85,7 @@ class ContentTarget:
     energies: dict[str, torch.Tensor]
     grams: Grams = field(default_factory=dict)
     cells: dict[str, Cells] = field(default_factory=dict)
+    work: dict[str, Work] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +146,21 @@ class Objective:
         whole = {name: torch.ones_like(f[:, :1]) for name, f in found.items()}
         return StyleTarget({name: masked_gram(found[name], whole[name]) for name in self.style_layers})
 
+    def ground(self, background: Float[torch.Tensor, "3"]) -> Ground | None:
+        """Features of nothing but that colour, sRGB 0..1; None where they are of no use."""
+        return Ground.of(self.network, background, self.layers)
+
     @torch.no_grad()
     def content_target(
         self,
         original: Picture,
         mask: Float[torch.Tensor, "1 1 H W"],
         look: Look | None = None,
+        backdrop: Backdrop | None = None,
     ) -> ContentTarget:
         """Targets of one picture: `original` sRGB 0..1, `mask` the share of each pixel that counts.
+
+        `backdrop`: what is known of its background.
 
         `look`: how to get its content features and, where they are mixed, its Gram matrices, if not by showing it
         to the network as a whole.
@@ -142,7 +168,8 @@ class Objective:
         height, width = int(mask.shape[-2]), int(mask.shape[-1])
         masks = {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in self.layers}
         counts = {name: layer_mask.sum() for name, layer_mask in masks.items()}
-        features, grams = (look or self._look)(original, masks, counts)
+        work = self._work(masks, backdrop)
+        features, grams = (look or partial(self._look, work=work))(original, masks, counts)
         return ContentTarget(
             original,
             mask,
@@ -152,11 +179,18 @@ class Objective:
             energies={name: (f**2 * masks[name]).sum() for name, f in features.items()},
             grams=grams,
             cells=self._cells(masks, counts),
+            work=work,
         )
 
     def _cells(self, masks: ByLayer, counts: ByLayer) -> dict[str, Cells]:
         """Where they are of use: to count them a GPU would have to be waited for."""
         return {n: Cells.of(masks[n], counts[n]) for n in self.style_layers if masks[n].device.type == "cpu"}
+
+    def _work(self, masks: ByLayer, backdrop: Backdrop | None) -> dict[str, Work] | None:
+        if backdrop is None:
+            return None
+        counted = {name: masks[name][0, 0].numpy() > 0 for name in self.layers}
+        return work_for(backdrop.ground, backdrop.painted, counted)
 
     @property
     def mixes(self) -> bool:
@@ -193,14 +227,16 @@ class Objective:
             passed, grams[name] = counted_gram(features, target.cells[name], load_kernels().program)
             return passed
 
-        found = self.network.features(picture, self.layers, tap)
+        found = self.network.features(picture, self.layers, tap, target.work)
         for name in self.style_layers.keys() - grams.keys():
             grams[name] = masked_gram(found[name], target.layer_masks[name], target.counts[name])
         return found, grams
 
-    def _look(self, original: Picture, masks: ByLayer, counts: ByLayer) -> tuple[Features, Grams]:
+    def _look(
+        self, original: Picture, masks: ByLayer, counts: ByLayer, work: Mapping[str, Work] | None = None
+    ) -> tuple[Features, Grams]:
         wanted = {*self.content_layers, *(self.style_layers if self.mixes else ())}
-        found = self.network.features(original, wanted) if wanted else {}
+        found = self.network.features(original, wanted, work=work) if wanted else {}
         grams = self.grams(found, masks, counts) if self.mixes else {}
         return {name: found[name] for name in self.content_layers}, grams
 

@@ -16,7 +16,8 @@ from ..views.sampling import Texels
 from ..views.scales import TracedViews
 from ..views.tracing import Tracer
 from ..views.view import View
-from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
+from .foreground import Ground
+from .objective import Backdrop, ContentTarget, Objective, StyleTarget, fit_short_side
 from .resolution import resize_covered
 from .smoothness import colour_share
 
@@ -33,6 +34,7 @@ class Rung:
         geometry: per view, what its pixels look at; empty where nobody asked for it.
         targets: per view, what it must keep.
         background: the painting's mean colour, behind every view.
+        ground: features of that, where they are of use.
         colour: κ, how much smoother than light and dark the paint's colour is to be (see `smoothness`).
     """
 
@@ -46,6 +48,7 @@ class Rung:
     style: StyleTarget
     background: Float[torch.Tensor, "3"]
     colour: float
+    ground: Ground | None = None
 
     def use(self) -> Float[torch.Tensor, "T"]:
         """How many pixels each texel counts for, over all views."""
@@ -87,7 +90,8 @@ def build_rung(
     fitted = fit_short_side(painting, round(scale.size * style_scale))
     background = fitted.mean((0, 2, 3))
     original = _original(tracer, texels).to(painting.device)
-    targets = [target_of(view, original, background, objective) for view in views]
+    ground = objective.ground(background)
+    targets = [target_of(view, original, background, objective, ground) for view in views]
     seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
     style = objective.style_target(fitted)
     return Rung(
@@ -101,6 +105,7 @@ def build_rung(
         style,
         background,
         colour_share(fitted),
+        ground,
     )
 
 
@@ -109,9 +114,12 @@ def target_of(
     original: Float[torch.Tensor, "T 3"],
     background: Float[torch.Tensor, "3"],
     objective: Objective,
+    ground: Ground | None,
 ) -> ContentTarget:
-    """What a view of the original asks to be kept."""
-    return objective.content_target(view.render(original[view.texels], background), view.mask)
+    """What a view of the original asks to be kept. `ground`: features of the background, where they are of use."""
+    backdrop = None if ground is None else Backdrop(ground, view.painted)
+    picture = view.render(original[view.texels], background)
+    return objective.content_target(picture, view.mask, backdrop=backdrop)
 
 
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:

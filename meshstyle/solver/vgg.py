@@ -6,7 +6,7 @@ paints a frame along the picture's edges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from .convolution import make_convolutions, pool
 from .layers import LAYER_NAMES
 from .precision import TYPES, enter, gradient_scale, leave
 from .weights import VGGWeights
+from .winograd import Work
 
 Features = dict[str, torch.Tensor]
 Tap = Callable[[str, torch.Tensor], torch.Tensor]
@@ -40,11 +41,16 @@ class VGG19:
         self._pooling = pooling
         self._type = TYPES[precision]
         self._scale = gradient_scale(self._type, loss_weight)
+        self.fast = convolution != "torch" and precision == "float32"
         self._convolutions = make_convolutions(weights, self.device, convolution, self._type)
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)
 
     def features(
-        self, picture: Float[torch.Tensor, "B 3 H W"], layers: Iterable[str], tap: Tap | None = None
+        self,
+        picture: Float[torch.Tensor, "B 3 H W"],
+        layers: Iterable[str],
+        tap: Tap | None = None,
+        work: Mapping[str, Work] | None = None,
     ) -> Features:
         """Feature maps (B, C, H/2^(block−1), W/2^(block−1)) of the layers asked for, float32.
 
@@ -52,6 +58,7 @@ class VGG19:
             picture: sRGB 0..1; sides of at least 16 pixels.
             layers: names `relu{block}_{convolution}`.
             tap: is shown the maps of each of them when they are made, and gives back what the next layer is to read.
+            work: by layer, what of its maps is wanted (see `foreground`); None: everything.
         """
         wanted = set(layers)
         found: Features = {}
@@ -59,11 +66,12 @@ class VGG19:
         for name, following, convolve in zip(
             LAYER_NAMES, (*LAYER_NAMES[1:], ""), self._convolutions, strict=True
         ):
+            part = None if work is None else work.get(name)
             pooling = self._pooling if following.endswith("_1") else None
             if name not in wanted:
-                x = convolve(x, pooling)  # may do both at once
+                x = convolve(x, pooling, part)  # may do both at once
                 continue
-            made = convolve(x)
+            made = convolve(x, None, part)
             found[name] = leave(made, self._scale)
             passed = made if tap is None else tap(name, made)
             if len(found) == len(wanted):

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch.autograd.function import once_differentiable
 
-from ..compiled.load import load_kernels
+from ..compiled.load import Program, load_kernels
 from ..compiled.piece import BLOCK, LANES, Piece, divide_scratch, scratch_size
 from .workers import address, share_out
 
@@ -39,7 +39,30 @@ _AT_ONCE = 1 << 20  # bytes of transformed tiles and products that are worked on
 _TILES = (48, 192)  # the least and the most tiles worked on together
 _PIECES = 4  # for each thread: other programs may slow one of them down
 _NARROW = 4  # strips: where there are fewer tiles than threads could use, pieces are at least this wide
+_FILLED = 1 << 14  # tiles times channels that one thread fills together
 _NO_MASK = torch.empty(0, 0, 0, 0, dtype=torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Which tiles of 4×4 pixels of one picture are made; of the others nobody will ask more than `ground`.
+
+    Attributes:
+        active, idle: their numbers, row by row.
+        ground: (K,) what every pixel of idle tiles is; empty: zero.
+    """
+
+    active: Int64[np.ndarray, "A"]
+    idle: Int64[np.ndarray, "I"]
+    ground: Float32[torch.Tensor, "_"]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What of a convolution of one picture is made: of its result, and of the gradient in what it reads."""
+
+    forward: Tiles
+    backward: Tiles | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +107,14 @@ class WinogradConvolution:
         self._bias = F.pad(bias.detach(), (0, -len(bias) % LANES))
 
     def __call__(
-        self, x: Float[torch.Tensor, "B C H W"], pooled: bool = False
+        self, x: Float[torch.Tensor, "B C H W"], pooled: bool = False, work: Work | None = None
     ) -> Float[torch.Tensor, "B K h w"]:
         """Float32 on the CPU. `pooled`: the means of 2×2 pixels of the result; odd rows and columns are dropped.
+        `work`: what of one picture is made; None: everything.
 
         The result lies in memory channels last.
         """
-        result: torch.Tensor = _Rectified.apply(x, self, pooled)
+        result: torch.Tensor = _Rectified.apply(x, self, pooled, work)
         return result
 
     @cached_property
@@ -102,7 +126,7 @@ class WinogradConvolution:
         return transformed(self._kernel.flip(2, 3).transpose(0, 1))
 
     def forward(
-        self, x: torch.Tensor, pooled: bool, masked: bool
+        self, x: torch.Tensor, pooled: bool, masked: bool, tiles: Tiles | None = None
     ) -> tuple[torch.Tensor, UInt8[torch.Tensor, "_ _ _ _"]]:
         """The result, and where `masked` the ReLU's mask (B, H, W, K)."""
         batch, _, height, width = x.shape
@@ -111,10 +135,12 @@ class WinogradConvolution:
         mask = torch.empty(full, dtype=torch.uint8) if masked else _NO_MASK
         made = x.new_empty((batch, height // 2, width // 2, full[3]) if pooled else full)
         job = _Job(_channels_last(x), _NO_MASK, (height, width), 1, self.replicate)
-        _convolve(job, self._forward_matrices, _Result(made, mask, self._bias, pooled))
+        _convolve(job, self._forward_matrices, _Result(made, mask, self._bias, pooled), tiles)
         return made[..., :outputs].permute(0, 3, 1, 2), mask
 
-    def backward(self, gradient: torch.Tensor, mask: torch.Tensor, pooled: bool) -> torch.Tensor:
+    def backward(
+        self, gradient: torch.Tensor, mask: torch.Tensor, pooled: bool, tiles: Tiles | None = None
+    ) -> torch.Tensor:
         """The gradient in the input, from that in the result."""
         batch, height, width = mask.shape[:3]
         inputs = self._kernel.shape[1]
@@ -122,7 +148,7 @@ class WinogradConvolution:
         around = 1 if self.replicate else 0
         made = gradient.new_empty(batch, height + 2 * around, width + 2 * around, inputs + -inputs % LANES)
         job = _Job(_channels_last(gradient), mask, (height, width), 1 + around, False, pooled)
-        _convolve(job, self._backward_matrices, _Result(made, _NO_MASK, gradient.new_empty(0)))
+        _convolve(job, self._backward_matrices, _Result(made, _NO_MASK, gradient.new_empty(0)), tiles)
         made = made[..., :inputs]
         if self.replicate:
             made = _fold(_fold(made, 1), 2)
@@ -133,16 +159,19 @@ class _Rectified(torch.autograd.Function):
     """WinogradConvolution for autograd. Only the mask is kept, a byte for each value."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, layer: WinogradConvolution, pooled: bool) -> torch.Tensor:
-        made, mask = layer.forward(x, pooled, ctx.needs_input_grad[0])
-        ctx.layer, ctx.pooled = layer, pooled
+    def forward(
+        ctx: Any, x: torch.Tensor, layer: WinogradConvolution, pooled: bool, work: Work | None
+    ) -> torch.Tensor:
+        made, mask = layer.forward(x, pooled, ctx.needs_input_grad[0], None if work is None else work.forward)
+        ctx.layer, ctx.pooled, ctx.tiles = layer, pooled, None if work is None else work.backward
         ctx.save_for_backward(mask)
         return made
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.layer.backward(gradients[0], ctx.saved_tensors[0], ctx.pooled), None, None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        made = ctx.layer.backward(gradients[0], ctx.saved_tensors[0], ctx.pooled, ctx.tiles)
+        return made, None, None, None
 
 
 def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "36 S C 16"]:
@@ -204,7 +233,9 @@ def _scratch(tiles: int, inputs: int, outputs: int) -> dict[str, int]:
     return divide_scratch(_kept.room, tiles, inputs, outputs)
 
 
-def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result) -> None:
+def _convolve(
+    job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result, chosen: Tiles | None = None
+) -> None:
     """Fill `result` piece by piece, on as many threads as torch has."""
     program = load_kernels().program
     assert program is not None
@@ -212,16 +243,34 @@ def _convolve(job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Re
     rows, columns = math.ceil(made_height / 4), math.ceil(made_width / 4)
     batch, *source = job.source.shape
     target = result.target.shape[1:]
-    tiles, inputs = batch * rows * columns, source[2]
-    if not tiles:
-        return
-    at_once, cuts = _cuts(tiles, inputs, target[2])
+    inputs = source[2]
+    tiles = batch * rows * columns if chosen is None else len(chosen.active)
+    at_once, cuts = _cuts(tiles, inputs, target[2]) if tiles else (BLOCK, [])
     flags = (job.pad, int(job.replicate), int(job.spread), int(result.pooled))
     sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
     tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
-    whole: tuple[int, ...] = (*sizes, matrices.shape[2], *map(address, tensors))
+    numbers: tuple[int, ...] = (*sizes, matrices.shape[2], *map(address, tensors))
+    whole = Piece._make(numbers + (0,) * (len(Piece._fields) - len(numbers)))
 
     def make(cut: tuple[int, int, int, int]) -> None:
-        program.convolve(Piece(*(whole + cut), **_scratch(at_once, inputs, LANES * cut[3])))
+        first, count, strip, strips = cut
+        part = {"first": first, "tiles": count, "strip": strip, "strips": strips}
+        scratch = _scratch(at_once, inputs, LANES * strips)
+        listed = chosen.active.ctypes.data if chosen is not None else 0
+        program.convolve(whole._replace(**part, **scratch, at_list=listed))
 
     share_out(make, cuts)
+    if chosen is not None:
+        _fill(program, whole, chosen)
+
+
+def _fill(program: Program, whole: Piece, chosen: Tiles) -> None:
+    """Tiles that are not made; their masks let pass whatever they do, as no slope comes from there."""
+    ground = {"at_bias": address(chosen.ground), "at_made_mask": 0, "at_list": chosen.idle.ctypes.data}
+
+    def fill(part: tuple[int, int]) -> None:
+        scratch = _scratch(BLOCK, LANES, whole.outputs)
+        program.fill(whole._replace(first=part[0], tiles=part[1] - part[0], **ground, **scratch))
+
+    step = max(_FILLED // whole.outputs, 1)
+    share_out(fill, [(n, min(n + step, len(chosen.idle))) for n in range(0, len(chosen.idle), step)])

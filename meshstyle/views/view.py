@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import scipy.sparse
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .near_sampling import NearLookup
 from .products import Product, Sample, to_torch
@@ -42,6 +43,13 @@ class View:
         self.pixel_coverage = coverage[:, None]
         use, count = lookup.matrix.T @ counted, len(lookup.texels)
         self.texel_use = use[:count] + lookup.coarse.T @ use[count:]
+
+    @property
+    def painted(self) -> Bool[np.ndarray, "H W"]:
+        """Pixels that show anything but background."""
+        found = np.zeros(self.shape[0] * self.shape[1], bool)
+        found[self.pixels.cpu().numpy()] = True
+        return found.reshape(self.shape)
 
     @property
     def pixels_seen(self) -> float:
