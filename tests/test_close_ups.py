@@ -149,11 +149,12 @@ def test_paint_is_held_at_the_border_of_a_window_and_free_inside() -> None:
     assert (picture[32, :8].diff() > 0).all()
 
 
-def test_slope_is_the_loss_derivative(network: VGG19) -> None:
+@pytest.mark.parametrize("smooth", [(0.0, 0.0), (2.0, 30.0)])
+def test_slope_is_the_loss_derivative(network: VGG19, smooth: tuple[float, float]) -> None:
     view = close_view()
     objective = Objective(network, LossWeights(0, 1, 0), ("relu1_1", "relu2_1"))
     values = 0.3 + 0.4 * rand(len(view.texels), 3)
-    problem = CloseUpProblem(view, values, objective, BLACK, block=4, zoom=2)
+    problem = CloseUpProblem(view, values, objective, BLACK, block=4, zoom=2, smooth=smooth)
     target = objective.style_target(rand(1, 3, 64, 64, seed=3)).grams
     at = (values + 0.02 * rand(len(values), 3, seed=1)).requires_grad_(True)
     problem.loss(at, target).backward()
@@ -163,6 +164,20 @@ def test_slope_is_the_loss_derivative(network: VGG19) -> None:
     with torch.no_grad():
         ahead, behind = (float(problem.loss(at + s * step * way, target)) for s in (1, -1))
     assert (ahead - behind) / (2 * step) == pytest.approx(float((at.grad * way).sum()), rel=0.03)
+
+
+def test_colour_costs_more_than_light_from_pixel_to_pixel(network: VGG19) -> None:
+    """Columns in turn black and of one colour: half of the steps, those to the side, are that colour long."""
+    view = close_view()
+    objective = Objective(network, LossWeights(0, 1, 0), ("relu1_1",))
+    problem = CloseUpProblem(
+        view, rand(len(view.texels), 3), objective, BLACK, block=4, zoom=2, smooth=(0.5, 3.0)
+    )
+    assert float(view.mask.min()) == 1
+    columns = (torch.arange(view.shape[1]) % 2).view(1, 1, 1, -1)
+    for colour, cost in (((0.4, 0.4, 0.4), 0.48), ((0.6, 0.0, 0.3), 0.45 + 3 * 0.18)):
+        picture = columns * torch.tensor(colour).view(1, 3, 1, 1) * torch.ones(1, 3, *view.shape)
+        assert float(problem._roughness(picture)) == pytest.approx(0.5 * cost / 2, rel=1e-5)
 
 
 def solve(

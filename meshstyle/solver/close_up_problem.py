@@ -39,9 +39,12 @@ class CloseUpProblem:
         background: Float[torch.Tensor, "3"],
         block: int,
         zoom: float,
+        smooth: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """`block`: pixels along the side of the squares whose mean colours are held; `zoom`: beside the whole views."""
+        """`block`: pixels along the side of the squares whose mean colours are held; `zoom`: beside the whole views.
+        `smooth`: τ and κ of smoothness from pixel to pixel (see `smoothness`), beside a style loss of 1."""
         self.values, self.picture, self.mask = values, view.render(values, background), view.mask
+        self._smooth = smooth
         self._view, self._objective, self._background, self._block = view, objective, background, block
         height, width = view.shape
         self._far = (max(_LEAST, round(height / zoom)), max(_LEAST, round(width / zoom)))
@@ -78,7 +81,7 @@ class CloseUpProblem:
         return Adam(self.values, BETAS, program)
 
     def loss(self, values: Float[torch.Tensor, "V 3"], target: Grams) -> Float[torch.Tensor, ""]:
-        """Style by the target's Gram matrices, and what it costs that blocks have left their colours."""
+        """Style by the target's Gram matrices, what it costs that blocks have left their colours, and smoothness."""
         picture = self._view.render(values, self._background)
         grams, afar = self._grams(picture, self._masks), self._from_afar(picture)
         style = [
@@ -90,7 +93,19 @@ class CloseUpProblem:
             for name, share in self._objective.style_layers.items()
         ]
         apart = ((self._blocks(picture) - self._held) ** 2 * self._share).sum()
-        return torch.stack(style).sum() + HOLD * apart / (3 * self._share.sum()).clamp_min(1e-6)
+        held = HOLD * apart / (3 * self._share.sum()).clamp_min(1e-6)
+        return torch.stack(style).sum() + held + self._roughness(picture)
+
+    def _roughness(self, picture: Picture) -> Float[torch.Tensor, ""]:
+        """τ times the mean of ‖d‖² + κ‖d − d̄‖² over steps d between neighbouring pixels of the surface."""
+        tau, kappa = self._smooth
+        total = count = picture.new_zeros(())
+        for axis in (2, 3):
+            step, both = picture.diff(dim=axis), torch.minimum(*_ends(self.mask, axis))
+            colour = step - step.mean(1, keepdim=True)
+            total = total + ((step.square() + kappa * colour.square()) * both).sum()
+            count = count + both.sum()
+        return tau * total / count.clamp_min(1e-6)
 
     def _layer_masks(self, mask: Float[torch.Tensor, "1 1 h w"]) -> dict[str, torch.Tensor]:
         height, width = mask.shape[-2:]
@@ -108,6 +123,12 @@ class CloseUpProblem:
     def _blocks(self, picture: Picture) -> Float[torch.Tensor, "1 3 h w"]:
         """Mean colours of the surface in blocks."""
         return F.avg_pool2d(picture * self._view.mask, self._block) / self._share.clamp_min(1e-6)
+
+
+def _ends(mask: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each step along an axis."""
+    length = mask.shape[axis] - 1
+    return mask.narrow(axis, 0, length), mask.narrow(axis, 1, length)
 
 
 def freedom(view: View) -> Float[torch.Tensor, "V 1"]:

@@ -30,6 +30,7 @@ from .descent import Clock
 from .local_style import LocalStyle
 from .network import own_kernels
 from .objective import Objective, fit_short_side, mixed_grams
+from .smoothness import colour_share
 
 STEP = 3.0  # from one zoom to the next at most
 HELD = 3.0  # pixels of the coarser scale along the side of the blocks whose colours are held
@@ -125,6 +126,8 @@ class CloseUpSolver:
         side = round(self._whole * zoom.zoom * self._settings.style_scale)
         layers = tuple(self._objective.style_layers)
         style = LocalStyle(self._objective.network, self._painting, layers, side)
+        near = fit_short_side(self._painting, side)
+        smooth = (self._settings.tv_weight / max(self._settings.style_weight, 1e-9), colour_share(near))
         scale, steps = self._plan.scale, self._plan.steps
         for camera in zoom.cameras:
             hits = self._tracer.view(camera, RAYS, frame=(zoom.size, zoom.size))
@@ -135,7 +138,9 @@ class CloseUpSolver:
                 continue
             view = View(lookup, self._background.device)
             values = canvas.read(lookup.texels).to(self._background.device)
-            problem = CloseUpProblem(view, values, self._objective, self._background, block, zoom.zoom)
+            problem = CloseUpProblem(
+                view, values, self._objective, self._background, block, zoom.zoom, smooth
+            )
             self._solve(problem, style, functools.partial(clock.tick, scale))
             canvas.write(lookup.texels, problem.values)
             give_back_memory()  # windows differ, and what one had does not fit the next
