@@ -20,14 +20,11 @@ import torch
 from jaxtyping import Bool, Float
 
 from ..compiled.piece import STEP
-from .layers import LAYER_NAMES, block_of
+from .layers import CELL, LAYER_NAMES, block_of, reach
 from .vgg import VGG19
 from .winograd import Tiles, Work
 
-_DEEPEST = 4  # block: the fifth sees farther
-_SIDE = (
-    128  # pixels of a picture whose middle knows nothing of its border, down to relu4_1 (see `layers.reach`)
-)
+_SIDE = 128  # pixels: of a picture of background, whose middle is taken
 
 Mask = Bool[np.ndarray, "_ _"]
 
@@ -50,10 +47,10 @@ class Ground:
         cls, network: VGG19, background: Float[torch.Tensor, "3"], looked_at: Iterable[str]
     ) -> Ground | None:
         """None where it is of no use: on other devices, and for layers that see farther than its picture."""
-        last = max(LAYER_NAMES.index(name) for name in looked_at)
-        if network.device.type != "cpu" or not network.fast or block_of(LAYER_NAMES[last]) > _DEEPEST:
+        looked_at = set(looked_at)
+        if network.device.type != "cpu" or not network.fast or reach(looked_at) > _SIDE // 2 - CELL:
             return None
-        layers = LAYER_NAMES[: last + 1]
+        layers = LAYER_NAMES[: max(LAYER_NAMES.index(name) for name in looked_at) + 1]
         found = network.features(background.view(1, 3, 1, 1).expand(1, 3, _SIDE, _SIDE), layers)
         middle = {name: maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2] for name, maps in found.items()}
         return cls(layers, {name: values.contiguous() for name, values in middle.items()})

@@ -160,10 +160,10 @@ class Objective:
     ) -> ContentTarget:
         """Targets of one picture: `original` sRGB 0..1, `mask` the share of each pixel that counts.
 
-        `backdrop`: what is known of its background.
-
-        `look`: how to get its content features and, where they are mixed, its Gram matrices, if not by showing it
-        to the network as a whole.
+        Args:
+            look: how to get its content features and, where they are mixed, its Gram matrices, if not by showing it
+                to the network as a whole.
+            backdrop: what is known of its background; None: nothing.
         """
         height, width = int(mask.shape[-2]), int(mask.shape[-1])
         masks = {name: shrink_mask(mask, *layer_shape(height, width, name)) for name in self.layers}
