@@ -14,7 +14,7 @@ from .settings import Settings
 from .surface.build import build_surface
 from .surface.contract import Surface
 from .surface.plan import plan_atlases
-from .views.cameras import camera_towards_centre
+from .views.looks import looks_at
 from .views.placement import Placement, place_cameras
 from .views.scales import RAYS, Trace, trace_views
 from .views.tracing import Tracer
@@ -41,8 +41,7 @@ def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scen
     asset = load_asset(model)
     surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
     tracer, placement = look_around(surface, settings, model)
-    whole = settings.solver == "views"  # which goes from view to view, and knows where each was taken from
-    trace = partial(trace_views, tracer, placement, compiled=settings.compiled, whole=whole)
+    trace = partial(trace_views, tracer, placement, compiled=settings.compiled, whole=settings.whole_views)
     return Scene(asset, surface, tracer, placement, trace)
 
 
@@ -54,8 +53,8 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
         cause = "none of its painted surface can be seen from outside"
         raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
     for scale in settings.scales:
-        cameras = (camera_towards_centre(direction, scale.size) for direction in placement.directions)
-        if all(tracer.view(camera, RAYS) is None for camera in cameras):
+        looks = looks_at(placement, scale.size, settings.whole_views)
+        if all(look.trace(tracer, RAYS) is None for look in looks):
             cause = "it is too thin, or its triangles too far from each other, for any view to show it"
             raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
     return tracer, placement

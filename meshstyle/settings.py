@@ -130,6 +130,12 @@ class Settings(CommonSettings):
         return found if self.iterations is None else replace(found, steps=min(found.steps, self.iterations))
 
     @property
+    def whole_views(self) -> bool:
+        """Whether even crevices are shown in whole views: a solver that goes from view to view must know where each was
+        taken from."""
+        return self.solver == "views"
+
+    @property
     def optimizer_used(self) -> str:
         """What `optimizer` stands for where it is None."""
         return self.optimizer or {"texture": "adam", "views": "lbfgs"}[self.solver]

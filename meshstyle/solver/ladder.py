@@ -139,7 +139,7 @@ class Ladder(ABC, Generic[P, S]):
         `colours`: what a colour-matched start takes the original's colours to be; None: the model's own.
         `trace`: where the views come from; None: they are traced when they are needed."""
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
-        whole = settings.solver == "views"
+        whole = settings.whole_views
         self._looks = partial(looks_at, placement, whole=whole)
         self._trace = trace or partial(
             trace_views, tracer, placement, compiled=settings.compiled, whole=whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -143,10 +144,12 @@ def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
     dots several times as strong as any in the painting. The smoother the painting's own colour is from pixel to pixel,
     the more the noise costs.
     """
-    steps = [painting.diff(dim=axis).flatten(2)[0].T for axis in (2, 3)]
-    found = torch.cat(steps)
-    colour = (found - found.mean(1, keepdim=True)).square().sum(1).mean().sqrt()
-    return _COLOUR / max(float(colour), _LEAST_COLOUR)
+    total, count = 0.0, 0
+    for axis in (2, 3):  # one after the other: for close-ups the painting is much enlarged
+        step = painting.diff(dim=axis)
+        total += float((step - step.mean(1, keepdim=True)).square().sum())
+        count += step[:, 0].numel()
+    return _COLOUR / max(math.sqrt(total / count), _LEAST_COLOUR)
 
 
 def neighbouring(
