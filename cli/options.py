@@ -137,7 +137,11 @@ MODEL_SETTINGS: Texts = {
         "How the CPU convolves: winograd takes a quarter of the multiplications; auto uses it where it is faster.",
         "",
     ),
-    "precision": ("|".join(PRECISIONS), "Of the numbers within VGG-19; bf16 and fp16 are for GPUs.", ""),
+    "precision": (
+        "|".join(PRECISIONS),
+        "Of the numbers within VGG-19; auto multiplies in bf16 on CPUs that do so faster; bf16 and fp16 are for GPUs.",
+        "",
+    ),
     "weights": (
         "bundled|torchvision|FILE",
         "The VGG-19 to see with; FILE is .pth, .safetensors or .h5. Only torchvision uses the network.",

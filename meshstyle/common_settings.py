@@ -13,7 +13,7 @@ OPTIMIZERS = ("adam", "lbfgs")
 INITS = ("color-matched", "content", "noise")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
 CONVOLUTIONS = ("auto", "torch", "winograd")
-PRECISIONS = ("float32", "bf16", "fp16")
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class CommonSettings:
         device: `auto` takes a GPU where torch finds one.
         threads: CPU threads; None takes as many as may run at once (see `cores`).
         convolution: `torch`: the library's; `winograd`: ours, on the CPU; `auto`: ours where it is faster.
-        precision: of the numbers within VGG-19; losses and colours are float32 always.
+        precision: of the numbers within VGG-19; losses and colours are float32 always. `auto`: float32, but what our
+            convolution multiplies is bf16 where the processor does that faster.
         weights: `bundled`, `torchvision`, or a path to a .pth, .safetensors or .h5 file of VGG-19.
     """
 
@@ -64,7 +65,7 @@ class CommonSettings:
     device: str = "auto"
     threads: int | None = None
     convolution: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     weights: str = "bundled"
 
     def __post_init__(self) -> None:

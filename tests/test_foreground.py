@@ -126,6 +126,31 @@ def test_what_counts_is_the_same_and_so_is_its_slope(
     assert float((slope - wanted).norm()) < 3e-3 * float(wanted.norm())
 
 
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_what_memory_held_before_does_not_matter(precision: str) -> None:
+    """Slopes to the last bit: tiles that nobody makes must not be read, not even to be rounded away."""
+    network = VGG19(load_weights(), convolution="winograd", precision=precision)
+    objective = Objective(network, LossWeights(5.0, 1000.0, 400.0), content_layers=("relu4_1",))
+    generator = torch.Generator().manual_seed(0)
+    painted = blob(96, 64, 1)
+    mask, on = torch.from_numpy(painted.astype(np.float32))[None, None], torch.from_numpy(painted)
+    paint = torch.rand(1, 3, 96, 64, generator=generator)
+    style = objective.style_target(torch.rand(1, 3, 96, 96, generator=generator))
+    ground = Ground.of(network, BACKGROUND, objective.layers)
+    assert ground is not None
+
+    def over(colours: torch.Tensor) -> torch.Tensor:
+        return torch.where(on, colours, BACKGROUND.view(1, 3, 1, 1)).contiguous()
+
+    slopes = []
+    for number in range(6):
+        for channels in (64, 128, 256, 512):  # such as the maps are, given back full of something else
+            torch.full((1, channels, 96, 64), 3.0 * number).to(torch.uint8 if number % 2 else torch.float32)
+        target = objective.content_target(over(paint), mask, backdrop=Backdrop(ground, painted))
+        slopes.append(judged(objective, paint, over, style, target)[1])
+    assert all(torch.equal(slope, slopes[0]) for slope in slopes)
+
+
 def judged(
     objective: Objective, paint: torch.Tensor, over: object, style: StyleTarget, target: ContentTarget
 ) -> tuple[torch.Tensor, torch.Tensor]:

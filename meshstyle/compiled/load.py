@@ -36,6 +36,7 @@ _SOURCES = (
     "addresses",
     "kernels",
     "piece",
+    "processor",
     "tap_kernels",
     "tap_piece",
     "texel_kernels",
@@ -106,7 +107,9 @@ def _place() -> Path | None:
         from llvmlite import binding
 
         sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _SOURCES]
-        facts = (llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(), _features())
+        from .processor import features
+
+        facts = (llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(), features())
         digest = hashlib.sha256(b"".join(sources) + repr(facts).encode()).hexdigest()
     except Exception:  # no LLVM: `load_kernels` will tell
         return None
@@ -159,15 +162,10 @@ def _symbol(name: str) -> str:
     return f"meshstyle_{name}"
 
 
-def _features() -> str:
-    from llvmlite import binding
-
-    features: str = binding.get_host_cpu_features().flatten()
-    return features
-
-
 def _target_machine() -> binding.TargetMachine:
     from llvmlite import binding
+
+    from .processor import features
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
@@ -175,7 +173,7 @@ def _target_machine() -> binding.TargetMachine:
     # As numba has it: code that stays in this process may use addresses as they are.
     reloc = "static" if triple.startswith("x86") else "default"
     return binding.Target.from_triple(triple).create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=_features(), opt=3, reloc=reloc, jit=True
+        cpu=binding.get_host_cpu_name(), features=features(), opt=3, reloc=reloc, jit=True
     )
 
 
@@ -183,11 +181,17 @@ class Program:
     """Machine code in memory, ready to run. It does not hold Python's lock.
 
     numba's calling convention: where to put a result and an exception, and the arguments; there is neither here.
+
+    Attributes:
+        halves: whether `convolve` takes pieces in bf16, which this machine then does twice as fast as float32.
     """
 
     def __init__(self, code: bytes) -> None:
         from llvmlite import binding
 
+        from .processor import multiplies_halves
+
+        self.halves = multiplies_halves()
         self._engine: Any = binding.create_mcjit_compiler(binding.parse_assembly(""), _target_machine())
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()

@@ -29,15 +29,16 @@ class Piece(NamedTuple):
             mask, and pooling, come before.
         target_height, target_width, outputs: of (B, H', W', K) float32 `at_target`, out; half as high and wide where
             `pooled`.
-        depth: the true number of input channels, without those filled up.
+        halves: 1: what is multiplied is bf16, pairs of neighbouring channels at a time; 0: it is float32.
+        depth: the true number of input channels, without those filled up; where `halves`, of pairs of them.
         at_mask: (B, H, W, C) uint8, what that ReLU let through; 0: nothing is masked.
-        at_matrices: (36, K / LANES, depth, LANES) float32, the transformed kernels.
+        at_matrices: (36, K / LANES, depth, LANES), the transformed kernels: float32, or pairs of bf16.
         at_bias: (K,) float32, or 0.
         at_made_mask: (B, H', W', K) uint8, out: 1 where the ReLU lets pass; 0: not wanted.
         first, tiles: number of the first tile, row by row and picture by picture, and how many there are.
         at_list: int64, numbers of tiles: `first` and `tiles` are places in it then; 0: there is none.
         strip, strips: the first strip of LANES output channels, and how many.
-        at_before, at_after: (36, n) float32, scratch: the transformed tiles and their products, one row of each kind.
+        at_before, at_after: (36, n), scratch: the transformed tiles and their products (float32), one row of each kind.
         before_row, after_row: bytes from one row to the next.
         at_tables: (2, 36) int64, scratch: addresses.
         at_blank: (channels,) zeros.
@@ -61,6 +62,7 @@ class Piece(NamedTuple):
     target_height: int
     target_width: int
     outputs: int
+    halves: int
     depth: int
     at_source: int
     at_mask: int

@@ -14,19 +14,22 @@ The whole works on addresses, so that what comes out is a function of C that nee
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import binding
 from numba import njit
 
-from .addresses import float_at, long_at, reader_of, set_float, set_long
+from .addresses import float_at, long_at, reader_of, set_byte, set_float, set_long
 from .piece import BLOCK, LANES, STEP, TILE, Piece
+from .processor import has, multiplies_halves
 from .winograd_vectors import input_program, output_program, product_program
 
 # Sums of 6 tiles by 4 strips fill AVX-512's 32 registers; by 1 strip, the 16 of AVX2 and NEON's.
-_WIDE = 4 if binding.get_host_cpu_features().get("avx512f") else 1
-_plain_input, _masked_input = input_program(False), input_program(True)
+_WIDE = 4 if has("avx512f") else 1
+_HALVES = multiplies_halves()  # elsewhere no piece asks for them, and their programs are those of float32
+_plain_input, _masked_input = input_program(False, False), input_program(True, False)
+_plain_halves, _masked_halves = input_program(False, _HALVES), input_program(True, _HALVES)
 _linear_output, _rectified_output = output_program(False, False), output_program(True, False)
 _pooled_output = output_program(True, True)
-_narrow_product, _wide_product = product_program(1), product_program(_WIDE)
+_narrow_product, _wide_product = product_program(1, False), product_program(_WIDE, False)
+_narrow_halves, _wide_halves = product_program(1, _HALVES), product_program(_WIDE, _HALVES)
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(Piece)
@@ -65,9 +68,13 @@ def _transform_input(first, tiles, piece):  # type: ignore[no-untyped-def]
     scale = np.float32(0.25) if piece.spread else np.float32(1)
     for number in range(tiles):
         _input_places(_tile(first + number, piece), piece)
-        target = piece.at_before + 4 * number * piece.inputs
+        target = piece.at_before + (2 if piece.halves else 4) * number * piece.inputs
         for channel in range(0, piece.inputs, LANES):
-            if piece.at_mask:
+            if piece.halves and piece.at_mask:
+                _masked_halves(sources, masks, scale, channel, target, piece.before_row)
+            elif piece.halves:
+                _plain_halves(sources, masks, scale, channel, target, piece.before_row)
+            elif piece.at_mask:
                 _masked_input(sources, masks, scale, channel, target, piece.before_row)
             else:
                 _plain_input(sources, masks, scale, channel, target, piece.before_row)
@@ -77,7 +84,8 @@ def _transform_input(first, tiles, piece):  # type: ignore[no-untyped-def]
 def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
     """36 products of matrices. The sums run over the true input channels only, without those filled up."""
     strips, depth = piece.outputs // LANES, piece.depth
-    row_step, strip_step, step = 4 * piece.inputs, 4 * LANES * depth, 4 * LANES * piece.strips
+    row_step, strip_step = (2 if piece.halves else 4) * piece.inputs, 4 * LANES * depth
+    step = 4 * LANES * piece.strips
     for number in range(TILE * TILE):
         rows = piece.at_before + number * piece.before_row
         columns = piece.at_matrices + (number * strips + piece.strip) * strip_step
@@ -88,7 +96,11 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
             for tile in range(0, tiles, BLOCK):
                 row, column = rows + tile * row_step, columns + done * strip_step
                 place = target + tile * step + 4 * LANES * done
-                if wide:
+                if piece.halves and wide:
+                    _wide_halves(row, row_step, column, strip_step, depth, place, step)
+                elif piece.halves:
+                    _narrow_halves(row, row_step, column, strip_step, depth, place, step)
+                elif wide:
                     _wide_product(row, row_step, column, strip_step, depth, place, step)
                 else:
                     _narrow_product(row, row_step, column, strip_step, depth, place, step)
@@ -149,7 +161,11 @@ def convolve(address):  # type: ignore[no-untyped-def]
 
 
 def fill(address):  # type: ignore[no-untyped-def]
-    """Fill tiles of a result with the same values for every pixel: those at `at_bias`, or zeros."""
+    """Fill tiles of a result with the same values for every pixel: those at `at_bias`, or zeros.
+
+    Their masks let nothing pass: no slope from there leads to anything that is wanted, but it would leave its rounding
+    in what is, where both lie in one tile.
+    """
     piece = _piece_at(address)
     side = STEP // 2 if piece.pooled else STEP
     for number in range(piece.first, piece.first + piece.tiles):
@@ -159,3 +175,7 @@ def fill(address):  # type: ignore[no-untyped-def]
             for channel in range(piece.outputs):
                 value = float_at(piece.at_bias, channel) if piece.at_bias else np.float32(0)
                 set_float(target, channel, value)
+        for place in range(STEP * STEP if piece.at_made_mask else 0):
+            mask = long_at(piece.at_tables + _SECOND, place)
+            for channel in range(piece.outputs):
+                set_byte(mask, channel, np.uint8(0))

@@ -41,8 +41,20 @@ def both_ways(
 
 _FLOAT, _BYTE, _LONG = ir.FloatType(), ir.IntType(8), ir.IntType(64)
 _FLOATS, _BYTES = ir.VectorType(_FLOAT, LANES), ir.VectorType(_BYTE, LANES)
+# bf16, by their bits: LLVM's names for the type have changed, and it still takes these.
+_PAIR, _HALVES = ir.IntType(32), ir.VectorType(ir.IntType(16), LANES)
+_PAIRS = ir.VectorType(_PAIR, LANES)
+_WIDTHS = {
+    _FLOATS: 4,
+    _FLOAT: 4,
+    _PAIRS: 4,
+    _PAIR: 4,
+    _HALVES: 2,
+    _BYTES: 1,
+}  # bytes of one value, or of a pair
 _FIRST_LANE = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 _FUSE = ("contract",)  # a product and a sum may be one instruction
+_BF16 = "llvm.x86.avx512bf16"
 
 
 def _long(value: int) -> ir.Constant:
@@ -53,10 +65,29 @@ def _floats(value: float) -> ir.Constant:
     return ir.Constant(_FLOATS, [ir.Constant(_FLOAT, value)] * LANES)
 
 
-def _spread(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
-    """One number in all lanes."""
-    vector = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, _long(0))
+def _spread(builder: ir.IRBuilder, number: ir.Value, kind: ir.Type = _FLOATS) -> ir.Value:
+    """One number, or pair, in all lanes."""
+    vector = builder.insert_element(ir.Constant(kind, ir.Undefined), number, _long(0))
     return builder.shuffle_vector(vector, vector, _FIRST_LANE)
+
+
+def _rounded(builder: ir.IRBuilder, values: ir.Value) -> ir.Value:
+    """Float32 to the nearest bf16."""
+    function = ir.FunctionType(_HALVES, [_FLOATS])
+    convert = cgutils.get_or_insert_function(builder.module, function, f"{_BF16}.cvtneps2bf16.512")
+    return builder.call(convert, [values])
+
+
+def _add_product(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, cell: ir.Value) -> None:
+    """To a vector of sums, lane by lane: float32 by float32, or pairs of bf16, whose two products are both added."""
+    so_far = builder.load(cell)
+    if left.type == _FLOATS:
+        made = builder.fadd(so_far, builder.fmul(left, right, flags=_FUSE), flags=_FUSE)
+    else:
+        function = ir.FunctionType(_FLOATS, [_FLOATS, _PAIRS, _PAIRS])
+        add = cgutils.get_or_insert_function(builder.module, function, f"{_BF16}.dpbf16ps.512")
+        made = builder.call(add, [so_far, left, right])
+    builder.store(made, cell)
 
 
 class _Vector:
@@ -80,20 +111,20 @@ class _Memory:
 
     def __init__(self, builder: ir.IRBuilder, values: ir.Value) -> None:
         self.builder = builder
-        self._bytes, self._floats = values, builder.mul(values, _long(4))
+        self._offsets = {width: builder.mul(values, _long(width)) for width in set(_WIDTHS.values())}
 
     def _pointer(self, address: ir.Value, kind: ir.Type) -> ir.Value:
-        offset = self._bytes if kind is _BYTES else self._floats
+        offset = self._offsets[_WIDTHS[kind]]
         return self.builder.inttoptr(self.builder.add(address, offset), ir.PointerType(kind))
 
     def load(self, address: ir.Value, kind: ir.Type = _FLOATS) -> ir.Value:
         value = self.builder.load(self._pointer(address, kind))
-        value.align = 1 if kind is _BYTES else 4
+        value.align = _WIDTHS[kind]
         return value
 
     def store(self, value: ir.Value, address: ir.Value) -> None:
         done = self.builder.store(value, self._pointer(address, value.type))
-        done.align = 1 if value.type is _BYTES else 4
+        done.align = _WIDTHS[value.type]
 
     def entry(self, table: ir.Value, number: int) -> ir.Value:
         """An address out of a table."""
@@ -110,8 +141,8 @@ def _in_rows(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[TILE * i : TILE * (i + 1)] for i in range(TILE)]
 
 
-def input_program(masked: bool) -> Any:
-    """Transforms LANES channels of one tile.
+def input_program(masked: bool, halves: bool) -> Any:
+    """Transforms LANES channels of one tile, to float32 or (`halves`) to bf16.
 
     Its arguments: a table of 36 addresses of values; one of mask bytes; a factor on what the mask lets through; the
     channel; the address of the first of 36 results; bytes from one result to the next.
@@ -133,7 +164,7 @@ def input_program(masked: bool) -> Any:
 
             made = both_ways(into, _in_rows([value(number) for number in range(TILE * TILE)]))
             for vector, place in zip(chain(*made), _every(builder, target, apart, TILE * TILE), strict=True):
-                memory.store(vector.value, place)
+                memory.store(_rounded(builder, vector.value) if halves else vector.value, place)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.float32, *[types.intp] * 3), build
@@ -183,12 +214,14 @@ def output_program(rectified: bool, pooled: bool) -> Any:
     return program
 
 
-def product_program(strips: int) -> Any:
+def product_program(strips: int, halves: bool) -> Any:
     """Multiplies BLOCK rows of a matrix with `strips` strips of LANES columns of another, all sums in registers.
 
     Its arguments: the address of the rows, bytes from one to the next; the address of the strips, bytes from one to
-    the next; how many products are summed; the address of the results, bytes from one row to the next.
+    the next; how many products (of pairs where `halves`, see `Piece`) are summed; the address of the results, bytes
+    from one row to the next.
     """
+    single, vector = (_PAIR, _PAIRS) if halves else (_FLOAT, _FLOATS)
 
     @intrinsic
     def program(_context, rows, row_step, columns, strip_step, depth, target, step):  # type: ignore[no-untyped-def]
@@ -202,12 +235,12 @@ def product_program(strips: int) -> Any:
                 builder.store(_floats(0.0), cell)
             with cgutils.for_range(builder, depth, intp=_LONG) as loop:
                 at_row, at_column = (_Memory(builder, builder.mul(loop.index, _long(n))) for n in (1, LANES))
-                right = [at_column.load(place) for place in _every(builder, columns, strip_step, strips)]
+                places = _every(builder, columns, strip_step, strips)
+                right = [at_column.load(place, vector) for place in places]
                 for place, row in zip(_every(builder, rows, row_step, BLOCK), cells, strict=True):
-                    left = _spread(builder, at_row.load(place, _FLOAT))
-                    for vector, cell in zip(right, row, strict=True):
-                        product = builder.fmul(left, vector, flags=_FUSE)
-                        builder.store(builder.fadd(builder.load(cell), product, flags=_FUSE), cell)
+                    left = _spread(builder, at_row.load(place, single), vector)
+                    for found, cell in zip(right, row, strict=True):
+                        _add_product(builder, left, found, cell)
             for place, row in zip(_every(builder, target, step, BLOCK), cells, strict=True):
                 for strip, cell in enumerate(row):
                     _Memory(builder, _long(LANES * strip)).store(builder.load(cell), place)

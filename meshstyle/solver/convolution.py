@@ -70,10 +70,10 @@ def memory_layout(kernel: torch.Tensor) -> torch.memory_format:
 class FastConvolution:
     """By Winograd's algorithm for float32 on the CPU, elsewhere by torch."""
 
-    def __init__(self, plain: TorchConvolution, always: bool) -> None:
-        """`always`: even where torch would be faster."""
+    def __init__(self, plain: TorchConvolution, always: bool, halves: bool = False) -> None:
+        """`always`: even where torch would be faster. `halves`: multiply in bf16."""
         self._plain, self._least = plain, 0 if always else _LEAST_WORK
-        self._fast = WinogradConvolution(plain.kernel, plain.bias, plain.replicate)
+        self._fast = WinogradConvolution(plain.kernel, plain.bias, plain.replicate, halves)
 
     def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:
         if not self._suits(x):
@@ -94,13 +94,19 @@ def pool(x: Float[torch.Tensor, "B C H W"], pooling: str | None) -> torch.Tensor
 
 
 def make_convolutions(
-    weights: VGGWeights, device: torch.device, choice: str, kind: torch.dtype = torch.float32
+    weights: VGGWeights,
+    device: torch.device,
+    choice: str,
+    kind: torch.dtype = torch.float32,
+    halves: bool = False,
 ) -> list[Convolution]:
     """The layers of a network, the first padded by replication, the others by zeros.
 
     Args:
         choice: `torch`; `winograd`: by Winograd's algorithm, whether it is faster or not; or `auto`: where it is.
-        kind: of the numbers; Winograd's algorithm knows float32 only.
+        kind: of the numbers; Winograd's algorithm takes and gives float32 only.
+        halves: whether it may multiply in bf16, where the processor does that faster. The first layer, which has little
+            to multiply and which all others build on, stays in float32.
 
     Raises UsageError where `winograd` cannot be had.
     """
@@ -110,7 +116,10 @@ def make_convolutions(
     ]
     if choice == "torch" or not _available(device, kind, choice == "winograd"):
         return list(plain)
-    return [FastConvolution(layer, choice == "winograd") for layer in plain]
+    program = load_kernels().program
+    halves = halves and program is not None and program.halves
+    always = choice == "winograd"
+    return [FastConvolution(layer, always, halves and number > 0) for number, layer in enumerate(plain)]
 
 
 def _available(device: torch.device, kind: torch.dtype, demanded: bool) -> bool:

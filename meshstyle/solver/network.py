@@ -7,6 +7,7 @@ import torch
 from ..common_settings import CommonSettings
 from ..compiled.load import Program, load_kernels
 from ..progress import Progress, ProgressCallback
+from .precision import TYPES
 from .vgg import VGG19
 from .weights import VGGWeights
 
@@ -42,4 +43,4 @@ def own_kernels(settings: CommonSettings, device: torch.device) -> Program | Non
 
 
 def _may_use_kernels(settings: CommonSettings, device: torch.device) -> bool:
-    return settings.compiled and device.type == "cpu" and settings.precision == "float32"
+    return settings.compiled and device.type == "cpu" and TYPES[settings.precision] == torch.float32

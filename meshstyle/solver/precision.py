@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-TYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# `auto`: float32, but for what the convolution multiplies where the processor does that faster (see `convolution`).
+TYPES = {"auto": torch.float32, "float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MIDDLE = 2.0**15  # see `gradient_scale`
 
 

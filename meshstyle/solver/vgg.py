@@ -35,14 +35,16 @@ class VGG19:
     ) -> None:
         """`pooling`: `average`, as Gatys et al. advise, or `max`, as the network was trained.
         `convolution`: `torch`, `winograd` or `auto` (see `make_convolutions`).
-        `precision`: `float32`, `bf16` or `fp16`, of the convolutions and what they read (see `precision`).
+        `precision`: `auto`, `float32`, `bf16` or `fp16`, of the convolutions and what they read (see `precision`).
         `loss_weight`: about how much the losses that will be made of the features weigh together."""
         self.device = torch.device(device)
         self._pooling = pooling
         self._type = TYPES[precision]
         self._scale = gradient_scale(self._type, loss_weight)
-        self.fast = convolution != "torch" and precision == "float32"
-        self._convolutions = make_convolutions(weights, self.device, convolution, self._type)
+        self.fast = convolution != "torch" and self._type == torch.float32
+        self._convolutions = make_convolutions(
+            weights, self.device, convolution, self._type, precision == "auto"
+        )
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)
 
     def features(

@@ -5,6 +5,9 @@ picture is transformed, multiplied with the transformed kernels channel by chann
 all tiles, and transformed back to 4×4 results: a quarter of the multiplications. In float32 the results differ from
 the direct convolution's by about 1e-5 of the largest.
 
+What is multiplied may be rounded to bf16, where the processor multiplies that twice as fast; sums and transforms stay
+in float32. Feature maps then differ by about 1 %, and pictures come out the same (benchmarks/README.md).
+
 The gradient in the input is a convolution too, with the kernels flipped and their channels exchanged. The kernels
 have no gradient. The work is cut into pieces of some tiles, small enough for a core's cache from first to last.
 """
@@ -20,11 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import BFloat16, Float, Float32, Int64, Shaped, UInt8
 from torch.autograd.function import once_differentiable
 
 from ..compiled.load import Program, load_kernels
-from ..compiled.piece import BLOCK, LANES, Piece, divide_scratch, scratch_size
+from ..compiled.piece import BLOCK, LANES, TILE, Piece, divide_scratch, scratch_size
 from .workers import address, share_out
 
 _G = (
@@ -100,10 +103,15 @@ class WinogradConvolution:
     """ReLU(x ∗ kernel + bias), padded by one pixel, for pictures of any size. Needs compiled kernels."""
 
     def __init__(
-        self, kernel: Float[torch.Tensor, "K C 3 3"], bias: Float[torch.Tensor, "K"], replicate: bool = False
+        self,
+        kernel: Float[torch.Tensor, "K C 3 3"],
+        bias: Float[torch.Tensor, "K"],
+        replicate: bool = False,
+        halves: bool = False,
     ) -> None:
-        """`replicate`: pad with the border's pixels instead of zeros."""
-        self._kernel, self.replicate = kernel.detach(), replicate
+        """`replicate`: pad with the border's pixels instead of zeros. `halves`: multiply in bf16, where the kernels
+        that are loaded can (`Program.halves`)."""
+        self._kernel, self.replicate, self._halves = kernel.detach(), replicate, halves
         self._bias = F.pad(bias.detach(), (0, -len(bias) % LANES))
 
     def __call__(
@@ -119,11 +127,11 @@ class WinogradConvolution:
 
     @cached_property
     def _forward_matrices(self) -> torch.Tensor:
-        return transformed(self._kernel)
+        return transformed(self._kernel, self._halves)
 
     @cached_property
     def _backward_matrices(self) -> torch.Tensor:
-        return transformed(self._kernel.flip(2, 3).transpose(0, 1))
+        return transformed(self._kernel.flip(2, 3).transpose(0, 1), self._halves)
 
     def forward(
         self, x: torch.Tensor, pooled: bool, masked: bool, tiles: Tiles | None = None
@@ -174,16 +182,25 @@ class _Rectified(torch.autograd.Function):
         return made, None, None, None
 
 
-def transformed(kernel: Float[torch.Tensor, "K C 3 3"]) -> Float[torch.Tensor, "36 S C 16"]:
+def transformed(kernel: Float[torch.Tensor, "K C 3 3"], halves: bool = False) -> torch.Tensor:
     """G g Gᵀ of every kernel, as 36 matrices (C, K), each cut into strips of LANES columns; the last one is filled up
-    with zeros."""
-    outputs, inputs = kernel.shape[:2]
-    if outputs % LANES:
-        kernel = F.pad(kernel, (0, 0, 0, 0, 0, 0, 0, -outputs % LANES))
+    with zeros.
+
+    (36, S, C, 16) float32, or where `halves` (36, S, ⌈C / 2⌉, 16, 2) bf16: pairs of channels lie side by side.
+    """
+    missing = -kernel.shape[0] % LANES, -kernel.shape[1] % (2 if halves else 1)
+    if any(missing):
+        kernel = F.pad(kernel, (0, 0, 0, 0, 0, missing[1], 0, missing[0]))
+    inputs = kernel.shape[1]
     g = torch.tensor(_G, dtype=torch.float64)
     both = torch.kron(g, g).to(kernel.dtype)
     strips = kernel.reshape(-1, LANES, inputs, 9).permute(3, 0, 2, 1).reshape(9, -1)
-    return (both @ strips).view(36, -1, inputs, LANES)
+    made = (both @ strips).view(36, -1, inputs, LANES)
+    return _paired(made) if halves else made
+
+
+def _paired(matrices: Float[torch.Tensor, "36 S C 16"]) -> BFloat16[torch.Tensor, "36 S P 16 2"]:
+    return matrices.bfloat16().unflatten(2, (-1, 2)).transpose(3, 4).contiguous()
 
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -203,12 +220,12 @@ def _fold(x: torch.Tensor, axis: int) -> torch.Tensor:
     return inner
 
 
-def _cuts(tiles: int, inputs: int, outputs: int) -> tuple[int, list[tuple[int, int, int, int]]]:
-    """How many tiles to take at once, so that they fit a cache; and first tile, tiles, first strip and strips of every
-    piece, so that every thread has work."""
+def _cuts(tiles: int, size: int, outputs: int) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """How many tiles of `size` bytes to take at once, so that they fit a cache; and first tile, tiles, first strip and
+    strips of every piece, so that every thread has work."""
     threads = torch.get_num_threads()
     least, most = _TILES
-    at_once = min(max(_AT_ONCE // (36 * 4 * (inputs + outputs)), least), most) // BLOCK * BLOCK
+    at_once = min(max(_AT_ONCE // size, least), most) // BLOCK * BLOCK
     rounds = min(math.ceil(tiles / at_once), 1 if threads == 1 else _PIECES * threads)
     share = math.ceil(tiles / rounds / BLOCK) * BLOCK
     strips = outputs // LANES
@@ -234,7 +251,7 @@ def _scratch(tiles: int, inputs: int, outputs: int) -> dict[str, int]:
 
 
 def _convolve(
-    job: _Job, matrices: Float[torch.Tensor, "36 S C 16"], result: _Result, chosen: Tiles | None = None
+    job: _Job, matrices: Shaped[torch.Tensor, "36 S ..."], result: _Result, chosen: Tiles | None = None
 ) -> None:
     """Fill `result` piece by piece, on as many threads as torch has."""
     program = load_kernels().program
@@ -245,11 +262,13 @@ def _convolve(
     target = result.target.shape[1:]
     inputs = source[2]
     tiles = batch * rows * columns if chosen is None else len(chosen.active)
-    at_once, cuts = _cuts(tiles, inputs, target[2]) if tiles else (BLOCK, [])
+    halves = int(matrices.dtype == torch.bfloat16)
+    tile = TILE**2 * ((2 if halves else 4) * inputs + 4 * target[2])
+    at_once, cuts = _cuts(tiles, tile, target[2]) if tiles else (BLOCK, [])
     flags = (job.pad, int(job.replicate), int(job.spread), int(result.pooled))
     sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
     tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
-    numbers: tuple[int, ...] = (*sizes, matrices.shape[2], *map(address, tensors))
+    numbers: tuple[int, ...] = (*sizes, halves, matrices.shape[2], *map(address, tensors))
     whole = Piece._make(numbers + (0,) * (len(Piece._fields) - len(numbers)))
 
     def make(cut: tuple[int, int, int, int]) -> None:
@@ -265,8 +284,8 @@ def _convolve(
 
 
 def _fill(program: Program, whole: Piece, chosen: Tiles) -> None:
-    """Tiles that are not made; their masks let pass whatever they do, as no slope comes from there."""
-    ground = {"at_bias": address(chosen.ground), "at_made_mask": 0, "at_list": chosen.idle.ctypes.data}
+    """Tiles that are not made, and their masks."""
+    ground = {"at_bias": address(chosen.ground), "at_list": chosen.idle.ctypes.data}
 
     def fill(part: tuple[int, int]) -> None:
         scratch = _scratch(BLOCK, LANES, whole.outputs)
