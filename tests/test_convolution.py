@@ -28,6 +28,7 @@ class Idle:
 
     def nothing(self, piece: object) -> None: ...
 
+    halves = True
     taps = convolve = step = smooth = nothing
 
 

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from meshstyle.compiled.load import Program, load_kernels
+from meshstyle.compiled.processor import multiplies_halves
 from meshstyle.solver.counted_grams import Cells, counted_gram, suits
 from meshstyle.solver.losses import masked_gram, shrink_mask
 from meshstyle.solver.objective import LossWeights, Objective
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
+
+needs_halves = pytest.mark.skipif(not multiplies_halves(), reason="a processor that does not multiply bf16")
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "torch"])
@@ -48,6 +51,64 @@ def test_gram_and_slope_are_those_under_the_mask(
     assert theirs.grad is not None
     assert torch.allclose(gram, wanted, rtol=1e-4, atol=1e-5)
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+@needs_halves
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(16, 1, 1), (16, 5, 9), (64, 40, 33), (144, 7, 11), (512, 30, 40)]
+)
+@pytest.mark.usefixtures("threads")
+def test_halves_are_the_same_but_for_their_rounding(channels: int, height: int, width: int) -> None:
+    """A number is off by 2⁻⁹ of itself at the most, and sums of many by less of theirs; of (512, 30, 40) there are more
+    pairs than are gone over at once."""
+    counts = mask(height, width)
+    counts[0, 0, 0, 0] = 0.7
+    weight = torch.randn(channels, channels, generator=torch.Generator().manual_seed(1))
+    later = features(channels, height, width, seed=2)
+    cells, program = Cells.of(counts, counts.sum()), load_kernels().program
+    found = []
+    for halves in (False, True):
+        leaf = features(channels, height, width).requires_grad_(True)
+        passed, gram = counted_gram(leaf, cells, program, halves)
+        assert torch.equal(passed, leaf)
+        (slope,) = torch.autograd.grad([passed, gram], leaf, [later.clone(), weight])
+        found.append((gram.detach(), slope - later))
+    (gram, slope), (half_gram, half_slope) = found
+    assert 0 < float((half_gram - gram).norm() / gram.norm()) < 2**-8
+    assert 0 < float((half_slope - slope).norm() / slope.norm()) < 2**-7
+    assert torch.equal(half_gram, half_gram.T)
+    nothing = counts.reshape(-1) == 0
+    assert not half_slope[0].flatten(1)[:, nothing].any()
+
+
+@needs_halves
+def test_bytes_of_halves_depend_neither_on_the_run_nor_on_the_threads() -> None:
+    counts = mask(37, 29)
+    cells, program = Cells.of(counts, counts.sum()), load_kernels().program
+
+    def run(count: int) -> bytes:
+        torch.set_num_threads(count)
+        leaf = features(80, 37, 29).requires_grad_(True)
+        _, gram = counted_gram(leaf, cells, program, True)
+        gram.square().sum().backward()
+        assert leaf.grad is not None
+        return gram.detach().numpy().tobytes() + leaf.grad.contiguous().numpy().tobytes()
+
+    before = torch.get_num_threads()
+    try:
+        assert len({run(count) for count in (1, 2, 2, 3, 1)}) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_halves_do_not_suit_is_float32(program: Program | None) -> None:
+    """Channels that fill no vector, no compiled code, and nothing that counts."""
+    for channels, share in ((17, 0.5), (16, 0.5 if program is None else 0.0)):
+        cells = Cells.of(torch.full((1, 1, 4, 5), share), torch.tensor(20 * share))
+        one, other = (
+            counted_gram(features(channels, 4, 5), cells, program, halves)[1] for halves in (True, False)
+        )
+        assert torch.equal(one, other)
 
 
 def test_what_is_not_used_has_no_slope(program: Program | None) -> None:

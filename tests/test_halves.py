@@ -103,7 +103,7 @@ def test_who_multiplies_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
         compiled = Compiled(SimpleNamespace(halves=has_them), False, 0.0)  # type: ignore[arg-type]
         monkeypatch.setattr(convolution, "load_kernels", lambda: compiled)
         made = make_convolutions(load_weights(), CPU, "auto", halves=wanted)
-        return [layer._fast._halves for layer in made if isinstance(layer, FastConvolution)]
+        return [layer.halves for layer in made if isinstance(layer, FastConvolution)]
 
     assert choice(True, True) == [False] + [True] * 15
     assert not any(choice(False, True) + choice(True, False))
@@ -111,9 +111,7 @@ def test_who_multiplies_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_float32_is_float32() -> None:
     network = VGG19(load_weights(), convolution="winograd", precision="float32")
-    assert not any(
-        layer._fast._halves for layer in network._convolutions if isinstance(layer, FastConvolution)
-    )
+    assert not any(layer.halves for layer in network._convolutions if isinstance(layer, FastConvolution))
 
 
 @needs_halves

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .piece import LANES, Piece, divide_scratch, scratch_size
+from .gram_piece import GramPiece, filled_up
+from .piece import BLOCK, LANES, Piece, divide_scratch, scratch_size
 from .tap_piece import CLAMP, LEVELS, TapPiece
 from .texel_pieces import AddPiece, SmoothPiece, StepPiece
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def check(program: Program) -> None:
     """Raises ArithmeticError."""
-    for kernel in (_tapped, _convolved, _half_convolved, _filled, _stepped, _added, _smoothed):
+    halves = (_half_convolved, _multiplied_with_itself) if program.halves else ()
+    for kernel in (_tapped, _convolved, _filled, _stepped, _added, _smoothed, *halves):
         made, wanted = kernel(program)
         if not np.allclose(made, wanted, atol=1e-4):
             raise ArithmeticError("the compiled code is wrong")
@@ -48,8 +50,6 @@ def _convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
 def _half_convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """In bf16 too, but for what its 8 bits do not hold. Each channel's partner must not find its way into it."""
     picture = np.random.default_rng(0).random((1, 5, 7, LANES), np.float32)
-    if not program.halves:
-        return picture, picture
     pairs = np.zeros((LANES // 2, LANES, 2), np.float32)
     pairs[np.arange(LANES) // 2, np.arange(LANES), np.arange(LANES) % 2] = 1
     matrices = (_middle().reshape(36, 1, 1, 1, 1) * pairs).view(np.uint32) >> 16
@@ -67,13 +67,13 @@ def _convolution(
 ) -> np.ndarray:
     """Of LANES channels to as many, without a bias."""
     made = np.zeros_like(picture)
-    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
+    room = np.zeros(scratch_size(6, LANES, LANES), np.float32)
     piece = Piece(
         **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
         **dict.fromkeys(("width", "made_width", "source_width", "target_width"), 7),
         **dict.fromkeys(("inputs", "outputs"), LANES),
         **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
-        **divide_scratch(room, 6, LANES, LANES),
+        **divide_scratch(room, 6, LANES, LANES)._asdict(),
         at_source=picture.ctypes.data,
         at_matrices=matrices.ctypes.data,
         at_target=made.ctypes.data,
@@ -90,6 +90,31 @@ def _convolution(
     return made
 
 
+def _multiplied_with_itself(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """Three of four cells, of whole numbers that bf16 holds: their Gram matrix, and its slope for one that is not
+    symmetric."""
+    features = np.random.default_rng(0).integers(-3, 4, (4, LANES)).astype(np.float32)
+    rows, roots = np.array([3, 0, 1]), np.array([1, 2, 0.5], np.float32)
+    pairs, halves = np.zeros((2, LANES, 2), np.uint16), np.zeros((filled_up(3), LANES), np.uint16)
+    gram, table = np.zeros((LANES, LANES), np.float32), np.ones((4, LANES), np.float32)
+    both = np.add.outer(np.arange(LANES) % 5, np.arange(LANES) % 5).astype(np.float32)  # D + Dᵀ
+    slopes = (both.reshape(1, LANES // 2, 2, LANES).swapaxes(2, 3).copy().view(np.uint32) >> 16).astype(
+        np.uint16
+    )
+    room = np.empty((BLOCK, LANES), np.float32)
+    places = (
+        table.ctypes.data for table in (rows, roots, features, pairs, halves, gram, slopes, table, room)
+    )
+    piece = GramPiece(0, 0, 3, LANES, *places)
+    program.pack(piece._replace(end=2))
+    program.gram(piece._replace(end=1))
+    program.pull(piece._replace(end=3))
+    scaled = features[rows] * roots[:, None]
+    wanted = np.ones_like(table)
+    wanted[rows] += roots[:, None] * (scaled @ both)
+    return np.concatenate([gram, table]), np.concatenate([scaled.T @ scaled, wanted])
+
+
 def _filled(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """The second of two tiles side by side, of which only two columns are in the picture."""
     made, values, tiles = (
@@ -100,8 +125,9 @@ def _filled(program: Program) -> tuple[np.ndarray, np.ndarray]:
     piece = Piece._make([0] * len(Piece._fields))
     sizes = {"rows": 1, "columns": 2, "target_height": 4, "target_width": 6, "outputs": LANES}
     places = {"at_bias": values.ctypes.data, "at_target": made.ctypes.data, "at_list": tiles.ctypes.data}
-    room = np.empty(scratch_size(6, LANES, LANES), np.float32)
-    program.fill(piece._replace(tiles=1, **sizes, **places, **divide_scratch(room, 6, LANES, LANES)))
+    room = np.zeros(scratch_size(6, LANES, LANES), np.float32)
+    scratch = divide_scratch(room, 6, LANES, LANES)._asdict()
+    program.fill(piece._replace(tiles=1, **sizes, **places, **scratch))
     wanted = np.zeros_like(made)
     wanted[:, :, 4:] = values
     return made, wanted

@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import njit, types
 
+from .gram_kernels import gram, pack, pull
 from .tap_kernels import taps
 from .texel_kernels import add, smooth, step
 from .winograd_kernels import convolve, fill
@@ -20,6 +21,9 @@ def kernel_texts() -> Iterator[tuple[str, str]]:
     """Name and module of each kernel: one function that can be called from outside, and what it calls."""
     yield "convolve", _text(convolve, fastmath=False)
     yield "fill", _text(fill, fastmath=False)
+    yield "pack", _text(pack, fastmath=False)
+    yield "gram", _text(gram, fastmath=False)
+    yield "pull", _text(pull, fastmath=False)
     yield "taps", _text(taps, fastmath=False)
     yield "step", _text(step, fastmath=_REORDERED)
     yield "add", _text(add, fastmath=False)

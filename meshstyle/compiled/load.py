@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..asset.atomic import write_all
 from .check import check
+from .gram_piece import GramPiece
 from .piece import Piece
 from .tap_piece import TapPiece
 from .texel_pieces import AddPiece, SmoothPiece, StepPiece
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from llvmlite import binding
 
 _LOG = logging.getLogger(__name__)
-_NAMES = ("taps", "convolve", "fill", "step", "add", "smooth")
+_NAMES = ("taps", "convolve", "fill", "pack", "gram", "pull", "step", "add", "smooth")
 _SOURCES = (
     "addresses",
+    "gram_kernels",
+    "gram_piece",
     "kernels",
     "piece",
     "processor",
@@ -183,7 +186,8 @@ class Program:
     numba's calling convention: where to put a result and an exception, and the arguments; there is neither here.
 
     Attributes:
-        halves: whether `convolve` takes pieces in bf16, which this machine then does twice as fast as float32.
+        halves: whether the machine multiplies bf16, twice as fast as float32. Only then `convolve` takes pieces in it,
+            and `pack`, `gram` and `pull` make sense.
     """
 
     def __init__(self, code: bytes) -> None:
@@ -219,6 +223,18 @@ class Program:
     def fill(self, piece: Piece) -> None:
         """Tiles of a convolution's result that are not made."""
         self._run("fill", piece)
+
+    def pack(self, piece: GramPiece) -> None:
+        """Some pairs of cells, in bf16; where the machine has `halves`, as the next two."""
+        self._run("pack", piece)
+
+    def gram(self, piece: GramPiece) -> None:
+        """Some strips of a Gram matrix."""
+        self._run("gram", piece)
+
+    def pull(self, piece: GramPiece) -> None:
+        """The slope of a Gram matrix in some cells."""
+        self._run("pull", piece)
 
     def step(self, piece: StepPiece) -> None:
         """Some rows of a step of Adam."""

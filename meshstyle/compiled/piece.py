@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -84,19 +85,35 @@ class Piece(NamedTuple):
     at_dump: int = 0
 
 
+class Scratch(NamedTuple):
+    """Memory for one thread: the last fields of a `Piece`, with what they mean there."""
+
+    at_before: int
+    before_row: int
+    at_after: int
+    after_row: int
+    at_tables: int
+    at_blank: int
+    at_dump: int
+
+
 def scratch_size(tiles: int, inputs: int, outputs: int) -> int:
     """Floats that `divide_scratch` needs."""
     return TILE * TILE * (tiles * (inputs + outputs) + 2 * LANES) + 2 * max(inputs, outputs) + 4 * TILE * TILE
 
 
-def divide_scratch(room: np.ndarray, tiles: int, inputs: int, outputs: int) -> dict[str, int]:
-    """Memory for so many tiles (a multiple of BLOCK) and channels (multiples of LANES), cut from a flat array."""
+def divide_scratch(room: np.ndarray, tiles: int, inputs: int, outputs: int) -> Scratch:
+    """Memory for so many tiles (a multiple of BLOCK) and channels (multiples of LANES), cut from a flat array.
+
+    Its first max(inputs, outputs) numbers must be 0 whenever it is used.
+    """
     # Rows whose distance is a power of two would share a few lines of the cache: one vector more avoids that.
     before, after = (tiles * channels + LANES for channels in (inputs, outputs))
     wide = max(inputs, outputs)
-    sizes = (TILE * TILE * before, TILE * TILE * after, 4 * TILE * TILE, wide)
-    starts = [0, *np.cumsum(sizes).tolist()]
-    room[starts[3] : starts[4]] = 0
-    names = ("at_before", "at_after", "at_tables", "at_blank", "at_dump")
-    addresses = {name: room.ctypes.data + 4 * start for name, start in zip(names, starts, strict=True)}
-    return {**addresses, "before_row": 4 * before, "after_row": 4 * after}
+    at_blank, at_dump, at_tables, at_before, at_after, _ = (
+        room.ctypes.data + 4 * start
+        for start in accumulate(
+            (wide, wide, 4 * TILE * TILE, TILE * TILE * before, TILE * TILE * after), initial=0
+        )
+    )
+    return Scratch(at_before, 4 * before, at_after, 4 * after, at_tables, at_blank, at_dump)

@@ -28,8 +28,8 @@ _plain_input, _masked_input = input_program(False, False), input_program(True, F
 _plain_halves, _masked_halves = input_program(False, _HALVES), input_program(True, _HALVES)
 _linear_output, _rectified_output = output_program(False, False), output_program(True, False)
 _pooled_output = output_program(True, True)
-_narrow_product, _wide_product = product_program(1, False), product_program(_WIDE, False)
-_narrow_halves, _wide_halves = product_program(1, _HALVES), product_program(_WIDE, _HALVES)
+_narrow_product, _wide_product = product_program(BLOCK, 1, False), product_program(BLOCK, _WIDE, False)
+_narrow_halves, _wide_halves = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, _WIDE, _HALVES)
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(Piece)
@@ -97,13 +97,13 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
                 row, column = rows + tile * row_step, columns + done * strip_step
                 place = target + tile * step + 4 * LANES * done
                 if piece.halves and wide:
-                    _wide_halves(row, row_step, column, strip_step, depth, place, step)
+                    _wide_halves(row, row_step, 1, column, strip_step, LANES, depth, place, step)
                 elif piece.halves:
-                    _narrow_halves(row, row_step, column, strip_step, depth, place, step)
+                    _narrow_halves(row, row_step, 1, column, strip_step, LANES, depth, place, step)
                 elif wide:
-                    _wide_product(row, row_step, column, strip_step, depth, place, step)
+                    _wide_product(row, row_step, 1, column, strip_step, LANES, depth, place, step)
                 else:
-                    _narrow_product(row, row_step, column, strip_step, depth, place, step)
+                    _narrow_product(row, row_step, 1, column, strip_step, LANES, depth, place, step)
             done += _WIDE if wide else 1
 
 

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .piece import BLOCK, LANES, STEP, TILE
+from .piece import LANES, STEP, TILE
 
 
 def into(d: Sequence[Any]) -> list[Any]:
@@ -214,38 +214,70 @@ def output_program(rectified: bool, pooled: bool) -> Any:
     return program
 
 
-def product_program(strips: int, halves: bool) -> Any:
-    """Multiplies BLOCK rows of a matrix with `strips` strips of LANES columns of another, all sums in registers.
+def pack_program(halves: bool) -> Any:
+    """Rounds LANES channels of two cells to bf16, each times a factor: side by side in pairs, and each by itself.
 
-    Its arguments: the address of the rows, bytes from one to the next; the address of the strips, bytes from one to
-    the next; how many products (of pairs where `halves`, see `Piece`) are summed; the address of the results, bytes
-    from one row to the next.
+    Its arguments: the addresses of the two cells, their factors, the channel; where the pairs go, and the first cell's
+    numbers; bytes from there to the second one's. Without `halves` (which the processor must have) it does nothing.
+    """
+
+    @intrinsic
+    def program(_context, one, other, root, other_root, channel, pairs, target, apart):  # type: ignore[no-untyped-def]
+        def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+            one, other, root, other_root, channel, pairs, target, apart = arguments
+            if not halves:
+                return context.get_dummy_value()
+            memory = _Memory(builder, channel)
+            both = []
+            for source, factor in ((one, root), (other, other_root)):
+                values = builder.fmul(memory.load(source), _spread(builder, factor))
+                both.append(_rounded(builder, values))
+            first, second = (builder.zext(half, _PAIRS) for half in both)
+            sixteen = ir.Constant(_PAIRS, [LANES] * LANES)
+            memory.store(builder.or_(first, builder.shl(second, sixteen)), pairs)
+            for half, place in zip(both, _every(builder, target, apart, 2), strict=True):
+                memory.store(half, place)
+            return context.get_dummy_value()
+
+        long, number = types.intp, types.float32
+        return types.void(long, long, number, number, *[long] * 4), build
+
+    return program
+
+
+def product_program(rows: int, strips: int, halves: bool, adds: bool = False) -> Any:
+    """Multiplies `rows` rows of a matrix with `strips` strips of LANES columns of another, all sums in registers.
+
+    Its arguments: the address of the rows, bytes from one to the next, numbers from each of its own to the next; the
+    address of the strips, bytes from one to the next, numbers from each of its own rows to the next; how many products
+    (of pairs where `halves`, see `Piece`: a pair is a number then) are summed; the address of the results, bytes from
+    one row to the next. `adds`: to what is there.
     """
     single, vector = (_PAIR, _PAIRS) if halves else (_FLOAT, _FLOATS)
 
     @intrinsic
-    def program(_context, rows, row_step, columns, strip_step, depth, target, step):  # type: ignore[no-untyped-def]
+    def program(_context, left, left_step, left_apart, right, right_step, right_apart, depth, target, step):  # type: ignore[no-untyped-def]
         def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_step, columns, strip_step, depth, target, step = arguments
-            cells = [
-                [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(strips)]
-                for _ in range(BLOCK)
-            ]
-            for cell in chain(*cells):
-                builder.store(_floats(0.0), cell)
+            left, left_step, left_apart, right, right_step, right_apart, depth, target, step = arguments
+            results = _every(builder, target, step, rows)
+            strip_of = [_Memory(builder, _long(LANES * strip)) for strip in range(strips)]
+            sums = []
+            for place in results:
+                starts = [memory.load(place) if adds else _floats(0.0) for memory in strip_of]
+                sums.append([cgutils.alloca_once_value(builder, start) for start in starts])
             with cgutils.for_range(builder, depth, intp=_LONG) as loop:
-                at_row, at_column = (_Memory(builder, builder.mul(loop.index, _long(n))) for n in (1, LANES))
-                places = _every(builder, columns, strip_step, strips)
-                right = [at_column.load(place, vector) for place in places]
-                for place, row in zip(_every(builder, rows, row_step, BLOCK), cells, strict=True):
-                    left = _spread(builder, at_row.load(place, single), vector)
-                    for found, cell in zip(right, row, strict=True):
-                        _add_product(builder, left, found, cell)
-            for place, row in zip(_every(builder, target, step, BLOCK), cells, strict=True):
-                for strip, cell in enumerate(row):
-                    _Memory(builder, _long(LANES * strip)).store(builder.load(cell), place)
+                at_left = _Memory(builder, builder.mul(loop.index, left_apart))
+                at_right = _Memory(builder, builder.mul(loop.index, right_apart))
+                found = [at_right.load(place, vector) for place in _every(builder, right, right_step, strips)]
+                for place, row in zip(_every(builder, left, left_step, rows), sums, strict=True):
+                    number = _spread(builder, at_left.load(place, single), vector)
+                    for other, cell in zip(found, row, strict=True):
+                        _add_product(builder, number, other, cell)
+            for place, row in zip(results, sums, strict=True):
+                for memory, cell in zip(strip_of, row, strict=True):
+                    memory.store(builder.load(cell), place)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 7), build
+        return types.void(*[types.intp] * 9), build
 
     return program

@@ -18,12 +18,18 @@ POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "average": F.avg_pool2d,
     "max": F.max_pool2d,
 }
-_LEAST_WORK = 1 << 21  # pixels × channels in × channels out; torch does less sooner (benchmarks/README.md)
+_LEAST_WORK = 1 << 20  # pixels × channels in × channels out; torch does less sooner (benchmarks/README.md)
 
 
 @runtime_checkable
 class Convolution(Protocol):
-    """One layer: ReLU(x ∗ kernel + bias), padded to the size of x, and pooled where that is asked for."""
+    """One layer: ReLU(x ∗ kernel + bias), padded to the size of x, and pooled where that is asked for.
+
+    Attributes:
+        halves: whether float32 is multiplied in bf16.
+    """
+
+    halves: bool
 
     def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:
         """(B, C, H, W) to (B, K, H, W), or with `pooling`, a key of POOLINGS, to (B, K, H/2, W/2).
@@ -35,6 +41,8 @@ class Convolution(Protocol):
 
 class TorchConvolution:
     """By torch, on any device."""
+
+    halves = False
 
     def __init__(
         self, kernel: Float[torch.Tensor, "K C 3 3"], bias: Float[torch.Tensor, "K"], replicate: bool
@@ -72,7 +80,7 @@ class FastConvolution:
 
     def __init__(self, plain: TorchConvolution, always: bool, halves: bool = False) -> None:
         """`always`: even where torch would be faster. `halves`: multiply in bf16."""
-        self._plain, self._least = plain, 0 if always else _LEAST_WORK
+        self._plain, self._least, self.halves = plain, 0 if always else _LEAST_WORK, halves
         self._fast = WinogradConvolution(plain.kernel, plain.bias, plain.replicate, halves)
 
     def __call__(self, x: torch.Tensor, pooling: str | None = None, work: Work | None = None) -> torch.Tensor:

@@ -9,18 +9,24 @@ This is for features that lie in memory channels last, as our convolution leaves
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Float, Float32, Int64
 
+from ..compiled.gram_piece import GramPiece, filled_up
 from ..compiled.load import Program
+from ..compiled.piece import BLOCK, LANES
 from ..compiled.texel_pieces import AddPiece
 from .losses import TINY
+from .winograd import paired
 from .workers import address, share_out
 
 _AT_ONCE = 1 << 17  # numbers that are added by one thread together
+_PIECES = 3  # for each thread: other programs may slow one of them down
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,11 @@ class Cells:
 
     rows: Int64[torch.Tensor, "n"]
     weight: Float[torch.Tensor, "n 1"]
+
+    @cached_property
+    def roots(self) -> Float[torch.Tensor, "n"]:
+        """√ of the weights."""
+        return self.weight[:, 0].sqrt()
 
     @classmethod
     def of(cls, mask: Float[torch.Tensor, "1 1 h w"], count: Float[torch.Tensor, ""]) -> Cells:
@@ -45,13 +56,19 @@ def suits(features: Float[torch.Tensor, "B C h w"]) -> bool:
 
 
 def counted_gram(
-    features: Float32[torch.Tensor, "1 C h w"], cells: Cells, program: Program | None = None
+    features: Float32[torch.Tensor, "1 C h w"],
+    cells: Cells,
+    program: Program | None = None,
+    halves: bool = False,
 ) -> tuple[Float32[torch.Tensor, "1 C h w"], Float32[torch.Tensor, "C C"]]:
     """The features, for the next layer alone, and G = Σ w f fᵀ over the cells that count (see `losses.masked_gram`).
 
-    What the next layer hands back is changed in place. `program`: compiled kernels.
+    What the next layer hands back is changed in place. `program`: compiled kernels. `halves`: multiply in bf16, where
+    they can; the sums are float32.
     """
-    passed, gram = _CountedGram.apply(features, cells, program)
+    fit = program is not None and program.halves and features.shape[1] % LANES == 0 and len(cells.rows) > 0
+    made = _HalfGram if halves and fit else _CountedGram
+    passed, gram = made.apply(features, cells, program)
     return passed, gram
 
 
@@ -73,14 +90,74 @@ class _CountedGram(torch.autograd.Function):
         if slope is None:
             return later, None, None
         (weighted,) = ctx.saved_tensors
-        added = weighted @ (slope + slope.T)
-        if later is None:
-            _, channels, height, width = ctx.shape
-            later = added.new_zeros(1, height, width, channels).permute(0, 3, 1, 2)
-        elif not suits(later):
-            later = later.contiguous(memory_format=torch.channels_last)
-        _add(_rows(later), ctx.cells.rows, added, ctx.program)
+        later = _changeable(later, ctx.shape, slope)
+        _add(_rows(later), ctx.cells.rows, weighted @ (slope + slope.T), ctx.program)
         return later, None, None
+
+
+class _HalfGram(torch.autograd.Function):
+    """The same from a = √w f in bf16: G = Σ a aᵀ, whose slope in f is √w (D + Dᵀ) a."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: torch.Tensor, cells: Cells, program: Program
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.set_materialize_grads(False)
+        count, channels = len(cells.rows), features.shape[1]
+        halves = torch.empty(filled_up(count), channels, dtype=torch.bfloat16)
+        pairs = torch.empty(-(-count // 2), channels, 2, dtype=torch.bfloat16)
+        gram = features.new_empty(channels, channels)
+        rows = _rows(features)
+        places = {"at_features": address(rows), "at_pairs": address(pairs), "at_halves": address(halves)}
+        piece = _piece(cells, channels)._replace(**places, at_gram=address(gram))
+        _in_parts(program.pack, piece, len(pairs), 1)
+        _in_parts(program.gram, piece, channels // LANES, 1)
+        ctx.save_for_backward(halves)
+        ctx.cells, ctx.program, ctx.shape = cells, program, features.shape
+        return features, gram
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor | None) -> tuple[torch.Tensor | None, None, None]:
+        later, slope = slopes
+        if slope is None:
+            return later, None, None
+        (halves,) = ctx.saved_tensors
+        channels = halves.shape[1]
+        later = _changeable(later, ctx.shape, slope)
+        strips = (slope + slope.T).view(channels, -1, LANES).transpose(0, 1)
+        slopes_at = paired(strips[None])
+        table = _rows(later)
+        places = {"at_halves": address(halves), "at_slopes": address(slopes_at), "at_table": address(table)}
+        piece = _piece(ctx.cells, channels)._replace(**places)
+
+        def pull(part: GramPiece) -> None:
+            room = torch.empty(BLOCK, channels)
+            ctx.program.pull(part._replace(at_room=address(room)))
+
+        _in_parts(pull, piece, len(ctx.cells.rows), BLOCK)
+        return later, None, None
+
+
+def _piece(cells: Cells, channels: int) -> GramPiece:
+    return GramPiece(0, 0, len(cells.rows), channels, address(cells.rows), address(cells.roots))
+
+
+def _in_parts(work: Callable[[GramPiece], None], piece: GramPiece, count: int, block: int) -> None:
+    """A few parts for each thread, of whole blocks: which they are makes no difference to the bytes."""
+    threads = torch.get_num_threads()
+    step = -(-count // (1 if threads == 1 else _PIECES * threads) // block) * block
+    parts = [(first, min(first + step, count)) for first in range(0, count, step)]
+    share_out(lambda part: work(piece._replace(first=part[0], end=part[1])), parts)
+
+
+def _changeable(
+    later: torch.Tensor | None, shape: torch.Size, slope: torch.Tensor
+) -> Float[torch.Tensor, "1 C h w"]:
+    """What the next layer hands back, or zeros, as a table of cells that something can be added to."""
+    if later is None:
+        _, channels, height, width = shape
+        return slope.new_zeros(1, height, width, channels).permute(0, 3, 1, 2)
+    return later if suits(later) else later.contiguous(memory_format=torch.channels_last)
 
 
 def _rows(features: Float[torch.Tensor, "1 C h w"]) -> Float[torch.Tensor, "N C"]:

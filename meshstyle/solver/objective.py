@@ -224,7 +224,9 @@ class Objective:
         def tap(name: str, features: torch.Tensor) -> torch.Tensor:
             if name not in target.cells or not suits(features):
                 return features
-            passed, grams[name] = counted_gram(features, target.cells[name], load_kernels().program)
+            passed, grams[name] = counted_gram(
+                features, target.cells[name], load_kernels().program, self.network.halves
+            )
             return passed
 
         found = self.network.features(picture, self.layers, tap, target.work)

@@ -45,6 +45,7 @@ class VGG19:
         self._convolutions = make_convolutions(
             weights, self.device, convolution, self._type, precision == "auto"
         )
+        self.halves = any(layer.halves for layer in self._convolutions)
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)
 
     def features(

@@ -27,7 +27,7 @@ from jaxtyping import BFloat16, Float, Float32, Int64, Shaped, UInt8
 from torch.autograd.function import once_differentiable
 
 from ..compiled.load import Program, load_kernels
-from ..compiled.piece import BLOCK, LANES, TILE, Piece, divide_scratch, scratch_size
+from ..compiled.piece import BLOCK, LANES, TILE, Piece, Scratch, divide_scratch, scratch_size
 from .workers import address, share_out
 
 _G = (
@@ -196,10 +196,11 @@ def transformed(kernel: Float[torch.Tensor, "K C 3 3"], halves: bool = False) ->
     both = torch.kron(g, g).to(kernel.dtype)
     strips = kernel.reshape(-1, LANES, inputs, 9).permute(3, 0, 2, 1).reshape(9, -1)
     made = (both @ strips).view(36, -1, inputs, LANES)
-    return _paired(made) if halves else made
+    return paired(made) if halves else made
 
 
-def _paired(matrices: Float[torch.Tensor, "36 S C 16"]) -> BFloat16[torch.Tensor, "36 S P 16 2"]:
+def paired(matrices: Float[torch.Tensor, "M S C 16"]) -> BFloat16[torch.Tensor, "M S P 16 2"]:
+    """Strips of matrices in bf16, pairs of their rows side by side, number by number; C is even."""
     return matrices.bfloat16().unflatten(2, (-1, 2)).transpose(3, 4).contiguous()
 
 
@@ -241,13 +242,18 @@ def _cuts(tiles: int, size: int, outputs: int) -> tuple[int, list[tuple[int, int
 _kept = threading.local()
 
 
-def _scratch(tiles: int, inputs: int, outputs: int) -> dict[str, int]:
+def _scratch(tiles: int, inputs: int, outputs: int) -> Scratch:
     """This thread's memory for so many tiles. It is kept, and grows to what the largest job needs."""
-    size = scratch_size(tiles, inputs, outputs)
+    size, wide = scratch_size(tiles, inputs, outputs), max(inputs, outputs)
     if size > len(getattr(_kept, "room", ())):
         _kept.room = None  # the old memory first
-        _kept.room = np.empty(size, np.float32)
-    return divide_scratch(_kept.room, tiles, inputs, outputs)
+        _kept.room, _kept.divided = np.empty(size, np.float32), {}
+    key = (tiles, inputs, outputs)
+    if key not in _kept.divided:
+        _kept.divided[key] = divide_scratch(_kept.room, *key)
+    _kept.room[:wide] = 0  # another job's results may lie there
+    found: Scratch = _kept.divided[key]
+    return found
 
 
 def _convolve(
@@ -269,27 +275,27 @@ def _convolve(
     sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
     tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
     numbers: tuple[int, ...] = (*sizes, halves, matrices.shape[2], *map(address, tensors))
-    whole = Piece._make(numbers + (0,) * (len(Piece._fields) - len(numbers)))
+    listed = chosen.active.ctypes.data if chosen is not None else 0
 
     def make(cut: tuple[int, int, int, int]) -> None:
         first, count, strip, strips = cut
-        part = {"first": first, "tiles": count, "strip": strip, "strips": strips}
         scratch = _scratch(at_once, inputs, LANES * strips)
-        listed = chosen.active.ctypes.data if chosen is not None else 0
-        program.convolve(whole._replace(**part, **scratch, at_list=listed))
+        program.convolve(Piece._make((*numbers, first, count, listed, strip, strips, *scratch)))
 
     share_out(make, cuts)
     if chosen is not None:
-        _fill(program, whole, chosen)
+        _fill(program, Piece._make(numbers + (0,) * (len(Piece._fields) - len(numbers))), chosen)
 
 
 def _fill(program: Program, whole: Piece, chosen: Tiles) -> None:
     """Tiles that are not made, and their masks."""
     ground = {"at_bias": address(chosen.ground), "at_list": chosen.idle.ctypes.data}
 
+    idle = whole._replace(**ground)
+
     def fill(part: tuple[int, int]) -> None:
         scratch = _scratch(BLOCK, LANES, whole.outputs)
-        program.fill(whole._replace(first=part[0], tiles=part[1] - part[0], **ground, **scratch))
+        program.fill(idle._replace(first=part[0], tiles=part[1] - part[0], **scratch._asdict()))
 
     step = max(_FILLED // whole.outputs, 1)
     share_out(fill, [(n, min(n + step, len(chosen.idle))) for n in range(0, len(chosen.idle), step)])

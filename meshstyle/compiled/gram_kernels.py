@@ -1,0 +1,107 @@
+"""Gram matrices and their slopes from bf16, compiled for processors that multiply it. Importing this imports numba.
+
+What is multiplied are pairs, whose two products are added at once. In G = Σ a aᵀ they are of two cells, so cells lie
+interleaved; in the slope (D + Dᵀ) a they are of two channels, so they lie as they are.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .addresses import float_at, long_at, reader_of, set_float
+from .gram_piece import DEEP, ROWS, GramPiece
+from .piece import BLOCK, LANES
+from .processor import has, multiplies_halves
+from .winograd_vectors import pack_program, product_program
+
+_HALVES = multiplies_halves()  # elsewhere nothing here is called
+_WIDE = 4 if has("avx512f") else 1
+_pack = pack_program(_HALVES)
+_narrow_sum, _wide_sum = product_program(ROWS, 1, _HALVES, True), product_program(ROWS, _WIDE, _HALVES, True)
+_narrow_slope, _wide_slope = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, _WIDE, _HALVES)
+_compiled = njit(nogil=True, error_model="numpy")
+_piece_at = reader_of(GramPiece)
+
+
+def pack(address):  # type: ignore[no-untyped-def]
+    """Fill `at_pairs` and `at_halves` for some pairs of cells. Where the last one has no partner, that is zeros."""
+    piece = _piece_at(address)
+    for pair in range(piece.first, piece.end):
+        one = 2 * pair
+        other = min(one + 1, piece.cells - 1)
+        root = float_at(piece.at_roots, one)
+        other_root = float_at(piece.at_roots, other) if other > one else 0 * root
+        source = piece.at_features + 4 * piece.channels * long_at(piece.at_rows, one)
+        other_source = piece.at_features + 4 * piece.channels * long_at(piece.at_rows, other)
+        target, halves = (
+            piece.at_pairs + 4 * piece.channels * pair,
+            piece.at_halves + 2 * piece.channels * one,
+        )
+        for channel in range(0, piece.channels, LANES):
+            _pack(source, other_source, root, other_root, channel, target, halves, 2 * piece.channels)
+
+
+@_compiled
+def _strip(strip, piece):  # type: ignore[no-untyped-def]
+    """LANES rows of G from the diagonal on."""
+    channels, strips = piece.channels, piece.channels // LANES
+    pairs, step = (piece.cells + 1) // 2, 4 * piece.channels
+    for row in range(LANES * strip, LANES * (strip + 1)):
+        for column in range(LANES * strip, channels):
+            set_float(piece.at_gram + row * step, column, float_at(piece.at_roots, 0) * 0)
+    deep = DEEP // channels
+    first = 0
+    while first < pairs:  # not a range: one of step 0 would raise, and that needs numba
+        depth = min(deep, pairs - first)
+        table = piece.at_pairs + first * step
+        for row in range(LANES * strip, LANES * (strip + 1), ROWS):
+            done = strip
+            while done < strips:
+                wide = strips - done >= _WIDE
+                rows, columns = table + 4 * row, table + 4 * LANES * done
+                target = piece.at_gram + row * step + 4 * LANES * done
+                if wide:
+                    _wide_sum(rows, 4, channels, columns, 4 * LANES, channels, depth, target, step)
+                else:
+                    _narrow_sum(rows, 4, channels, columns, 4 * LANES, channels, depth, target, step)
+                done += _WIDE if wide else 1
+        first += deep
+
+
+def gram(address):  # type: ignore[no-untyped-def]
+    """Make some strips of rows of G, and what is the same on the other side of the diagonal."""
+    piece = _piece_at(address)
+    step = 4 * piece.channels
+    for strip in range(piece.first, piece.end):
+        _strip(strip, piece)
+        for row in range(LANES * strip, LANES * (strip + 1)):
+            for column in range(LANES * (strip + 1), piece.channels):
+                set_float(piece.at_gram + column * step, row, float_at(piece.at_gram + row * step, column))
+
+
+def pull(address):  # type: ignore[no-untyped-def]
+    """Add to the slope in the features of some cells that of the Gram matrix: √w (D + Dᵀ) a."""
+    piece = _piece_at(address)
+    channels, strips, depth = piece.channels, piece.channels // LANES, piece.channels // 2
+    for first in range(piece.first, piece.end, BLOCK):
+        rows = piece.at_halves + 2 * channels * first
+        done = 0
+        while done < strips:
+            wide = strips - done >= _WIDE
+            columns = piece.at_slopes + 4 * LANES * depth * done
+            target = piece.at_room + 4 * LANES * done
+            if wide:
+                _wide_slope(
+                    rows, 2 * channels, 1, columns, 4 * LANES * depth, LANES, depth, target, 4 * channels
+                )
+            else:
+                _narrow_slope(
+                    rows, 2 * channels, 1, columns, 4 * LANES * depth, LANES, depth, target, 4 * channels
+                )
+            done += _WIDE if wide else 1
+        for number in range(min(BLOCK, piece.end - first)):
+            source = piece.at_room + 4 * channels * number
+            target = piece.at_table + 4 * channels * long_at(piece.at_rows, first + number)
+            root = float_at(piece.at_roots, first + number)
+            for channel in range(channels):
+                set_float(target, channel, float_at(target, channel) + root * float_at(source, channel))
