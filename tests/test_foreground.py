@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from meshstyle.solver.foreground import Ground, _needed, _reached, work_for
-from meshstyle.solver.objective import Backdrop, ContentTarget, LossWeights, Objective, StyleTarget
+from meshstyle.solver.foreground import Backdrop, Ground, _needed, _reached, work_for
+from meshstyle.solver.objective import ContentTarget, LossWeights, Objective, StyleTarget
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
 from meshstyle.solver.winograd import Tiles, WinogradConvolution, Work

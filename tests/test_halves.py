@@ -12,9 +12,10 @@ from meshstyle.compiled.load import Compiled, load_kernels
 from meshstyle.compiled.processor import features, has, multiplies_halves
 from meshstyle.solver import convolution
 from meshstyle.solver.convolution import FastConvolution, make_convolutions
+from meshstyle.solver.kernel_matrices import transformed
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
-from meshstyle.solver.winograd import WinogradConvolution, transformed
+from meshstyle.solver.winograd import WinogradConvolution
 
 CPU = torch.device("cpu")
 needs_halves = pytest.mark.skipif(not multiplies_halves(), reason="a processor that does not multiply bf16")

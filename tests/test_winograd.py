@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from meshstyle.solver import winograd
-from meshstyle.solver.winograd import WinogradConvolution, transformed
+from meshstyle.solver.kernel_matrices import transformed
+from meshstyle.solver.winograd import WinogradConvolution
 
 # (batch, channels in, channels out, height, width, replicate, pooled)
 SHAPES = [

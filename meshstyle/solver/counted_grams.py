@@ -21,8 +21,8 @@ from ..compiled.gram_piece import GramPiece, filled_up
 from ..compiled.load import Program
 from ..compiled.piece import BLOCK, LANES
 from ..compiled.texel_pieces import AddPiece
+from .kernel_matrices import paired
 from .losses import TINY
-from .winograd import paired
 from .workers import address, share_out
 
 _AT_ONCE = 1 << 17  # numbers that are added by one thread together

@@ -56,6 +56,19 @@ class Ground:
         return cls(layers, {name: values.contiguous() for name, values in middle.items()})
 
 
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """What lies behind a view.
+
+    Attributes:
+        ground: features of nothing but that.
+        painted: pixels that show anything else.
+    """
+
+    ground: Ground
+    painted: Mask
+
+
 def work_for(ground: Ground, painted: Mask, counted: Mapping[str, Mask]) -> dict[str, Work]:
     """What of each layer is to be made for one view.
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ..compiled.load import load_kernels
 from .counted_grams import Cells, counted_gram, suits
-from .foreground import Ground, work_for
+from .foreground import Backdrop, Ground, work_for
 from .layers import CONTENT_LAYER, STYLE_LAYERS, LayerWeights, block_of, layer_weights
 from .losses import content_loss, masked_gram, shrink_mask, structure_loss, style_loss
 from .vgg import VGG19, Features
@@ -46,19 +45,6 @@ class StyleTarget:
     """The painting: its Gram matrix on every style layer."""
 
     grams: Grams
-
-
-@dataclass(frozen=True, eq=False)
-class Backdrop:
-    """What lies behind a view.
-
-    Attributes:
-        ground: features of nothing but that.
-        painted: pixels that show anything else.
-    """
-
-    ground: Ground
-    painted: Bool[np.ndarray, "H W"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +129,15 @@ class Objective:
     def style_target(self, painting: Picture) -> StyleTarget:
         """Gram matrices of a painting, sRGB 0..1."""
         found = self.network.features(painting, self.style_layers)
-        whole = {name: torch.ones_like(f[:, :1]) for name, f in found.items()}
-        return StyleTarget({name: masked_gram(found[name], whole[name]) for name in self.style_layers})
+        return StyleTarget({name: self._whole_gram(found[name]) for name in self.style_layers})
+
+    def _whole_gram(self, features: Float[torch.Tensor, "1 C h w"]) -> Float[torch.Tensor, "C C"]:
+        """Of all cells, made as those of the views are."""
+        whole = torch.ones_like(features[:, :1])
+        if not suits(features):
+            return masked_gram(features, whole)
+        cells = Cells.of(whole, whole.sum())
+        return counted_gram(features, cells, load_kernels().program, self.network.halves)[1]
 
     def ground(self, background: Float[torch.Tensor, "3"]) -> Ground | None:
         """Features of nothing but that colour, sRGB 0..1; None where they are of no use."""

@@ -16,8 +16,8 @@ from ..views.sampling import Texels
 from ..views.scales import TracedViews
 from ..views.tracing import Tracer
 from ..views.view import View
-from .foreground import Ground
-from .objective import Backdrop, ContentTarget, Objective, StyleTarget, fit_short_side
+from .foreground import Backdrop, Ground
+from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
 from .resolution import resize_covered
 from .smoothness import colour_share
 

@@ -23,21 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import BFloat16, Float, Float32, Int64, Shaped, UInt8
+from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 from torch.autograd.function import once_differentiable
 
 from ..compiled.load import Program, load_kernels
 from ..compiled.piece import BLOCK, LANES, TILE, Piece, Scratch, divide_scratch, scratch_size
+from .kernel_matrices import transformed
 from .workers import address, share_out
 
-_G = (
-    (1 / 4, 0, 0),
-    (-1 / 6, -1 / 6, -1 / 6),
-    (-1 / 6, 1 / 6, -1 / 6),
-    (1 / 24, 1 / 12, 1 / 6),
-    (1 / 24, -1 / 12, 1 / 6),
-    (0, 0, 1),
-)
 _AT_ONCE = 1 << 20  # bytes of transformed tiles and products that are worked on together
 _TILES = (48, 192)  # the least and the most tiles worked on together
 _PIECES = 4  # for each thread: other programs may slow one of them down
@@ -180,28 +173,6 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         made = ctx.layer.backward(gradients[0], ctx.saved_tensors[0], ctx.pooled, ctx.tiles)
         return made, None, None, None
-
-
-def transformed(kernel: Float[torch.Tensor, "K C 3 3"], halves: bool = False) -> torch.Tensor:
-    """G g Gᵀ of every kernel, as 36 matrices (C, K), each cut into strips of LANES columns; the last one is filled up
-    with zeros.
-
-    (36, S, C, 16) float32, or where `halves` (36, S, ⌈C / 2⌉, 16, 2) bf16: pairs of channels lie side by side.
-    """
-    missing = -kernel.shape[0] % LANES, -kernel.shape[1] % (2 if halves else 1)
-    if any(missing):
-        kernel = F.pad(kernel, (0, 0, 0, 0, 0, missing[1], 0, missing[0]))
-    inputs = kernel.shape[1]
-    g = torch.tensor(_G, dtype=torch.float64)
-    both = torch.kron(g, g).to(kernel.dtype)
-    strips = kernel.reshape(-1, LANES, inputs, 9).permute(3, 0, 2, 1).reshape(9, -1)
-    made = (both @ strips).view(36, -1, inputs, LANES)
-    return paired(made) if halves else made
-
-
-def paired(matrices: Float[torch.Tensor, "M S C 16"]) -> BFloat16[torch.Tensor, "M S P 16 2"]:
-    """Strips of matrices in bf16, pairs of their rows side by side, number by number; C is even."""
-    return matrices.bfloat16().unflatten(2, (-1, 2)).transpose(3, 4).contiguous()
 
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:
