@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Int32, Int64
 from scipy.sparse import csr_matrix
 
 STEPS, TOLERANCE = 100, 0.003  # of conjugate gradients; what it leaves over is at most 1/255
@@ -19,7 +19,7 @@ def screened_laplacian(
     shapes: Sequence[tuple[int, int]],
     near: Int64[np.ndarray, "N"],
     label: Sequence[Int32[np.ndarray, "_"]],
-    fade: Float64[np.ndarray, "N"],
+    fades: Sequence[float],
 ) -> csr_matrix:
     """Of Σ_neighbours (c_i - c_j)² + Σ_i c_i² / FADE² the matrix of the slope, halved: (N, N).
 
@@ -27,12 +27,13 @@ def screened_laplacian(
         shapes: per atlas, height and width.
         near: the texels that have a c, ascending, numbered row by row through all atlases.
         label: per atlas, the chart of each texel; neighbours are of one chart.
+        fades: per atlas, FADE in its texels.
     """
     number = np.full(sum(len(one) for one in label), -1, np.int32)
     number[near] = np.arange(len(near), dtype=np.int32)
     values, columns = np.empty(5 * len(near), np.float32), np.empty(5 * len(near), np.int32)
     pointer, done, offset = [np.zeros(1, np.int32)], 0, 0
-    for shape, charts in zip(shapes, label, strict=True):
+    for shape, charts, fade in zip(shapes, label, fades, strict=True):
         own = number[offset : offset + len(charts)].reshape(shape)
         first, end = np.searchsorted(near, (offset, offset + len(charts)))
         for begin in range(first, end, _PART):
@@ -41,7 +42,7 @@ def screened_laplacian(
             beside = np.concatenate([np.arange(part.start, part.stop)[:, None], beside], axis=1)
             used = beside >= 0
             count = used.sum(1)
-            found = np.where(np.arange(5) == 0, (count - 1 + fade[part] ** -2.0)[:, None], -1)[used]
+            found = np.where(np.arange(5) == 0, (count - 1 + fade**-2.0)[:, None], -1)[used]
             values[done : done + len(found)], columns[done : done + len(found)] = found, beside[used]
             pointer.append((done + np.cumsum(count)).astype(np.int32))
             done += len(found)

@@ -57,6 +57,25 @@ class _Taps:
     weight: Float64[np.ndarray, "K"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """What the correction is to be.
+
+    Attributes:
+        near: the N texels that have one, ascending, numbered through all atlases.
+        alike: the slope of what holds it flat and small, halved: (N, N).
+        reading: what the two sides' difference takes of those texels: (S, N).
+        weight: of each of these differences.
+        apart: what they are.
+    """
+
+    near: Int64[np.ndarray, "N"]
+    alike: csr_matrix
+    reading: csr_matrix
+    weight: Float64[np.ndarray, "S"]
+    apart: Float64[np.ndarray, "S 3"]
+
+
 def match_seams(
     surface: Surface, textures: Sequence[Float32[np.ndarray, "_ _ 3"]]
 ) -> list[Float32[np.ndarray, "_ _ 3"]]:
@@ -68,6 +87,12 @@ def match_seams(
     seams = find_seams(surface)
     if not len(seams.triangle):
         return list(textures)
+    problem = _problem(surface, textures, seams)
+    _add(textures, problem.near, _solve(problem))
+    return list(textures)
+
+
+def _problem(surface: Surface, textures: Sequence[Float32[np.ndarray, "_ _ 3"]], seams: Seams) -> _Problem:
     labels = _labels(surface, seams)
     label = np.split(labels, np.cumsum([atlas.owner.size for atlas in surface.atlases])[:-1])
     steps = _along_seams(surface, seams, labels)
@@ -75,11 +100,9 @@ def match_seams(
     original = steps.step @ _at([a.start for a in surface.atlases], read)
     weight = AGREE * np.exp(-((np.abs(original).max(axis=1) / ALIKE) ** 2))
     near = _near(surface, read, label)
-    correction = _solve(
-        surface, _of_columns(steps, near), weight, near, steps.step @ _at(textures, read), label
-    )
-    _add(textures, near, correction)
-    return list(textures)
+    fades = [_fade(surface, number) for number in range(len(surface.atlases))]
+    alike = screened_laplacian([a.owner.shape for a in surface.atlases], near, label, fades)
+    return _Problem(near, alike, _of_columns(steps, near), weight, steps.step @ _at(textures, read))
 
 
 def _of_columns(steps: _Steps, near: Int64[np.ndarray, "N"]) -> csr_matrix:
@@ -195,27 +218,15 @@ def _near(
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def _solve(
-    surface: Surface,
-    reading: csr_matrix,
-    weight: Float64[np.ndarray, "S"],
-    near: Int64[np.ndarray, "N"],
-    apart: Float64[np.ndarray, "S 3"],
-    label: list[Int32[np.ndarray, "_"]],
-) -> Float32[np.ndarray, "N 3"]:
-    """The normal equations, by conjugate gradients: they are well conditioned, as the correction is local.
-
-    `reading`: what the two sides' difference takes of the texels near them; `apart`: what it is.
-    """
-    weighted = reading.T @ diags(weight)
-    sizes = np.cumsum([a.owner.size for a in surface.atlases])
-    fade = np.array([_fade(surface, n) for n in range(len(sizes))])[
-        np.searchsorted(sizes, near, side="right")
-    ]
-    agreeing = (weighted @ reading).tocsr().astype(np.float32)
-    alike = screened_laplacian([a.owner.shape for a in surface.atlases], near, label, fade)
-    target = -(weighted @ apart).astype(np.float32)
-    return np.stack([conjugate_gradients([alike, agreeing], channel) for channel in target.T], axis=1)
+def _solve(problem: _Problem) -> Float32[np.ndarray, "N 3"]:
+    """The normal equations, by conjugate gradients: they are well conditioned, as the correction is local."""
+    weighted = problem.reading.T @ diags(problem.weight)
+    matrices = [problem.alike, (weighted @ problem.reading).tocsr().astype(np.float32)]
+    correction = np.empty((len(problem.near), 3), np.float32)
+    for channel in range(3):
+        target = -(weighted @ problem.apart[:, channel]).astype(np.float32)
+        correction[:, channel] = conjugate_gradients(matrices, target)
+    return correction
 
 
 def _add(

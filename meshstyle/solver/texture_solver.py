@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ..machine import give_back_memory
 from ..settings import Scale
 from ..views.canvas import Canvas
 from ..views.looks import whole_views
@@ -84,7 +85,10 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             problem, canvas, FarViews(self.tracer, solved.looks, rung, self.objective, self._kernels)
         )
         terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels, RATE)
-        give_change(canvas, texels, solved.paint, problem.values)
+        paint = problem.values
+        del rung, problem, far
+        give_back_memory()  # of the steps: enlarging takes as much again
+        give_change(canvas, texels, solved.paint, paint)
         return terms
 
     def settle(self, rung: Rung, problem: TextureProblem, last: bool) -> tuple[Solved, None]:

@@ -9,6 +9,7 @@ from ..asset.contract import Wrap
 from ..surface.spans import wrap_index
 
 _BAND = 256  # rows that are worked on at a time
+_AT_ONCE = 1 << 16  # lookups that are worked on at a time
 
 
 def trilinear(
@@ -18,6 +19,19 @@ def trilinear(
     wrap: tuple[Wrap, Wrap],
 ) -> Float32[np.ndarray, "N C"]:
     """Lookups between the two mip levels whose texels are nearest in size to `texels` of the finest."""
+    result = np.empty((len(uv), pyramid[0].shape[2]), np.float32)
+    for first in range(0, len(uv), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        result[part] = _between_levels(pyramid, uv[part], texels[part], wrap)
+    return result
+
+
+def _between_levels(
+    pyramid: list[Float[np.ndarray, "_ _ C"]],
+    uv: Float64[np.ndarray, "N 2"],
+    texels: Float[np.ndarray, "N"],
+    wrap: tuple[Wrap, Wrap],
+) -> Float32[np.ndarray, "N C"]:
     level = np.clip(np.log2(np.maximum(texels, 1e-9)), 0, len(pyramid) - 1)
     base = np.minimum(level.astype(int), len(pyramid) - 1)
     blend = (level - base).astype(np.float32)[:, None]

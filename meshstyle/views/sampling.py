@@ -22,7 +22,7 @@ from ..compiled.load import Program
 from ..compiled.tap_piece import CLAMP, LEAST_SHARE, LEVELS, MIRROR, REPEAT, TapPiece
 from ..surface.contract import Surface
 from .levels import MAX_LEVEL, Layout, Levels
-from .tracing import Hits, Tracer
+from .tracing import RAYS_AT_ONCE, Hits, Tracer
 
 _WRAPS = {Wrap.REPEAT: REPEAT, Wrap.MIRROR: MIRROR, Wrap.CLAMP: CLAMP}
 
@@ -157,10 +157,16 @@ def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray
     The footprint's width is the geometric mean of its two axes on the surface.
     """
     surface: Surface = tracer.surface
-    triangle, bary = hits.triangle[rays], hits.barycentric.take(rays, axis=0).astype(np.float64)
-    uv = np.einsum("nk,nkc->nc", bary, surface.uv.take(triangle, axis=0))
-    width = hits.distance[rays] * hits.camera.pitch / hits.side / np.sqrt(np.maximum(hits.facing[rays], 0.05))
-    return uv, np.log2(np.clip(width * tracer.uv_density[triangle], 1e-9, 1.0))
+    uv, width = np.empty((len(rays), 2)), np.empty(len(rays))
+    for first in range(0, len(rays), RAYS_AT_ONCE):
+        some = rays[first : first + RAYS_AT_ONCE]
+        part = slice(first, first + len(some))
+        triangle, bary = hits.triangle[some], hits.barycentric.take(some, axis=0).astype(np.float64)
+        uv[part] = np.einsum("nk,nkc->nc", bary, surface.uv.take(triangle, axis=0))
+        turned = np.sqrt(np.maximum(hits.facing[some], 0.05))
+        wide = hits.distance[some] * hits.camera.pitch / hits.side / turned
+        width[part] = np.log2(np.clip(wide * tracer.uv_density[triangle], 1e-9, 1.0))
+    return uv, width
 
 
 @dataclass(frozen=True, eq=False)

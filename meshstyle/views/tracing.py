@@ -18,6 +18,7 @@ from .cameras import Camera, Frame, row_dot
 
 _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
 _MARGIN = 2  # pixels around the projected object
+RAYS_AT_ONCE = 1 << 16  # what is known of so many fits a core's cache
 _NUDGE = 1e-5  # how far past a transparent hit a ray starts again, in bounding radii
 
 
@@ -153,6 +154,35 @@ class Tracer:
         if window is None:
             return None
         (top, left), (height, width) = window
+        bands = [
+            self._band(camera, side, (top + first, left), (min(step, height - first), width), first * width)
+            for step in (max(1, RAYS_AT_ONCE // (width * side**2)),)
+            for first in range(0, height, step)
+        ]
+        pixel, triangle, bary, cosine, facing, distance = (
+            np.concatenate(parts) for parts in zip(*bands, strict=True)
+        )
+        if not len(pixel):
+            return None
+        return Hits(
+            camera=camera,
+            shape=(height, width),
+            corner=(top, left),
+            side=side,
+            pixel=pixel,
+            triangle=triangle,
+            barycentric=bary,
+            cosine=cosine,
+            facing=facing,
+            distance=distance,
+        )
+
+    def _band(
+        self, camera: Camera, side: int, corner: tuple[int, int], shape: tuple[int, int], before: int
+    ) -> tuple[np.ndarray, ...]:
+        """What the rays of some rows of pixels hit: pixel, triangle, barycentric, cosine, facing, distance of `Hits`.
+        `before`: pixels of the rows above."""
+        (top, left), (height, width) = corner, shape
         within = (np.arange(side) + 0.5) / side
         rows, columns = (
             np.add.outer(first + np.arange(count), within).reshape(-1)
@@ -163,26 +193,14 @@ class Tracer:
         # Pixel by pixel, so that a pixel's rays follow each other.
         order = np.arange(len(directions)).reshape(height, side, width, side).swapaxes(1, 2).reshape(-1)
         found = np.flatnonzero(triangle[order] >= 0)
-        if not len(found):
-            return None
         ray = order[found]
         triangle, bary, directions = (of_all.take(ray, axis=0) for of_all in (triangle, bary, directions))
         normals = self.surface.normals.take(triangle, axis=0)  # half the price of normals[triangle]
         normal = np.einsum("nk,nkc->nc", bary.astype(np.float64), normals)
         cosine = np.abs(row_dot(normal, directions)) / np.maximum(np.sqrt(row_dot(normal, normal)), 1e-12)
         facing = np.abs(row_dot(self.face_normals.take(triangle, axis=0), directions))
-        return Hits(
-            camera=camera,
-            shape=(height, width),
-            corner=(top, left),
-            side=side,
-            pixel=found // side**2,
-            triangle=triangle,
-            barycentric=bary,
-            cosine=cosine.astype(np.float32),
-            facing=facing.astype(np.float32),
-            distance=distance[ray],
-        )
+        pixel = before + found // side**2
+        return pixel, triangle, bary, cosine.astype(np.float32), facing.astype(np.float32), distance[ray]
 
     def _window(self, camera: Camera) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Top left corner and shape, in pixels, of the window that holds the projected object."""
