@@ -5,7 +5,8 @@
 Both are timed in turn in one process, and medians compared, so that other work on the machine hurts both alike.
 `--cpu-time` counts the time that the processor worked instead of the wall's; it tells more on a busy machine, and
 means something with one thread only. Each layer is its convolution, bias, ReLU and, where one follows, average
-pooling; backward is the gradient in its input. A unit is the forward and backward pass to relu4_1.
+pooling; backward is the gradient in its input. A unit is the forward and backward pass to relu4_1, which is also timed
+with what is multiplied rounded to bf16 (`halves`; on processors that do not multiply it the same as `winograd`).
 
 `--rule` tells from how much work on Winograd's is faster. `--memory` prints the peak of resident memory of a process
 that does units in one of the two ways.
@@ -31,6 +32,7 @@ from meshstyle.solver.weights import CHANNELS, load_weights
 
 LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_4", "4_1", "4_2")
 POOLED = ("1_2", "2_2", "3_4")
+WAYS = {"torch": ("torch", "float32"), "winograd": ("winograd", "float32"), "halves": ("winograd", "auto")}
 
 
 def alternate(
@@ -77,8 +79,9 @@ def convolution_jobs(
     return jobs
 
 
-def unit_job(convolution: str, size: int) -> Callable[[], None]:
-    network = VGG19(load_weights(), convolution=convolution)
+def unit_job(way: str, size: int) -> Callable[[], None]:
+    convolution, precision = WAYS[way]
+    network = VGG19(load_weights(), convolution=convolution, precision=precision)
     picture = torch.rand(1, 3, size, size, requires_grad=True)
 
     def job() -> None:
@@ -88,15 +91,15 @@ def unit_job(convolution: str, size: int) -> Callable[[], None]:
     return job
 
 
-def peak(convolution: str, size: int) -> int:
+def peak(way: str, size: int) -> int:
     """Peak resident bytes of a process that does three units."""
-    program = [sys.executable, __file__, "--alone", convolution, "--size", str(size)]
+    program = [sys.executable, __file__, "--alone", way, "--size", str(size)]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
-def alone(convolution: str, size: int) -> None:
-    job = unit_job(convolution, size)
+def alone(way: str, size: int) -> None:
+    job = unit_job(way, size)
     for _ in range(3):
         job()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -127,10 +130,10 @@ def main() -> None:
         return rule(given.repeats, clock)
     for size in sizes:
         if given.memory:
-            figures = {name: round(peak(name, size) / 1e6) for name in ("torch", "winograd")}
+            figures = {name: round(peak(name, size) / 1e6) for name in WAYS}
             print(json.dumps({"size": size, "peak MB": figures}), flush=True)
             continue
-        jobs = {name: unit_job(name, size) for name in ("torch", "winograd")}
+        jobs = {name: unit_job(name, size) for name in WAYS}
         show(f"unit at {size} px", alternate(jobs, given.repeats, clock), "")
         for layer in LAYERS if given.layers else ():
             times = alternate(layer_jobs(layer, size), given.repeats, clock)
@@ -152,10 +155,11 @@ def rule(repeats: int, clock: Callable[[], float]) -> None:
 
 
 def show(name: str, times: dict[str, float], way: str) -> None:
-    ours, theirs = times["winograd" + way], times["torch" + way]
-    print(
-        f"{name:32} torch {theirs * 1e3:8.2f} ms  winograd {ours * 1e3:8.2f} ms  {theirs / ours:5.2f} times"
-    )
+    theirs = times["torch" + way]
+    found = [f"torch {theirs * 1e3:8.2f} ms"]
+    for ours in (one for one in WAYS if one != "torch" and one + way in times):
+        found.append(f"{ours} {times[ours + way] * 1e3:8.2f} ms {theirs / times[ours + way]:5.2f} times")
+    print(f"{name:32} {'  '.join(found)}")
 
 
 if __name__ == "__main__":
