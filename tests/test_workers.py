@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
+import time
 
 import pytest
+import torch
 
 from meshstyle.solver.workers import ranges, share_out
 
@@ -40,6 +43,31 @@ def test_what_goes_wrong_is_raised_when_nobody_works_any_more(number: int, threa
     done: list[int] = []
     share_out(done.append, range(20))  # helpers go on
     assert sorted(done) == list(range(20))
+
+
+def test_an_interrupt_waits_for_helpers() -> None:
+    """What they work on would be gone."""
+    before, started, done = torch.get_num_threads(), threading.Event(), threading.Event()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def work(item: int) -> None:
+        if threading.get_ident() == main:
+            assert started.wait(10)
+            return
+        started.set()
+        time.sleep(0.1)
+        signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.3)
+        done.set()
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            share_out(work, range(2))
+        assert done.is_set()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_several_callers_share_helpers(threads: int) -> None:

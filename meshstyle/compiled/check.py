@@ -91,21 +91,17 @@ def _convolution(
 
 
 def _multiplied_with_itself(program: Program) -> tuple[np.ndarray, np.ndarray]:
-    """Three of four cells, of whole numbers that bf16 holds: their Gram matrix, and its slope for one that is not
-    symmetric."""
+    """Three of four cells, of whole numbers that bf16 holds: their Gram matrix and its slope."""
     features = np.random.default_rng(0).integers(-3, 4, (4, LANES)).astype(np.float32)
     rows, roots = np.array([3, 0, 1]), np.array([1, 2, 0.5], np.float32)
     pairs, halves = np.zeros((2, LANES, 2), np.uint16), np.zeros((filled_up(3), LANES), np.uint16)
     gram, table = np.zeros((LANES, LANES), np.float32), np.ones((4, LANES), np.float32)
     both = np.add.outer(np.arange(LANES) % 5, np.arange(LANES) % 5).astype(np.float32)  # D + Dᵀ
-    slopes = (both.reshape(1, LANES // 2, 2, LANES).swapaxes(2, 3).copy().view(np.uint32) >> 16).astype(
-        np.uint16
-    )
+    in_pairs = both.reshape(1, LANES // 2, 2, LANES).swapaxes(2, 3).copy()
+    slopes = (in_pairs.view(np.uint32) >> 16).astype(np.uint16)
     room = np.empty((BLOCK, LANES), np.float32)
-    places = (
-        table.ctypes.data for table in (rows, roots, features, pairs, halves, gram, slopes, table, room)
-    )
-    piece = GramPiece(0, 0, 3, LANES, *places)
+    tables = (rows, roots, features, pairs, halves, gram, slopes, table, room)
+    piece = GramPiece(0, 0, 3, LANES, *(one.ctypes.data for one in tables))
     program.pack(piece._replace(end=2))
     program.gram(piece._replace(end=1))
     program.pull(piece._replace(end=3))

@@ -6,6 +6,7 @@ interleaved; in the slope (D + Dᵀ) a they are of two channels, so they lie as 
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .addresses import float_at, long_at, reader_of, set_float
@@ -19,6 +20,7 @@ _WIDE = 4 if has("avx512f") else 1
 _pack = pack_program(_HALVES)
 _narrow_sum, _wide_sum = product_program(ROWS, 1, _HALVES, True), product_program(ROWS, _WIDE, _HALVES, True)
 _narrow_slope, _wide_slope = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, _WIDE, _HALVES)
+_NOTHING = np.float32(0)
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(GramPiece)
 
@@ -30,13 +32,11 @@ def pack(address):  # type: ignore[no-untyped-def]
         one = 2 * pair
         other = min(one + 1, piece.cells - 1)
         root = float_at(piece.at_roots, one)
-        other_root = float_at(piece.at_roots, other) if other > one else 0 * root
+        other_root = float_at(piece.at_roots, other) if other > one else _NOTHING
         source = piece.at_features + 4 * piece.channels * long_at(piece.at_rows, one)
         other_source = piece.at_features + 4 * piece.channels * long_at(piece.at_rows, other)
-        target, halves = (
-            piece.at_pairs + 4 * piece.channels * pair,
-            piece.at_halves + 2 * piece.channels * one,
-        )
+        target = piece.at_pairs + 4 * piece.channels * pair
+        halves = piece.at_halves + 2 * piece.channels * one
         for channel in range(0, piece.channels, LANES):
             _pack(source, other_source, root, other_root, channel, target, halves, 2 * piece.channels)
 
@@ -48,7 +48,7 @@ def _strip(strip, piece):  # type: ignore[no-untyped-def]
     pairs, step = (piece.cells + 1) // 2, 4 * piece.channels
     for row in range(LANES * strip, LANES * (strip + 1)):
         for column in range(LANES * strip, channels):
-            set_float(piece.at_gram + row * step, column, float_at(piece.at_roots, 0) * 0)
+            set_float(piece.at_gram + row * step, column, _NOTHING)
     deep = DEEP // channels
     first = 0
     while first < pairs:  # not a range: one of step 0 would raise, and that needs numba

@@ -48,16 +48,29 @@ def share_out(work: Callable[[Item], None], items: Iterable[Item]) -> None:
         else:
             ended.put(None)
 
-    errors: list[BaseException | None] = []
     jobs = _helpers(torch.get_num_threads() - 1, os.getpid())  # threads do not live on in a forked process
-    for _ in range(others):
-        jobs.put(help_out)
+    asked, errors = 0, []
     try:
+        for _ in range(others):
+            jobs.put(help_out)
+            asked += 1
         drain()
     finally:
-        errors += [ended.get() for _ in range(others)]
+        errors = _all_of(ended, asked)
     for error in filter(None, errors):
         raise error
+
+
+def _all_of(ended: SimpleQueue[BaseException | None], count: int) -> list[BaseException | None]:
+    """What so many helpers came to. Ctrl-C has to wait for them: they work on what belongs to this thread."""
+    found: list[BaseException | None] = []
+    while len(found) < count:
+        try:
+            found.append(ended.get())
+        except KeyboardInterrupt as error:
+            found.append(error)
+            count += 1
+    return found
 
 
 def ranges(rows: int) -> list[tuple[int, int]]:

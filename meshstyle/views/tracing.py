@@ -154,9 +154,9 @@ class Tracer:
         if window is None:
             return None
         (top, left), (height, width) = window
+        step = max(1, RAYS_AT_ONCE // (width * side**2))
         bands = [
             self._band(camera, side, (top + first, left), (min(step, height - first), width), first * width)
-            for step in (max(1, RAYS_AT_ONCE // (width * side**2)),)
             for first in range(0, height, step)
         ]
         pixel, triangle, bary, cosine, facing, distance = (
