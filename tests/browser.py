@@ -35,6 +35,10 @@ FLAGS = (
 )
 
 
+class RefusedError(AssertionError):
+    """The browser answers with an error."""
+
+
 class Browser:
     """A running Chromium. Use as a context manager."""
 
@@ -80,7 +84,8 @@ class Browser:
         while True:
             answer = self._receive(deadline)
             if answer.get("id") == self._number:
-                assert "error" not in answer, (method, answer)
+                if "error" in answer:
+                    raise RefusedError(method, answer["error"].get("message"))
                 return answer["result"]
             self.events.append(answer)
 
@@ -141,10 +146,19 @@ class Tab:
     def wait(self, condition: str) -> Any:
         """Until an expression is true."""
         deadline = time.monotonic() + DEADLINE
-        while not (value := self.run(condition)):
+        while not (value := self._run_unless_leaving(condition)):
             assert time.monotonic() < deadline, (condition, self.complaints())
             time.sleep(0.05)
         return value
+
+    def _run_unless_leaving(self, script: str) -> Any:
+        """None where the page is just being left for another, or is loaded anew."""
+        try:
+            return self.run(script)
+        except RefusedError as refusal:
+            if not any(word in str(refusal) for word in ("navigated", "context")):
+                raise
+            return None
 
     def picture(self, clip: dict[str, float] | None = None) -> np.ndarray:
         """(H, W, 3) uint8 of the page, or of a part of it."""
