@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from processors import needs_halves
 
 from meshstyle.compiled.load import Program, load_kernels
-from meshstyle.compiled.processor import multiplies_halves
 from meshstyle.solver.counted_grams import Cells, counted_gram, suits
 from meshstyle.solver.losses import masked_gram, shrink_mask
 from meshstyle.solver.objective import LossWeights, Objective
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.weights import load_weights
-
-needs_halves = pytest.mark.skipif(not multiplies_halves(), reason="a processor that does not multiply bf16")
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "torch"])

@@ -7,6 +7,7 @@ import threading
 import pytest
 import torch
 import torch.nn.functional as F
+from processors import needs_halves
 
 from meshstyle.solver import winograd
 from meshstyle.solver.kernel_matrices import transformed
@@ -29,12 +30,12 @@ SHAPES = [
 
 
 def make_layer(
-    inputs: int, outputs: int, replicate: bool = False
+    inputs: int, outputs: int, replicate: bool = False, halves: bool = False
 ) -> tuple[WinogradConvolution, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(inputs * 1000 + outputs)
     kernel = torch.randn(outputs, inputs, 3, 3, generator=generator) / (3 * inputs**0.5)
     bias = torch.randn(outputs, generator=generator) / 10
-    return WinogradConvolution(kernel, bias, replicate), kernel, bias
+    return WinogradConvolution(kernel, bias, replicate, halves), kernel, bias
 
 
 def direct(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor, replicate: bool) -> torch.Tensor:
@@ -90,8 +91,9 @@ def test_gradient_is_the_slope_of_the_value(replicate: bool, pooled: bool) -> No
     assert (layer(x)[:, ~on] == 0).all()
 
 
-def test_bytes_depend_neither_on_the_run_nor_on_the_threads() -> None:
-    layer, _, _ = make_layer(48, 96)
+@pytest.mark.parametrize("halves", [False, pytest.param(True, marks=needs_halves)])
+def test_bytes_depend_neither_on_the_run_nor_on_the_threads(halves: bool) -> None:
+    layer, _, _ = make_layer(48, 96, halves=halves)
     x = torch.randn(2, 48, 37, 22, requires_grad=True)
 
     def run(count: int) -> bytes:

@@ -67,7 +67,7 @@ def _setter(kind: types.Type) -> Any:
 float_at, set_float = _getter(types.float32), _setter(types.float32)
 double_at, set_double = _getter(types.float64), _setter(types.float64)
 int_at, set_int = _getter(types.int32), _setter(types.int32)
-byte_at, set_byte = _getter(types.uint8), _setter(types.uint8)
+set_byte = _setter(types.uint8)
 long_at, set_long = _getter(types.int64), _setter(types.int64)
 
 

@@ -6,23 +6,43 @@ interleaved; in the slope (D + Dᵀ) a they are of two channels, so they lie as 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from .addresses import float_at, long_at, reader_of, set_float
 from .gram_piece import DEEP, ROWS, GramPiece
 from .piece import BLOCK, LANES
-from .processor import has, multiplies_halves
-from .winograd_vectors import pack_program, product_program
+from .processor import multiplies_halves
+from .winograd_vectors import WIDE, pack_program, product_program
 
 _HALVES = multiplies_halves()  # elsewhere nothing here is called
-_WIDE = 4 if has("avx512f") else 1
-_pack = pack_program(_HALVES)
-_narrow_sum, _wide_sum = product_program(ROWS, 1, _HALVES, True), product_program(ROWS, _WIDE, _HALVES, True)
-_narrow_slope, _wide_slope = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, _WIDE, _HALVES)
 _NOTHING = np.float32(0)
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(GramPiece)
+_pack = pack_program(_HALVES)
+
+
+def _over_strips(rows: int, adds: bool) -> Any:
+    """`product_program` for any number of strips, which comes first."""
+    narrow, wide = (product_program(rows, strips, _HALVES, adds) for strips in (1, WIDE))
+
+    @_compiled
+    def multiply(strips, left, left_step, left_apart, right, right_step, right_apart, depth, target, step):  # type: ignore[no-untyped-def]
+        while strips > 0:
+            done = WIDE if strips >= WIDE else 1
+            if done == WIDE:
+                wide(left, left_step, left_apart, right, right_step, right_apart, depth, target, step)
+            else:
+                narrow(left, left_step, left_apart, right, right_step, right_apart, depth, target, step)
+            right, target = right + done * right_step, target + 4 * LANES * done
+            strips -= done
+
+    return multiply
+
+
+_add_products, _multiply = _over_strips(ROWS, adds=True), _over_strips(BLOCK, adds=False)
 
 
 def pack(address):  # type: ignore[no-untyped-def]
@@ -44,8 +64,8 @@ def pack(address):  # type: ignore[no-untyped-def]
 @_compiled
 def _strip(strip, piece):  # type: ignore[no-untyped-def]
     """LANES rows of G from the diagonal on."""
-    channels, strips = piece.channels, piece.channels // LANES
-    pairs, step = (piece.cells + 1) // 2, 4 * piece.channels
+    channels, step = piece.channels, 4 * piece.channels
+    pairs = (piece.cells + 1) // 2
     for row in range(LANES * strip, LANES * (strip + 1)):
         for column in range(LANES * strip, channels):
             set_float(piece.at_gram + row * step, column, _NOTHING)
@@ -55,16 +75,10 @@ def _strip(strip, piece):  # type: ignore[no-untyped-def]
         depth = min(deep, pairs - first)
         table = piece.at_pairs + first * step
         for row in range(LANES * strip, LANES * (strip + 1), ROWS):
-            done = strip
-            while done < strips:
-                wide = strips - done >= _WIDE
-                rows, columns = table + 4 * row, table + 4 * LANES * done
-                target = piece.at_gram + row * step + 4 * LANES * done
-                if wide:
-                    _wide_sum(rows, 4, channels, columns, 4 * LANES, channels, depth, target, step)
-                else:
-                    _narrow_sum(rows, 4, channels, columns, 4 * LANES, channels, depth, target, step)
-                done += _WIDE if wide else 1
+            rows, columns = table + 4 * row, table + 4 * LANES * strip
+            target = piece.at_gram + row * step + 4 * LANES * strip
+            left = channels // LANES - strip
+            _add_products(left, rows, 4, channels, columns, 4 * LANES, channels, depth, target, step)
         first += deep
 
 
@@ -84,21 +98,9 @@ def pull(address):  # type: ignore[no-untyped-def]
     piece = _piece_at(address)
     channels, strips, depth = piece.channels, piece.channels // LANES, piece.channels // 2
     for first in range(piece.first, piece.end, BLOCK):
-        rows = piece.at_halves + 2 * channels * first
-        done = 0
-        while done < strips:
-            wide = strips - done >= _WIDE
-            columns = piece.at_slopes + 4 * LANES * depth * done
-            target = piece.at_room + 4 * LANES * done
-            if wide:
-                _wide_slope(
-                    rows, 2 * channels, 1, columns, 4 * LANES * depth, LANES, depth, target, 4 * channels
-                )
-            else:
-                _narrow_slope(
-                    rows, 2 * channels, 1, columns, 4 * LANES * depth, LANES, depth, target, 4 * channels
-                )
-            done += _WIDE if wide else 1
+        rows, columns, room = piece.at_halves + 2 * channels * first, piece.at_slopes, piece.at_room
+        strip_step, step = 4 * LANES * depth, 4 * channels
+        _multiply(strips, rows, 2 * channels, 1, columns, strip_step, LANES, depth, room, step)
         for number in range(min(BLOCK, piece.end - first)):
             source = piece.at_room + 4 * channels * number
             target = piece.at_table + 4 * channels * long_at(piece.at_rows, first + number)

@@ -69,7 +69,7 @@ class Compiled:
 
 @lru_cache(maxsize=1)
 def load_kernels() -> Compiled:
-    """Once per process; 2 to 4 s where they must be compiled, else a fraction of one."""
+    """Once per process; 5 to 8 s where they must be compiled, else a fraction of one."""
     began = time.monotonic()
     reason = ""
     place = _place()
@@ -109,9 +109,9 @@ def _place() -> Path | None:
         import llvmlite
         from llvmlite import binding
 
-        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _SOURCES]
         from .processor import features
 
+        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _SOURCES]
         facts = (llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(), features())
         digest = hashlib.sha256(b"".join(sources) + repr(facts).encode()).hexdigest()
     except Exception:  # no LLVM: `load_kernels` will tell

@@ -18,18 +18,16 @@ from numba import njit
 
 from .addresses import float_at, long_at, reader_of, set_byte, set_float, set_long
 from .piece import BLOCK, LANES, STEP, TILE, Piece
-from .processor import has, multiplies_halves
-from .winograd_vectors import input_program, output_program, product_program
+from .processor import multiplies_halves
+from .winograd_vectors import WIDE, input_program, output_program, product_program
 
-# Sums of 6 tiles by 4 strips fill AVX-512's 32 registers; by 1 strip, the 16 of AVX2 and NEON's.
-_WIDE = 4 if has("avx512f") else 1
 _HALVES = multiplies_halves()  # elsewhere no piece asks for them, and their programs are those of float32
 _plain_input, _masked_input = input_program(False, False), input_program(True, False)
 _plain_halves, _masked_halves = input_program(False, _HALVES), input_program(True, _HALVES)
 _linear_output, _rectified_output = output_program(False, False), output_program(True, False)
 _pooled_output = output_program(True, True)
-_narrow_product, _wide_product = product_program(BLOCK, 1, False), product_program(BLOCK, _WIDE, False)
-_narrow_halves, _wide_halves = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, _WIDE, _HALVES)
+_narrow_product, _wide_product = product_program(BLOCK, 1, False), product_program(BLOCK, WIDE, False)
+_narrow_halves, _wide_halves = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, WIDE, _HALVES)
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(Piece)
@@ -92,7 +90,7 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
         target = piece.at_after + number * piece.after_row
         done = 0
         while done < piece.strips:
-            wide = piece.strips - done >= _WIDE
+            wide = piece.strips - done >= WIDE
             for tile in range(0, tiles, BLOCK):
                 row, column = rows + tile * row_step, columns + done * strip_step
                 place = target + tile * step + 4 * LANES * done
@@ -104,7 +102,7 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
                     _wide_product(row, row_step, 1, column, strip_step, LANES, depth, place, step)
                 else:
                     _narrow_product(row, row_step, 1, column, strip_step, LANES, depth, place, step)
-            done += _WIDE if wide else 1
+            done += WIDE if wide else 1
 
 
 @_compiled

@@ -1,4 +1,5 @@
-"""The innermost programs of Winograd's F(4×4, 3×3), as vectors of LLVM. Importing this module imports numba.
+"""The innermost programs of Winograd's F(4×4, 3×3) and of Gram matrices, as vectors of LLVM. Importing this module
+imports numba.
 
 They are built from vectors of `LANES` channels, which LLVM maps to the registers that the machine has: numba's own
 loops over channels came out five times slower. What they read and write is given by addresses.
@@ -16,6 +17,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .piece import LANES, STEP, TILE
+from .processor import has
+
+# Sums of 6 rows by 4 strips fill AVX-512's 32 registers; by 1 strip, the 16 of AVX2 and NEON's.
+WIDE = 4 if has("avx512f") else 1
 
 
 def into(d: Sequence[Any]) -> list[Any]:

@@ -136,8 +136,10 @@ class Objective:
         whole = torch.ones_like(features[:, :1])
         if not suits(features):
             return masked_gram(features, whole)
-        cells = Cells.of(whole, whole.sum())
-        return counted_gram(features, cells, load_kernels().program, self.network.halves)[1]
+        return self._counted_gram(features, Cells.of(whole, whole.sum()))[1]
+
+    def _counted_gram(self, features: torch.Tensor, cells: Cells) -> tuple[torch.Tensor, torch.Tensor]:
+        return counted_gram(features, cells, load_kernels().program, self.network.halves)
 
     def ground(self, background: Float[torch.Tensor, "3"]) -> Ground | None:
         """Features of nothing but that colour, sRGB 0..1; None where they are of no use."""
@@ -217,9 +219,7 @@ class Objective:
         def tap(name: str, features: torch.Tensor) -> torch.Tensor:
             if name not in target.cells or not suits(features):
                 return features
-            passed, grams[name] = counted_gram(
-                features, target.cells[name], load_kernels().program, self.network.halves
-            )
+            passed, grams[name] = self._counted_gram(features, target.cells[name])
             return passed
 
         found = self.network.features(picture, self.layers, tap, target.work)

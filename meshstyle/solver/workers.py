@@ -49,7 +49,7 @@ def share_out(work: Callable[[Item], None], items: Iterable[Item]) -> None:
             ended.put(None)
 
     jobs = _helpers(torch.get_num_threads() - 1, os.getpid())  # threads do not live on in a forked process
-    asked, errors = 0, []
+    asked = 0
     try:
         for _ in range(others):
             jobs.put(help_out)
