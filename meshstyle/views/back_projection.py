@@ -129,7 +129,7 @@ class BackProjection:
 
     def render(self, texels: Float[torch.Tensor, "T 3"]) -> Paint:
         """What all views see of the texels."""
-        return torch.cat([view.sample(texels[view.texels]) for view in self._views])
+        return torch.cat([view.mix(texels[view.texels]) for view in self._views])
 
     def residual(self, paint: Paint) -> Paint:
         """I − S·T for the texels T that are baked from I."""

@@ -7,15 +7,17 @@ import scipy.sparse
 import torch
 from jaxtyping import Bool, Float
 
-from .near_sampling import NearLookup
+from .linear_light import to_displayed, to_linear
 from .products import Product, Sample, to_torch
 from .sampling import Lookup
 
-AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos (design, section 2)
+AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos of the angle between ray and normal
 
 
 class View:
-    """Picture = shade · (S·texels) on the mask, `background` outside; linear in the texels.
+    """Picture = shade · encode(S · decode(texels)) on the mask, `background` outside.
+
+    S mixes texels in linear light, as renderers do; `decode` and `encode` go from sRGB to linear light and back.
 
     Attributes:
         shape: height and width in pixels, multiples of 8.
@@ -27,8 +29,7 @@ class View:
         shade: (P, 1) the headlight's s there.
     """
 
-    def __init__(self, lookup: Lookup | NearLookup, device: torch.device) -> None:
-        """Of a `NearLookup` the texels' numbers are those of its sheets (see `near_sampling.Sheet`)."""
+    def __init__(self, lookup: Lookup, device: torch.device) -> None:
         self.shape = lookup.shape
         self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)
@@ -57,30 +58,28 @@ class View:
         return float(self.mask.sum())
 
     def render(
-        self,
-        texels: Float[torch.Tensor, "V 3"],
-        background: Float[torch.Tensor, 3],
-        shaded: bool = True,
-        beyond: Float[torch.Tensor, "P 3"] | None = None,
+        self, texels: Float[torch.Tensor, "V 3"], background: Float[torch.Tensor, 3], shaded: bool = True
     ) -> Float[torch.Tensor, "1 3 H W"]:
         """The picture of the given texels, sRGB 0..1, differentiable in them.
 
         Args:
-            texels: the rows of T that this view reads, `T[view.texels]`.
+            texels: the rows of T that this view reads, `T[view.texels]`, sRGB 0..1.
             background: colour of what is not painted surface.
             shaded: with the fixed headlight, or the bare paint.
-            beyond: what is seen on top of the texels' paint.
         """
-        seen = self.sample(texels)
-        return self.compose(seen if beyond is None else seen + beyond, background, shaded)
+        return self.compose(self.sample(texels), background, shaded)
 
     def sample(self, texels: Float[torch.Tensor, "V 3"]) -> Float[torch.Tensor, "P 3"]:
-        """S·[t; D·t]: the bare paint in every pixel that sees some, row-major; differentiable."""
+        """The bare paint in every pixel that sees some, row-major, sRGB 0..1; differentiable."""
+        return to_displayed(self.mix(to_linear(texels)))
+
+    def mix(self, texels: Float[torch.Tensor, "V 3"]) -> Float[torch.Tensor, "P 3"]:
+        """S·[t; D·t]: the weighted means that pixels show of the numbers given for texels; differentiable."""
         means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
         return Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)
 
     def spread(self, colours: Float[torch.Tensor, "P C"]) -> Float[torch.Tensor, "V C"]:
-        """The adjoint of `sample`."""
+        """The adjoint of `mix`."""
         found = self._transposed @ colours
         count = len(self.texels)
         return found[:count] + self._coarse_transposed @ found[count:]

@@ -1,0 +1,73 @@
+"""Which way is up for a stroke: one direction for every surface point, and how views see it.
+
+A painting has a direction of its own: its strokes run across, its trees stand upright. A view asks for it as it lies
+on the screen. From the side all cameras agree on what is up. From above they do not: each turns the top of the model
+another way, and strokes that please one cross those that please the next. So the surface has a direction of its own,
+the part of an axis (the vertical one, or the model's longest) that lies in its plane, and a view asks for the painting
+turned as that direction lies in its picture: of each quarter turn as much as there is surface with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+from .tracing import Hits, Tracer
+
+QUARTERS = 4
+_DEFINED = 0.3  # length of the axis' part in the surface from which on the direction counts in full
+
+Turns = Float64[np.ndarray, "4"]
+"""Shares of a picture, by how many quarter turns clockwise the surface's direction is from the picture's up."""
+
+UPRIGHT: Turns = np.array([1.0, 0.0, 0.0, 0.0])
+ANY_WAY: Turns = np.full(QUARTERS, 1 / QUARTERS)
+
+
+def stroke_axis(tracer: Tracer, choice: str) -> Float64[np.ndarray, "3"] | None:
+    """The axis whose part in the surface is its direction.
+
+    Args:
+        choice: `up`: the vertical; `shape`: the direction in which the surface extends most; `free`: None, as strokes
+            may run any way.
+    """
+    if choice == "free":
+        return None
+    if choice == "up":
+        return np.array([0.0, 1.0, 0.0])
+    middle, weight = tracer.corners.mean(axis=1), tracer.area / max(float(tracer.area.sum()), 1e-300)
+    centred = middle - weight @ middle
+    _, axes = np.linalg.eigh((centred * weight[:, None]).T @ centred)
+    longest = axes[:, -1]
+    return longest * np.sign(longest[np.abs(longest).argmax()])
+
+
+def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) -> tuple[Turns, float]:
+    """How the surface's direction lies in the picture that some rays of one camera make.
+
+    An angle between two quarter turns counts for both, for the nearer one more. Where the axis is nearly
+    perpendicular to the surface, as on the very top, every turn counts alike.
+
+    Returns: the shares, and how many rays they are shares of.
+    """
+    rays = np.flatnonzero(tracer.surface.atlas[hits.triangle] >= 0)
+    if axis is None or not len(rays):
+        return ANY_WAY.copy(), float(len(rays))
+    normal = tracer.face_normals[hits.triangle[rays]]
+    inside = axis - normal * (normal @ axis)[:, None]
+    right, up = inside @ hits.camera.axes[0], inside @ hits.camera.axes[1]
+    quarter = np.arctan2(right, up) / (np.pi / 2)
+    first = np.floor(quarter).astype(np.int64)
+    beyond = quarter - first
+    defined = np.minimum(np.sqrt((inside**2).sum(axis=1)) / _DEFINED, 1.0)
+    shares = (1 - defined).sum() / QUARTERS + sum(
+        np.bincount((first + step) % QUARTERS, defined * share, QUARTERS)
+        for step, share in ((0, 1 - beyond), (1, beyond))
+    )
+    return shares / shares.sum(), float(len(rays))
+
+
+def mean_turns(found: list[tuple[Turns, float]]) -> Turns:
+    """Of several parts of one picture."""
+    total = sum(count for _, count in found)
+    return sum((turns * count for turns, count in found), np.zeros(QUARTERS)) / total if total else ANY_WAY.copy()
