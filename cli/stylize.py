@@ -128,7 +128,7 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
     show_outcome(result, display, reporting)
     if reporting.quiet:
         return
-    figures = [f"{result.views} views saw {result.surface_seen:.1%} of the surface"]
+    figures = [f"{result.views} views painted {result.coverage:.1%} of the surface"]
     if result.close_ups:
         figures.append(f"{result.close_ups} close-ups added detail")
     if result.style_loss is not None and result.structure is not None:

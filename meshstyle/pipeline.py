@@ -13,6 +13,7 @@ import torch
 from .asset import load_asset
 from .asset.contract import Paint, PaintedAtlas, PaintedPart
 from .bake.finish import finish, unpainted
+from .bake.seen import SeenParts
 from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
@@ -24,6 +25,7 @@ from .record import run_record
 from .results import AtlasReport, Plan, Result
 from .scene import Scene, prepare
 from .scout import Scout
+from .seen import seen_model
 from .settings import Settings
 from .shipped import find_style
 from .solver.descent import Terms, known
@@ -49,7 +51,7 @@ class Painted:
     Attributes:
         atlases: the images painted: those of the surface, but for strength 0, which leaves kept UVs' alone.
         images: one for each of them; `parts`: what reads them (see `Paint.parts`).
-        filled: per image, the share of covered texels that no view saw.
+        filled: per image, the share of covered texels that no view saw; `seen`: the same by part.
     """
 
     atlases: tuple[Atlas, ...]
@@ -57,6 +59,7 @@ class Painted:
     parts: tuple[PaintedPart | None, ...]
     filled: tuple[float, ...]
     solution: Solution
+    seen: SeenParts | None = None
 
 
 def stylize(
@@ -137,7 +140,7 @@ def paint(
     full = _at_full_size(solution, surface)
     solution = replace(solution, textures=(), detailed=None)  # what is large is in `full`
     baked = finish(surface, *full, settings.strength)
-    return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution)
+    return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution, baked.seen)
 
 
 def write_painted(
@@ -206,6 +209,7 @@ def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings
     """What `run`, (files written, settings, style, time it began), came to."""
     outputs, settings, style, began = run
     terms: Terms | None = painted.solution.terms
+    told = seen_model(scene.asset, painted.seen)
     texels = [int(atlas.covered.sum()) for atlas in painted.atlases]
     seen = sum(count * (1 - share) for count, share in zip(texels, painted.filled, strict=True))
     return Result(
@@ -224,7 +228,9 @@ def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings
             AtlasReport(a.plan.name, a.plan.size, a.plan.unwrap, a.plan.reason, share)
             for a, share in zip(painted.atlases, painted.filled, strict=True)
         ),
-        warnings=scene.asset.warnings,
+        warnings=(*scene.asset.warnings, *told.warnings),
+        materials=told.materials,
+        parts=told.parts,
         agreement=painted.solution.agreement,
         close_ups=painted.solution.close_ups,
         interrupted=painted.solution.interrupted,

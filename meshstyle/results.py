@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .seen import SeenReport
 from .settings import Settings
 from .solver.ladder import ViewsReport
 from .surface.contract import AtlasPlan
@@ -35,11 +36,13 @@ class Result:
         surface_seen: share of the area visible from outside that some view saw well.
         surface_visible: share of the painted area that is visible from outside.
         views: how many were used; `close_ups`: beside them, for detail.
-        coverage: share of the painted atlases' texels that a view painted; the others were filled from around.
+        coverage: share of the painted atlases' texels that a view painted; the others keep the original's picture in
+            the painting's colours.
         atlases: the images painted.
         warnings: what was odd and how it was taken.
         agreement: of the views, with the views' solver.
         interrupted: stopped early; the outputs hold the best so far.
+        materials, parts: how much of each was painted.
     """
 
     outputs: tuple[Path, ...]
@@ -58,6 +61,8 @@ class Result:
     agreement: ViewsReport | None = None
     close_ups: int = 0
     interrupted: bool = False
+    materials: tuple[SeenReport, ...] = ()
+    parts: tuple[SeenReport, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

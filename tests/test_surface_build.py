@@ -233,14 +233,14 @@ def test_welding_is_exact() -> None:
 
 
 def test_triangles_at_one_place_share_their_texels() -> None:
-    """Triangle 2 is triangle 0 begun at its second corner, triangle 3 the same turned over, of another material."""
+    """Triangle 2 is triangle 0 begun at its second corner; triangle 3 the same turned over, which is another side."""
     twice = np.stack([SQUARE[0], SQUARE[1], SQUARE[0][[1, 2, 0]], SQUARE[0][[2, 1, 0]]])
-    twin, turn = find_twins(twice, np.array([0, 0, 0, 1]))
+    twin, turn = find_twins(twice, np.zeros(4, np.int64))
     np.testing.assert_array_equal(twin, [0, 1, 0, 3])
     np.testing.assert_array_equal(turn, [[0, 1, 2], [0, 1, 2], [1, 2, 0], [0, 1, 2]])
-    np.testing.assert_array_equal(find_twins(twice, np.zeros(4, np.int64))[1][3], [2, 1, 0])
+    np.testing.assert_array_equal(find_twins(twice, np.array([0, 0, 1, 1]))[0], [0, 1, 2, 3])
     asset = HandMade((Part("all", 0, twice[None]),), (Material("plain"),))
     surface = build_surface(asset, Settings(uv="unwrap", texture_size=128))
     np.testing.assert_array_equal(surface.uv[2], surface.uv[0][[1, 2, 0]])
-    np.testing.assert_array_equal(surface.uv[3], surface.uv[0][[2, 1, 0]])
+    assert not np.allclose(surface.uv[3], surface.uv[0][[2, 1, 0]])
     assert not np.allclose(surface.uv[1], surface.uv[0])

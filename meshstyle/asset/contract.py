@@ -41,6 +41,10 @@ class Material:
         image: which of the asset's images, or None. Materials of the same image share one atlas.
         wrap: along u and along v.
         alpha_mode: as in glTF; `alpha_cutoff` counts for MASK only.
+        double_sided: whether its triangles are seen from behind.
+        transmits: light goes through it, whatever its alpha: it never hides what lies behind.
+        moves: an animation moves the image across the surface (flip-books): parts of it that no UV reads at rest
+            are seen as well.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Material:
     alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+    transmits: bool = False
+    moves: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,10 @@ class Part:
         colours: linear RGBA vertex colours, or None.
         mirrored: instances whose triangles are clockwise seen from outside, as mirroring nodes leave them;
             None: none are.
+        hidden: instances that the file does not show at rest (an animation may); None: none are. They never hide
+            what lies behind them.
+        stand_in: a coarser shape (a level of detail) shown in place of other parts: no view looks at it, and it takes
+            the paint of what it stands for.
     """
 
     name: str
@@ -74,6 +84,8 @@ class Part:
     uv: Float64[np.ndarray, "F 3 2"] | None = None
     colours: Float64[np.ndarray, "F 3 4"] | None = None
     mirrored: Bool[np.ndarray, "I"] | None = None
+    hidden: Bool[np.ndarray, "I"] | None = None
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from .fields import Fields
 from .geometry import Geometry, place, read_corners, read_geometry
 from .gltf_materials import DEFAULT, BaseColour, read_materials
 from .paths import is_data_uri
-from .scene import Instances, Scene, mirrored
+from .scene import Instances, Scene, hidden, mirrored
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
@@ -178,6 +178,7 @@ class GltfAsset:
             uv=self._uv(geometry, colour),
             colours=self._colours(geometry),
             mirrored=mirrored(instances),
+            hidden=hidden(instances),
         )
 
     def _uv(self, geometry: Geometry, colour: BaseColour) -> Float64[np.ndarray, "F 3 2"] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ WEBP = "EXT_texture_webp"
 # In order of preference where a texture has no plain source.
 IMAGE_EXTENSIONS = (WEBP, "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
 _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
+_MOVING = re.compile(r"/materials/(\d{1,9})/.*(?:baseColor|diffuse)Texture/.*KHR_texture_transform/.*")
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -43,12 +45,32 @@ DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
 
 def read_materials(document: GltfDocument) -> tuple[BaseColour, ...]:
     """Every material of the document, in its order. Raises AssetError."""
+    moving = _moving(document)
     return tuple(
-        _read_material(document, item, i) for i, item in enumerate(document.root.children("materials"))
+        _read_material(document, item, i, moving)
+        for i, item in enumerate(document.root.children("materials"))
     )
 
 
-def _read_material(document: GltfDocument, item: Fields, index: int) -> BaseColour:
+def _moving(document: GltfDocument) -> set[int]:
+    """Materials whose base colour an animation moves across the surface (KHR_animation_pointer)."""
+    found = set()
+    for animation in document.root.children("animations"):
+        for channel in animation.children("channels"):
+            pointer = channel.child("target").extension("KHR_animation_pointer").value.get("pointer")
+            if isinstance(pointer, str) and (hit := _MOVING.fullmatch(pointer)):
+                found.add(int(hit[1]))
+    return found
+
+
+def _transmits(item: Fields) -> bool:
+    """Whether light goes through: KHR_materials_transmission, and bodies of KHR_materials_volume."""
+    transmission = item.extension("KHR_materials_transmission").number("transmissionFactor", 0.0)
+    thickness = item.extension("KHR_materials_volume").number("thicknessFactor", 0.0)
+    return transmission > 0 or thickness > 0
+
+
+def _read_material(document: GltfDocument, item: Fields, index: int, moving: set[int]) -> BaseColour:
     surface, factor_key, texture_key = (
         item.child("pbrMetallicRoughness"),
         "baseColorFactor",
@@ -75,6 +97,8 @@ def _read_material(document: GltfDocument, item: Fields, index: int) -> BaseColo
         alpha_mode=mode,  # type: ignore[arg-type]  # one of the three, as checked
         alpha_cutoff=item.number("alphaCutoff", 0.5),
         double_sided=item.flag("doubleSided", False),
+        transmits=_transmits(item),
+        moves=index in moving,
     )
     return BaseColour(material, texture, *read_mapping(info))
 

@@ -25,11 +25,13 @@ class Instances:
         matrices: from mesh to world space; of no effect on skinned vertices.
         joints: what carries a vertex of each joint from mesh to world space; None where there is no skin.
         node: which node shows it, or None where several or none do.
+        hidden: whether KHR_node_visibility hides it at rest.
     """
 
     matrices: Float64[np.ndarray, "N 4 4"]
     joints: Float64[np.ndarray, "J 4 4"] | None = None
     node: int | None = None
+    hidden: bool = False
 
 
 class Scene:
@@ -45,6 +47,7 @@ class Scene:
         self._mesh_count = len(document.root.children("meshes"))
         self._children = [node.integers("children", len(self._nodes), "nodes") for node in self._nodes]
         self._roots = self._find_roots()
+        self._hidden = self._hidden_nodes()
         self._world = self._world_matrices()
 
     def instances(self) -> dict[int, list[Instances]]:
@@ -86,6 +89,16 @@ class Scene:
                 waiting.extend(reversed(self._children[node]))
         return order
 
+    def _hidden_nodes(self) -> set[int]:
+        """Nodes that KHR_node_visibility hides, with all below them."""
+        found: set[int] = set()
+        for index in self._walk(self._roots):
+            if index in found or not self._nodes[index].extension("KHR_node_visibility").flag(
+                "visible", True
+            ):
+                found.update((index, *self._children[index]))
+        return found
+
     def _world_matrices(self) -> Float64[np.ndarray, "N 4 4"]:
         world = np.tile(np.eye(4), (len(self._nodes), 1, 1))
         with np.errstate(over="ignore", invalid="ignore"):  # positions are checked to be finite later
@@ -111,15 +124,15 @@ class Scene:
         return found
 
     def _node_instances(self, index: int) -> Instances:
-        node, world = self._nodes[index], self._world[index]
+        node, world, hidden = self._nodes[index], self._world[index], index in self._hidden
         skin = node.index("skin", len(self._skins), "skins")
         if skin is not None:
-            return Instances(world[None], self._joint_matrices(self._skins[skin]), index)
+            return Instances(world[None], self._joint_matrices(self._skins[skin]), index, hidden)
         copies = node.extension("EXT_mesh_gpu_instancing").child("attributes")
         if not copies.value:
-            return Instances(world[None], node=index)
+            return Instances(world[None], node=index, hidden=hidden)
         with np.errstate(over="ignore", invalid="ignore"):
-            return Instances(world @ self._gpu_instances(copies), node=index)
+            return Instances(world @ self._gpu_instances(copies), node=index, hidden=hidden)
 
     def _joint_matrices(self, skin: Fields) -> Float64[np.ndarray, "J 4 4"]:
         joints = skin.integers("joints", len(self._nodes), "nodes")
@@ -165,6 +178,13 @@ def mirrored(instances: list[Instances]) -> Bool[np.ndarray, " I"]:
             else:
                 found.append(np.array([(np.linalg.det(item.joints[:, :3, :3]) < 0).mean() > 0.5]))
     return np.concatenate(found)
+
+
+def hidden(instances: list[Instances]) -> Bool[np.ndarray, " I"] | None:
+    """Which appearances are not shown at rest; None: all are."""
+    if not any(item.hidden for item in instances):
+        return None
+    return np.concatenate([np.full(len(item.matrices), item.hidden) for item in instances])
 
 
 def local_matrices(nodes: list[Fields]) -> tuple[Float64[np.ndarray, "N 4 4"], Bool[np.ndarray, " N"]]:

@@ -13,7 +13,9 @@ from ..strength import lay_over
 from ..surface.contract import Atlas, Surface
 from .fill import fill_unseen
 from .gutter import BAND, add_gutters
+from .own_picture import bring_back, bring_back_rest, read_palette
 from .seams import match_seams
+from .seen import SeenParts, count_seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +25,12 @@ class BakeResult:
     Attributes:
         images: one per atlas, sRGB; four channels where the atlas has alpha.
         filled_share: per atlas, the share of covered texels (those cut out left aside) that no view saw.
+        seen: the same by part of the asset.
     """
 
     images: tuple[UInt8[np.ndarray, "_ _ _"], ...]
     filled_share: tuple[float, ...]
+    seen: SeenParts
 
 
 def finish(
@@ -37,9 +41,10 @@ def finish(
 ) -> BakeResult:
     """Make painted textures fit for any renderer.
 
-    Texels that no view saw are filled from their surroundings on the surface; so are those that the material cuts
-    out, whose colours must not bleed into their neighbours. Charts are made to agree where they meet on the
-    surface, and gutters continue them around.
+    Texels that no view saw keep the original's picture in the colours of the paint; near paint it continues into
+    them. Those that the material cuts out, whose colours must not bleed into their neighbours, are filled from their
+    surroundings on the surface. Charts are made to agree where they meet on the surface, and gutters continue them
+    around.
 
     Args:
         textures: per atlas, sRGB 0..1, of the atlas' size; changed in place.
@@ -49,11 +54,17 @@ def finish(
     visible = [_visible(surface, atlas) for atlas in surface.atlases]
     known = [v & s for v, s in zip(visible, seen, strict=True)]
     filled = fill_unseen(surface, [np.asarray(t, np.float32) for t in textures], known)
+    palette = read_palette(surface, filled, known, visible)
+    if palette is not None:
+        bring_back(surface, filled, known, visible, palette)
     images = []
     for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True):
         add_gutters(texture, atlas.covered, atlas.wrap)
+        if palette is not None and atlas.rest is not None:
+            bring_back_rest(atlas.covered, texture, atlas.rest, palette)
         images.append(_image(atlas, texture, strength))
-    return BakeResult(tuple(images), tuple(_missing(v, k) for v, k in zip(visible, known, strict=True)))
+    missing = tuple(_missing(v, k) for v, k in zip(visible, known, strict=True))
+    return BakeResult(tuple(images), missing, count_seen(surface, images, known, visible))
 
 
 def unpainted(
@@ -74,10 +85,13 @@ def unpainted(
 
 
 def _visible(surface: Surface, atlas: Atlas) -> Bool[np.ndarray, "H W"]:
-    """Covered texels that the material does not cut out."""
-    if atlas.alpha is None:
-        return atlas.covered
-    return atlas.covered & (atlas.alpha >= surface.alpha_cutoff[atlas.owner])
+    """Covered texels that the material does not cut out, and whose paint is their own (see `Part.stand_in`)."""
+    visible = atlas.covered
+    if atlas.alpha is not None:
+        visible = visible & (atlas.alpha >= surface.alpha_cutoff[atlas.owner])
+    if surface.sight is not None and surface.sight.absent.any():
+        visible = visible & ~surface.sight.absent[atlas.owner]
+    return visible
 
 
 def _missing(visible: Bool[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"]) -> float:

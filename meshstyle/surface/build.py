@@ -8,19 +8,20 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32
 from PIL import Image
 
-from ..asset.contract import Asset, Material, PaintedPart, Part
+from ..asset.contract import Asset, PaintedPart, Part
 from ..bake.gutter import fill_gutters
 from ..progress import Progress, ProgressCallback, ignore
 from ..settings import Settings
 from .contract import Atlas, AtlasPlan, Surface
 from .normals import face_normals, find_twins, repaired, smooth_normals
 from .plan import plan_atlases
+from .rest import read_rest
+from .sight import AIR, air_below, read_sight
 from .start import AtlasTriangles, common_wrap, start_colours
 from .texels import rasterize
 from .unwrap import unwrap
 
-BLEND_CUTOFF = 0.05
-"""Blended materials: texels with less alpha than this are taken for air."""
+BLEND_CUTOFF = AIR
 
 
 def build_surface(
@@ -52,16 +53,21 @@ def build_surface(
             painted[part] = PaintedPart(number, own if plan.unwrap else None)
         atlases.append(_atlas(asset, plan, triangles, layout))
     corners = layout.gather([p.corners for p in asset.parts], (3, 3))
+    part_of = layout.per_part(list(range(len(asset.parts))), np.int32)
+    triangle = layout.triangle()
     return Surface(
         corners=corners,
         normals=_normals(asset.parts, layout, corners),
         uv=uv,
         atlas=atlas,
-        alpha_cutoff=layout.per_part([_cutoff(asset.materials, p) for p in asset.parts], np.float32),
-        part=layout.per_part(list(range(len(asset.parts))), np.int32),
-        triangle=layout.triangle(),
+        alpha_cutoff=layout.per_part(
+            [air_below(asset.materials[p.material]) for p in asset.parts], np.float32
+        ),
+        part=part_of,
+        triangle=triangle,
         atlases=tuple(atlases),
         painted=tuple(painted),
+        sight=read_sight(asset, atlases, (atlas, uv, part_of, triangle)),
     )
 
 
@@ -105,18 +111,18 @@ def _atlas(asset: Asset, plan: AtlasPlan, triangles: AtlasTriangles, layout: _La
     covered = texels.owner >= 0
     index = (layout.first[triangles.part] + triangles.triangle).astype(np.int32)
     owner = np.where(covered, index[texels.owner], np.int32(-1))
-    own = _own_alpha(asset, plan)
+    own, rest = _own_alpha(asset, plan), read_rest(asset, plan, covered)
     if all(asset.materials[m].alpha_mode == "OPAQUE" for m in plan.materials):
-        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), own, owner)
+        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), own, owner, rest)
     if (alpha == 1.0).all() and own is None:
-        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), None, owner)
-    cutoff = np.array([_cutoff(asset.materials, part) for part in asset.parts], np.float32)
+        return Atlas(plan, wrap, fill_gutters(start, covered, wrap), None, owner, rest)
+    cutoff = np.array([air_below(asset.materials[p.material]) for p in asset.parts], np.float32)
     visible = covered & (alpha >= cutoff[triangles.part][texels.owner])
     # What is cut out often holds black or white that was never meant to be seen: visible colours replace it.
     filled = fill_gutters(start, visible if visible.any() else covered, wrap)
     if own is None or triangles.colours is not None:
         own = fill_gutters(alpha[..., None], covered, wrap)[..., 0]
-    return Atlas(plan, wrap, filled, own, owner)
+    return Atlas(plan, wrap, filled, own, owner, rest)
 
 
 def _own_alpha(asset: Asset, plan: AtlasPlan) -> Float32[np.ndarray, "H W"] | None:
@@ -132,16 +138,6 @@ def _own_alpha(asset: Asset, plan: AtlasPlan) -> Float32[np.ndarray, "H W"] | No
     if alpha.size != plan.size[::-1]:
         alpha = alpha.resize(plan.size[::-1], Image.Resampling.BOX)
     return np.asarray(alpha, np.float32) / 255
-
-
-def _cutoff(materials: tuple[Material, ...], part: Part) -> float:
-    """Alpha, without the factor's share, below which a texel of the part cannot be seen."""
-    material = materials[part.material]
-    if material.alpha_mode == "BLEND":
-        return BLEND_CUTOFF
-    if material.alpha_mode == "MASK":
-        return material.alpha_cutoff / max(material.factor[3], 1e-6)
-    return 0.0
 
 
 def _normals(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, UInt8
 
 from ..asset.contract import PaintedPart, Wrap
 
@@ -68,6 +68,8 @@ class Atlas:
             throughout. Opaque materials have one too where the image does and its UVs are kept.
         owner: the triangle (index into the Surface) that owns a texel's centre, or the nearest one that
             touches the texel without holding its centre; -1: no triangle touches the texel.
+        rest: sRGB bytes, the picture that the model has where no triangle touches it (other frames, other faces);
+            None where there is none, or where it is of one colour.
     """
 
     plan: AtlasPlan
@@ -75,11 +77,42 @@ class Atlas:
     start: Float32[np.ndarray, "H W 3"]
     alpha: Float32[np.ndarray, "H W"] | None
     owner: Int32[np.ndarray, "H W"]
+    rest: UInt8[np.ndarray, "H W 3"] | None = None
 
     @property
     def covered(self) -> Bool[np.ndarray, "H W"]:
         """Texels that some triangle touches."""
         return self.owner >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class AlphaMap:
+    """An image's alpha, 0..1, and how it is read outside 0..1."""
+
+    alpha: Float32[np.ndarray, "H W"]
+    wrap: tuple[Wrap, Wrap]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What stops a ray, as a viewer decides it.
+
+    Attributes:
+        front: 1 where a triangle's front is the side from which its corners run counter-clockwise, else -1.
+        single: whether its back cannot be seen: rays pass it.
+        hides_from: alpha (of the map) from which it hides what lies behind; infinite: it never does. 0: always.
+        absent: triangles that no ray meets.
+        map: which of `maps` its alpha comes from; -1: it is 1 throughout.
+        uv: where in its map.
+    """
+
+    front: Int8[np.ndarray, "F"]
+    single: Bool[np.ndarray, "F"]
+    hides_from: Float32[np.ndarray, "F"]
+    absent: Bool[np.ndarray, "F"]
+    map: Int32[np.ndarray, "F"]
+    uv: Float64[np.ndarray, "F 3 2"]
+    maps: tuple[AlphaMap, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +124,11 @@ class Surface:
         normals: unit shading normals: the file's, else smooth where faces meet at less than about 40 degrees.
         uv: effective, unwrapped where the plan says so; NaN where `atlas` is -1.
         atlas: index into `atlases`; -1: not painted (it only hides what lies behind).
-        alpha_cutoff: texels whose `Atlas.alpha` is less let rays through; 0 where the material is opaque.
+        alpha_cutoff: texels whose `Atlas.alpha` is less are air; 0 where the material is opaque.
         part, triangle: where each came from: part of the asset, triangle of that part.
         atlases: what is to be painted.
         painted: per part of the asset, what goes back to the file; None: part not painted.
+        sight: what stops rays; None: every triangle does, but for its air.
     """
 
     corners: Float64[np.ndarray, "F 3 3"]
@@ -106,3 +140,4 @@ class Surface:
     triangle: Int32[np.ndarray, "F"]
     atlases: tuple[Atlas, ...]
     painted: tuple[PaintedPart | None, ...]
+    sight: Sight | None = None

@@ -40,7 +40,7 @@ def weld(corners: Float64[np.ndarray, "F 3 3"]) -> Int64[np.ndarray, "F 3"]:
 def find_twins(
     corners: Float64[np.ndarray, "F 3 3"], material: Int64[np.ndarray, "F"]
 ) -> tuple[Int64[np.ndarray, "F"], Int64[np.ndarray, "F 3"]]:
-    """Triangles of one material at exactly the same place, whatever corner they begin with.
+    """Triangles of one material at exactly the same place that face the same way, whatever corner they begin with.
 
     Returns:
         For each triangle the first of its kind, itself where it is that, and which of that one's corners lie
@@ -49,7 +49,8 @@ def find_twins(
     ids = weld(corners)
     order = np.argsort(ids, axis=1, kind="stable")
     rank = np.argsort(order, axis=1, kind="stable")
-    keys = np.column_stack([np.take_along_axis(ids, order, axis=1), material])
+    turned = (order[:, 1] - order[:, 0]) % 3 != 1  # sorted against the sense of the corners
+    keys = np.column_stack([np.take_along_axis(ids, order, axis=1), material, turned])
     by_key = np.lexsort(keys.T)  # stable: the first of equal ones stays first
     begins = np.concatenate([[True], (np.diff(keys[by_key], axis=0) != 0).any(axis=1)])
     twin = np.empty(len(keys), np.int64)

@@ -130,6 +130,8 @@ def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> A
         unwrap, reason = False, "The UVs are kept because --uv keep asks for it."
     elif settings.uv == "unwrap":
         unwrap, reason = True, "It gets fresh UVs because --uv unwrap asks for them."
+    elif health is not None and any(asset.materials[m].moves for m in group.materials):
+        unwrap, reason = False, "Its UVs are kept: an animation moves its picture across them."
     else:
         fault = _fault(asset, group, health, (kept_size, fresh_size), diagonal)
         unwrap = fault is not None

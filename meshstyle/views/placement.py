@@ -87,7 +87,8 @@ def cosines(
         # A point is hidden where something lies in front of it by more than the tracer's precision;
         # at grazing angles the surface itself comes before the point by more than that.
         slack = _LIFT * (1 + 4 / np.maximum(cosine, 0.05))
-        reached = (distance > 0) & (distance >= length - slack)
+        # Rays that pass it (its back, or glass) see what lies behind it instead.
+        reached = (distance > 0) & (np.abs(distance - length) <= slack)
         result[number] = np.where(reached, cosine, 0)
     return result
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from ..surface.contract import Surface
+from ..surface.normals import weld
+from ..surface.sight import opposed, plain_sight
 from ..surface.spans import wrap_index
 from ..surface.texels import texel_area
 from .cameras import Camera, Frame, row_dot
@@ -20,6 +22,8 @@ _LAYERS = 64  # how many cut-out layers a ray may cross before it counts as lost
 _MARGIN = 2  # pixels around the projected object
 RAYS_AT_ONCE = 1 << 16  # what is known of so many fits a core's cache
 _NUDGE = 1e-5  # how far past a transparent hit a ray starts again, in bounding radii
+_APART = 1e-5  # how far the two sides of a card without thickness are drawn apart for rays, in bounding radii
+_STOPS, _AIR, _VEIL = 0, 1, 2  # what a hit is to its ray: its end, nothing, or something it goes on behind
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +57,17 @@ class Hits:
 
 
 class Tracer:
-    """The surface in a ray tracing tree. Geometry is normalised, so that any unit of length works."""
+    """The surface in a ray tracing tree. Geometry is normalised, so that any unit of length works.
 
-    def __init__(self, surface: Surface) -> None:
+    Rays see as viewers do: backs of single-sided triangles and air let them pass; what hides nothing (see `Sight`)
+    is seen where there is nothing behind it.
+    """
+
+    def __init__(self, surface: Surface, shown: Bool[np.ndarray, "F"] | None = None) -> None:
+        """`shown`: the triangles that are there at all; None: all that are not absent anyway."""
         self.surface = surface
+        self.sight = plain_sight(surface) if surface.sight is None else surface.sight
+        self._there = ~self.sight.absent if shown is None else shown & ~self.sight.absent
         points = surface.corners.reshape(-1, 3)
         self.frame = Frame.of(points)
         self.corners = self.frame.normalise(surface.corners)  # (F, 3, 3)
@@ -64,7 +75,12 @@ class Tracer:
         length = np.linalg.norm(cross, axis=1)
         self.area = length / 2  # (F,) in squared bounding radii
         self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
-        self._cut_outs = bool((surface.alpha_cutoff > 0).any())
+        sight, outward = self.sight, self.sight.front[:, None] * self.face_normals
+        self._culled = np.where(sight.single[:, None], outward, 0.0)  # (F, 3): rays along it meet a back
+        self._air_below = np.where(sight.map >= 0, surface.alpha_cutoff, 0).astype(np.float32)
+        self._any_single = bool(sight.single.any())
+        self._looked_through = (sight.hides_from > 1) | ((sight.map >= 0) & (sight.hides_from > 0))
+        self._any_looked_through = bool(self._looked_through.any())
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the tree, which another process makes when it traces."""
@@ -72,8 +88,16 @@ class Tracer:
 
     @cached_property
     def _tree(self) -> EmbreeScene:
+        corners = self.corners
+        cards = opposed(self.face_normals, weld(self.surface.corners))
+        if cards.any():  # of two sides at one place the front must be met first
+            corners = corners.copy()
+            outward = self.sight.front[cards, None] * self.face_normals[cards]
+            corners[cards] += _APART * outward[:, None]
+        if not self._there.all():  # without an area no ray meets them
+            corners = np.where(self._there[:, None, None], corners, corners[:, :1])
         tree = EmbreeScene(robust=True)
-        TriangleMesh(tree, np.ascontiguousarray(self.corners, dtype=np.float32))
+        TriangleMesh(tree, np.ascontiguousarray(corners, dtype=np.float32))
         return tree
 
     @cached_property
@@ -84,20 +108,37 @@ class Tracer:
     def first_hits(
         self, origins: Float64[np.ndarray, "N 3"], directions: Float64[np.ndarray, "N 3"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Nearest opaque hit of each ray: triangle (N,) int32 or -1, barycentrics (N, 3), distance (N,) or 0."""
+        """What each ray sees: triangle (N,) int32 or -1, barycentrics (N, 3), distance (N,) or 0.
+
+        That is the nearest hit that hides what lies behind; where there is none, the nearest that can be seen.
+        """
         triangle, weights, distance = self._nearest(origins, directions)
-        through = self._see_through(triangle, weights)
-        start = distance[through].astype(np.float64) + _NUDGE
+        kind = self._kind(triangle, weights, directions)
+        through = np.flatnonzero(kind)
+        if not len(through):
+            return triangle, weights, distance
+        veil = np.full(
+            len(triangle), -1, np.int32
+        )  # the nearest that can be seen, behind which the ray went on
+        veil_weights, veil_distance = weights.copy(), distance.copy()
+        kind, start = kind[through], distance[through].astype(np.float64) + _NUDGE
         for _ in range(_LAYERS - 1):
+            fresh = through[(kind == _VEIL) & (veil[through] < 0)]
+            veil[fresh] = triangle[fresh]
+            veil_weights[fresh], veil_distance[fresh] = weights[fresh], distance[fresh]
             if not len(through):
                 break
             ahead = directions[through]
             hit, bary, far = self._nearest(origins[through] + start[:, None] * ahead, ahead)
             far = np.where(hit >= 0, start + far, 0)
             triangle[through], weights[through], distance[through] = hit, bary, far
-            more = self._see_through(hit, bary)
-            through, start = through[more], far[more] + _NUDGE
+            kind = self._kind(hit, bary, ahead)
+            more = np.flatnonzero(kind)
+            through, start, kind = through[more], far[more] + _NUDGE, kind[more]
         triangle[through], distance[through] = -1, 0
+        veiled = np.flatnonzero((triangle < 0) & (veil >= 0))
+        triangle[veiled], weights[veiled] = veil[veiled], veil_weights[veiled]
+        distance[veiled] = veil_distance[veiled]
         return triangle, weights, distance
 
     def _nearest(
@@ -112,26 +153,40 @@ class Tracer:
         weights[:, 0], weights[:, 1], weights[:, 2] = 1 - u - v, u, v
         return hit["primID"], weights, np.where(hit["primID"] >= 0, hit["tfar"], np.float32(0))
 
-    def _see_through(
+    def _kind(
+        self,
+        triangle: Int32[np.ndarray, "N"],
+        bary: Float32[np.ndarray, "N 3"],
+        directions: Float64[np.ndarray, "N 3"],
+    ) -> Int8[np.ndarray, "N"]:
+        """What each hit is to its ray: _STOPS (misses too), _AIR or _VEIL."""
+        kind = np.zeros(len(triangle), np.int8)
+        if self._any_single:
+            backs = row_dot(self._culled.take(triangle, axis=0), directions) > 0
+            kind[backs & (triangle >= 0)] = _AIR
+        if self._any_looked_through:
+            rays = np.flatnonzero((triangle >= 0) & (kind == _STOPS) & self._looked_through[triangle])
+            hit = triangle[rays]
+            alpha = self._alpha(hit, bary[rays])
+            kind[rays[alpha < self.sight.hides_from[hit]]] = _VEIL
+            kind[rays[alpha < self._air_below[hit]]] = _AIR
+        return kind
+
+    def _alpha(
         self, triangle: Int32[np.ndarray, "N"], bary: Float32[np.ndarray, "N 3"]
-    ) -> Int64[np.ndarray, "M"]:
-        """The hits that let the ray through: those on cut-outs whose alpha is below the cutoff there."""
-        surface = self.surface
-        through = np.zeros(len(triangle), bool)
-        if not self._cut_outs:
-            return np.flatnonzero(through)
-        cut = np.flatnonzero((triangle >= 0) & (surface.alpha_cutoff[triangle] > 0))
-        for index in np.unique(surface.atlas[triangle[cut]]):
-            atlas = surface.atlases[index] if index >= 0 else None
-            if atlas is None or atlas.alpha is None:
-                continue
-            rays = cut[surface.atlas[triangle[cut]] == index]
-            uv = np.einsum("nk,nkc->nc", bary[rays], surface.uv[triangle[rays]])
-            height, width = atlas.alpha.shape
-            column = wrap_index(np.floor(uv[:, 0] * width).astype(np.int64), width, atlas.wrap[0])
-            row = wrap_index(np.floor(uv[:, 1] * height).astype(np.int64), height, atlas.wrap[1])
-            through[rays] = atlas.alpha[row, column] < surface.alpha_cutoff[triangle[rays]]
-        return np.flatnonzero(through)
+    ) -> Float32[np.ndarray, "N"]:
+        """Of the maps at each hit, without the factors' share; 1 where there is no map."""
+        alpha = np.ones(len(triangle), np.float32)
+        which = self.sight.map[triangle]
+        for number in np.unique(which[which >= 0]):
+            rays = np.flatnonzero(which == number)
+            found = self.sight.maps[number]
+            uv = np.einsum("nk,nkc->nc", bary[rays], self.sight.uv[triangle[rays]])
+            height, width = found.alpha.shape
+            column = wrap_index(np.floor(uv[:, 0] * width).astype(np.int64), width, found.wrap[0])
+            row = wrap_index(np.floor(uv[:, 1] * height).astype(np.int64), height, found.wrap[1])
+            alpha[rays] = found.alpha[row, column]
+        return alpha
 
     def view(
         self,
