@@ -55,7 +55,7 @@ class CommonSettings:
     iterations: int | None = None
     content_weight: float = 1.0
     style_weight: float = 1000.0
-    structure_weight: float = 400.0
+    structure_weight: float = 130.0
     tv_weight: float = 1.0
     strength: float = 1.0
     style_scale: float = 1.0

@@ -138,7 +138,7 @@ def paint(
     solution = solver.solve(progress)
     progress(Progress("bake"))
     full = _at_full_size(solution, surface)
-    solution = replace(solution, textures=(), detailed=None)  # what is large is in `full`
+    solution = replace(solution, textures=())  # what is large is in `full`
     baked = finish(surface, *full, settings.strength)
     return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution, baked.seen)
 

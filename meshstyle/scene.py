@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from .surface.build import build_surface
 from .surface.contract import Surface
 from .surface.plan import plan_atlases
 from .views.looks import looks_at
+from .views.objects import find_pieces
 from .views.placement import Placement, place_cameras
 from .views.scales import RAYS, Trace, trace_views
+from .views.stroke_field import stroke_axis
 from .views.tracing import Tracer
 
 
@@ -49,12 +51,15 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
     """Trace the surface and place the cameras. Raises AssetError where nothing can be seen."""
     tracer = Tracer(surface)
     placement = place_cameras(tracer, settings.view_count, settings.seed)
+    pieces = () if settings.whole_views else find_pieces(tracer, settings.scales[-1].size, settings.seed)
+    axis = stroke_axis(tracer, settings.stroke_direction)
+    placement = replace(placement, pieces=pieces, axis=axis)
     if placement.visible == 0:
         cause = "none of its painted surface can be seen from outside"
         raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
     for scale in settings.scales:
         looks = looks_at(placement, scale.size, settings.whole_views)
-        if all(look.trace(tracer, RAYS) is None for look in looks):
+        if all(look.trace(tracer, RAYS, placement.axis) is None for look in looks):
             cause = "it is too thin, or its triangles too far from each other, for any view to show it"
             raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
     return tracer, placement

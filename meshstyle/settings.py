@@ -20,7 +20,6 @@ class Detail:
         texels: along the side of a pixel, at the largest zoom.
         above: longer side of an atlas, in texels, up to which none are made.
         most: how many times finer than the largest whole views, at the most; below LEAST_DETAIL: none are made.
-        looks: at each whole view after them (see `solver.far_look`).
     """
 
     size: int = 256
@@ -28,7 +27,6 @@ class Detail:
     texels: float = 1.5
     above: int = DEFAULT_TEXTURE_SIZE_RANGE[1]  # no preset takes the time of close-ups unasked
     most: float = math.inf
-    looks: int = 4
 
 
 @dataclass(frozen=True)
@@ -51,19 +49,22 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),), detail=Detail(most=1.0)),
     "standard": Preset(
-        scales=(Scale(128, 30), Scale(256, 24)), views=14, rounds=(Scale(128, 30), Scale(256, 25))
+        scales=(Scale(128, 60), Scale(256, 80), Scale(512, 80)),
+        views=16,
+        rounds=(Scale(128, 30), Scale(256, 25)),
     ),
     "fine": Preset(
         scales=(Scale(128, 60), Scale(256, 120), Scale(384, 40)),
         views=20,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
-        detail=Detail(size=384, steps=16, texels=1.0, looks=2),
+        detail=Detail(size=384, steps=16, texels=1.0),
     ),
 }
 SOLVERS = ("texture", "views")
 UV_CHOICES = ("auto", "keep", "unwrap")
 ATLAS_CHOICES = ("separate", "shared")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
+STROKE_DIRECTIONS = ("up", "shape", "free")
 TEXTURE_SIZE_RANGE = (16, 8192)
 DETAIL_CHOICES = ("auto", "off")
 LEAST_DETAIL = 1.3  # zoom: what less would add, nobody sees
@@ -84,6 +85,8 @@ class Settings(CommonSettings):
         atlas: `separate`: one painted image for each that the materials read; `shared`: one for all, with fresh UVs.
         only, skip: name patterns of the materials to paint, and of those to leave as they are; empty: all, none.
         image_format: of the painted image; `jpeg` only where it is opaque, else PNG.
+        stroke_direction: which way the painting's own up lies on the surface: `up`, `shape`: along the direction in
+            which the model extends most, or `free`: any way.
     """
 
     views: int | None = None
@@ -96,6 +99,7 @@ class Settings(CommonSettings):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     image_format: str = "png"
+    stroke_direction: str = "up"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,6 +109,7 @@ class Settings(CommonSettings):
         check_choice("uv", self.uv, UV_CHOICES)
         check_choice("atlas", self.atlas, ATLAS_CHOICES)
         check_choice("image_format", self.image_format, IMAGE_FORMATS)
+        check_choice("stroke_direction", self.stroke_direction, STROKE_DIRECTIONS)
         check_range("views", self.views, 1, 1000)
         check_range("texture_size", self.texture_size, *TEXTURE_SIZE_RANGE)
         check_range("consistency", self.consistency, 0.0, 1e12)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -24,6 +24,7 @@ from .adam import Adam
 from .lbfgs import LBFGS, Evaluated
 
 BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
+_LAST = 0.03  # of the learning rate, at the end of a scale: the paint comes to rest
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    """The objective's gradient in some rows of the table, and its terms there."""
+    """The objective's gradient in some rows of the table, and its terms there.
+
+    `freedom`: how much of a step each row may take, 0..1; None: all of it.
+    """
 
     rows: Int64[torch.Tensor, "R"]
     gradient: Float[torch.Tensor, "R 3"]
     terms: Terms
+    freedom: Float[torch.Tensor, "R 1"] | None = None
 
 
 @runtime_checkable
@@ -63,6 +68,10 @@ class Problem(Protocol):
 
     def slope(self, part: int) -> Slope:
         """Of one part."""
+        ...
+
+    def order(self, scale: Scale, shuffle: np.random.Generator) -> Iterator[tuple[int, float]]:
+        """Which part each step of Adam takes, and its learning rate."""
         ...
 
 
@@ -155,15 +164,11 @@ def descend(
     shuffle: np.random.Generator,
     clock: Clock,
     program: Program | None = None,
-    share: float = 1.0,
 ) -> Terms | None:
-    """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step.
-
-    `share`: of Adam's usual learning rate.
-    """
+    """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step."""
     if optimizer == "lbfgs":
         return _all_parts_a_step(problem, scale, clock)
-    return _one_part_a_step(problem, scale, shuffle, clock, Adam(problem.values, BETAS, program), share)
+    return _one_part_a_step(problem, scale, shuffle, clock, Adam(problem.values, BETAS, program))
 
 
 def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | None:
@@ -191,18 +196,30 @@ def whole(problem: Problem) -> Evaluated:
 
 
 def _one_part_a_step(
-    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock, adam: Adam, share: float
+    problem: Problem, scale: Scale, shuffle: np.random.Generator, clock: Clock, adam: Adam
 ) -> Terms | None:
     """Adam (see `adam`). The terms are means over the last round of parts."""
-    order: list[int] = []
     history: list[Terms] = []
-    for step in range(scale.steps):
-        order = order or shuffled_round(problem.parts, problem.even, shuffle)
-        slope = problem.slope(order.pop())
-        adam.step(slope.rows, slope.gradient, share * learning_rate(scale.size, step, scale.steps))
+    for part, rate in problem.order(scale, shuffle):
+        slope = problem.slope(part)
+        before = None if slope.freedom is None else problem.values[slope.rows]
+        adam.step(slope.rows, slope.gradient, rate)
+        if before is not None and slope.freedom is not None:
+            moved = torch.lerp(before, problem.values[slope.rows], slope.freedom)
+            problem.values.index_copy_(0, slope.rows, moved)
         history.append(slope.terms)
         clock.tick(scale, slope.terms.total, slope.terms)
     return mean_terms(history[-problem.parts :]) if history else None
+
+
+def in_rounds(
+    parts: int, even: int, scale: Scale, shuffle: np.random.Generator
+) -> Iterator[tuple[int, float]]:
+    """`Problem.order` of parts that are all there: shuffled rounds, at a rate that falls."""
+    order: list[int] = []
+    for step in range(scale.steps):
+        order = order or shuffled_round(parts, even, shuffle)
+        yield order.pop(), learning_rate(scale.size, step, scale.steps)
 
 
 def shuffled_round(parts: int, even: int, shuffle: np.random.Generator) -> list[int]:
@@ -213,8 +230,8 @@ def shuffled_round(parts: int, even: int, shuffle: np.random.Generator) -> list[
 
 
 def learning_rate(size: int, step: int, steps: int) -> float:
-    """Falls linearly to a tenth over a scale; larger where views are small and colours still have far to go."""
-    return (0.08 if size <= 128 else 0.05) * (1 - 0.9 * step / max(steps, 1))
+    """Falls linearly to `_LAST` over a scale; larger where views are small and colours still have far to go."""
+    return (0.08 if size <= 128 else 0.05) * (1 - (1 - _LAST) * step / max(steps, 1))
 
 
 def mean_terms(history: Sequence[Terms]) -> Terms:

@@ -16,22 +16,22 @@ from jaxtyping import Float, Float32
 from ..machine import give_back_memory
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
-from ..views.canvas import Canvas
 from ..views.looks import Look, looks_at, numbers_of, whole_views
 from ..views.placement import Placement
 from ..views.products import gather, scatter
 from ..views.sampling import Texels
-from ..views.scales import Trace, TracedViews, trace_views
+from ..views.scales import Trace, TracedViews, shrink_coverage, trace_views
 from ..views.tracing import Tracer
-from .close_up_solver import CloseUpSolver, plan_close_ups
 from .descent import Clock, Problem, Terms, Way, climb
 from .network import own_kernels
-from .objective import LossWeights, Objective, resize
+from .objective import LossWeights, resize
 from .resolution import resize_covered
-from .rung import Rung, build_rung
+from .rung import Rung, bare_rung, build_rung
 from .starts import starting_colours
 from .statistics import Colours
 from .vgg import VGG19
+from .view_objective import ViewObjective
+from .windows import WindowScale, plan_windows
 
 _FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
@@ -65,12 +65,12 @@ class Solution:
     Attributes:
         textures: per atlas, sRGB 0..1.
         covered: per atlas, the texels the surface touches at that resolution.
-        seen: per atlas, the texels that some view really used.
+        seen: per atlas, the texels that some whole view or collage really used, at the resolution of those.
         terms: loss terms at the end, or None if no step was made.
         views: how many views were used.
         interrupted: whether it was stopped early.
         agreement: of the views, where they were solved for.
-        detailed: the paint after the close-ups, where there were any; `close_ups`: how many.
+        close_ups: how many windows beside them showed detail.
     """
 
     textures: tuple[Float[torch.Tensor, "3 _ _"], ...]
@@ -80,15 +80,10 @@ class Solution:
     views: int
     interrupted: bool
     agreement: ViewsReport | None = None
-    detailed: Canvas | None = None
     close_ups: int = 0
 
     def paint(self) -> Iterator[tuple[Float32[np.ndarray, "_ _ 3"], np.ndarray]]:
-        """Per atlas, the finest there is, and the texels that the surface touches at that resolution."""
-        if self.detailed is not None:
-            for image, sheet in zip(self.detailed.images, self.detailed.sheets, strict=True):
-                yield image.astype(np.float32), sheet.covered
-            return
+        """Per atlas, and the texels that the surface touches at that resolution."""
         for texture, covered in zip(self.textures, self.covered, strict=True):
             yield texture.permute(1, 2, 0).contiguous().numpy(), covered
 
@@ -148,7 +143,7 @@ class Ladder(ABC, Generic[P, S]):
         self._kernels = own_kernels(settings, painting.device)
         self.objective = self._objective(settings.scales[0])
         self._given, self._colours = start, colours
-        self._close_ups = plan_close_ups(tracer, placement, settings)
+        self._windows = plan_windows(tracer, placement, settings)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._shuffle = np.random.default_rng(settings.seed)
 
@@ -156,31 +151,59 @@ class Ladder(ABC, Generic[P, S]):
         """Run all scales. KeyboardInterrupt ends it early with the best so far, once there is any."""
         rung: Rung | None = None
         solved: S | None = None
+        seen: tuple[np.ndarray, ...] = ()
+        views = 0
         agreement: ViewsReport | None = None
         watched = _Watched(progress)
 
         def begin(scale: Scale) -> P:
             nonlocal rung
             progress(Progress("trace"))
-            self.objective = self._objective(scale)
-            rung = self._rung(scale, self._trace(scale.size))
-            problem = self.problem(rung, solved)
+            if isinstance(scale, WindowScale):
+                assert solved is not None
+                give_back_memory()  # of the whole views: windows need little, but for long
+                rung = bare_rung(scale, self._texels(scale.share), self.painting)
+                problem = self.windows(scale, rung, solved)
+            else:
+                self.objective = self._objective(scale)
+                rung = self._rung(scale, self._trace(scale.size))
+                problem = self.problem(rung, solved)
             watched.look = partial(self._images, rung, problem)
             return problem
 
         def settle(problem: P, last: bool) -> None:
-            nonlocal rung, solved, agreement
+            nonlocal rung, solved, agreement, seen, views
             assert rung is not None
             solved, agreement = self.settle(rung, problem, last)
+            if not isinstance(rung.scale, WindowScale):
+                seen, views = _seen(solved), len(numbers_of(solved.looks))
             rung = watched.look = None  # the next scale's views need the room
 
-        way = Way(self._scales(), self.settings.optimizer_used, self._shuffle, watched, self._kernels)
-        later = [self._close_ups.scale, self._last_look] if self._close_ups else []
-        clock = Clock([*way.scales, *later], watched)
-        terms, interrupted = climb(way, begin, settle, clock)
+        scales = (*self._scales(), *self._windows)
+        way = Way(scales, self.settings.optimizer_used, self._shuffle, watched, self._kernels)
+        terms, interrupted = climb(way, begin, settle, Clock(scales, watched))
         assert solved is not None
-        solution = self._solution(solved, terms, interrupted, agreement)
-        return solution if interrupted else self._detailed(solution, solved, clock, watched)
+        windows = sum(len(scale.close_ups.cameras) for scale in self._windows)
+        return Solution(
+            textures=tuple(scatter(solved.texels, solved.paint.cpu())),
+            covered=tuple(layout.covered for layout in solved.texels.layouts),
+            seen=seen,
+            terms=terms,
+            views=views,
+            interrupted=interrupted,
+            agreement=agreement,
+            close_ups=windows,
+        )
+
+    def _texels(self, share: float) -> Texels:
+        """Of all atlases, at that share of their own size."""
+        atlases = self.tracer.surface.atlases
+        sizes = [tuple(max(8, round(side * share)) for side in atlas.owner.shape) for atlas in atlases]
+        covered = [
+            shrink_coverage(atlas.covered, (size[0], size[1]))
+            for atlas, size in zip(atlases, sizes, strict=True)
+        ]
+        return Texels(covered, [atlas.wrap for atlas in atlases])
 
     def _scales(self) -> tuple[Scale, ...]:
         """The preset's, with more steps where there are more pictures than it reckons with and a step looks at one:
@@ -197,15 +220,14 @@ class Ladder(ABC, Generic[P, S]):
             found.append(replace(scale, steps=max(scale.steps, math.ceil(each * len(looks)))))
         return tuple(found)
 
-    def _objective(self, scale: Scale) -> Objective:
+    def _objective(self, scale: Scale) -> ViewObjective:
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
         its weight is felt, since its targets take a look at every view first."""
         settings = self.settings
         felt = settings.content_weight >= _FELT * settings.style_weight or scale == settings.scales[0]
         content = settings.content_weight if felt else 0.0
         weights = LossWeights(content, settings.style_weight, settings.structure_weight, settings.strength)
-        # relu4_1 is already there for the style: content on it costs nothing more (design, section 3).
-        return Objective(self._network, weights, content_layers=("relu4_1",))
+        return ViewObjective(self._network, self.painting, weights, settings.style_scale)
 
     def paint_to_begin_with(self, rung: Rung, before: Solved | None) -> torch.Tensor:
         """(T, 3): the last scale's, or the start that was asked for."""
@@ -225,6 +247,10 @@ class Ladder(ABC, Generic[P, S]):
     def problem(self, rung: Rung, before: S | None) -> P:
         """What is to be solved at a scale; `before`: the last scale's result."""
 
+    def windows(self, scale: WindowScale, rung: Rung, before: S) -> P:
+        """What is to be solved in windows, where a solver has any."""
+        raise NotImplementedError
+
     @abstractmethod
     def settle(self, rung: Rung, problem: P, last: bool) -> tuple[S, ViewsReport | None]:
         """What a scale has come to. `last`: it is what will be baked."""
@@ -239,69 +265,9 @@ class Ladder(ABC, Generic[P, S]):
         ]
 
     def _rung(self, scale: Scale, traced: TracedViews) -> Rung:
-        return build_rung(
-            scale,
-            self.tracer,
-            traced,
-            self.objective,
-            self.painting,
-            self.settings.style_scale,
-            self.wants_geometry,
-        )
+        return build_rung(scale, self.tracer, traced, self.objective, self.painting, self.wants_geometry)
 
-    @property
-    def _last_look(self) -> Scale:
-        """How the whole views are gone through once more after close-ups."""
-        looks, asked = self.settings.close_ups.looks, self.settings.iterations
-        size = self.settings.scales[-1].size
-        steps = looks * len(self._looks(size))
-        return Scale(size, steps if asked is None else min(steps, asked))
 
-    def look_again(self, canvas: Canvas, solved: S, scale: Scale, clock: Clock) -> Terms | None:
-        """Mend what close-ups have cost from afar, where a solver can. The terms at the end."""
-        return None
-
-    def _detailed(self, solution: Solution, solved: S, clock: Clock, watched: _Watched) -> Solution:
-        """With what close-ups add, where the atlases have room for it."""
-        if self._close_ups is None:
-            return solution
-
-        def watch(canvas: Canvas) -> None:
-            watched.look = canvas.small
-
-        give_back_memory()  # of the whole views: close-ups need little, but for long
-        atlases = self.tracer.surface.atlases
-        images = [texture.permute(1, 2, 0).numpy().astype(np.float16) for texture in solution.textures]
-        canvas = Canvas(images, solution.covered, [atlas.wrap for atlas in atlases])
-        solver = CloseUpSolver(self.tracer, self.painting, self.objective, self.settings, self._close_ups)
-        canvas, interrupted = solver.solve(canvas, clock, watch)
-        terms = None
-        give_back_memory()
-        try:
-            if not interrupted:
-                terms = self.look_again(canvas, solved, self._last_look, clock)
-        except KeyboardInterrupt:
-            interrupted = True
-        give_back_memory()
-        return replace(
-            solution,
-            textures=(),
-            terms=terms or solution.terms,
-            detailed=canvas,
-            close_ups=self._close_ups.windows,
-            interrupted=interrupted,
-        )
-
-    def _solution(
-        self, solved: Solved, terms: Terms | None, interrupted: bool, agreement: ViewsReport | None
-    ) -> Solution:
-        texels = solved.texels
-        return Solution(
-            textures=tuple(scatter(texels, solved.paint.cpu())),
-            covered=tuple(layout.covered for layout in texels.layouts),
-            seen=tuple(image[0].numpy() > _USED for image in scatter(texels, solved.use[:, None])),
-            terms=terms,
-            views=len(numbers_of(solved.looks)),
-            interrupted=interrupted,
-            agreement=agreement,
-        )
+def _seen(solved: Solved) -> tuple[np.ndarray, ...]:
+    """Per atlas, the texels that views used."""
+    return tuple(image[0].numpy() > _USED for image in scatter(solved.texels, solved.use[:, None]))

@@ -1,4 +1,4 @@
-"""The whole objective for one picture: L = α·content + β·style + σ·structure (design, section 3)."""
+"""The objective for one picture: L = α·content + β·style + σ·structure (Gatys et al. 2016, eq. 7, and structure)."""
 
 from __future__ import annotations
 
@@ -234,6 +234,11 @@ class Objective:
         found = self.network.features(original, wanted, work=work) if wanted else {}
         grams = self.grams(found, masks, counts) if self.mixes else {}
         return {name: found[name] for name in self.content_layers}, grams
+
+    @torch.no_grad()
+    def grams_of(self, picture: Picture, target: ContentTarget) -> Grams:
+        """The Gram matrices of a picture, sRGB 0..1, of which `target` was made or could have been."""
+        return self._seen(picture, target)[1]
 
     def grams(self, found: Features, masks: ByLayer, counts: ByLayer) -> Grams:
         """Gram matrices of a picture, or the share that a part of it has in them (see `masked_gram`)."""

@@ -6,7 +6,7 @@ style pictures grow with the rungs, so that every rung asks for the same strokes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..common_settings import Scale
 from ..picture_settings import PictureSettings
 from ..progress import Progress, ProgressCallback
 from ..strength import paint_share
-from .descent import Slope, Terms, Way, climb
+from .descent import Slope, Terms, Way, climb, in_rounds
 from .keep_colours import prepare, with_luminance_of
 from .layers import CELL
 from .network import own_kernels
@@ -75,6 +75,10 @@ class PictureProblem:
         """As it stands."""
         self._canvas.index_copy_(0, self._unknown, self.values)
         return self._canvas.T.reshape(self._shape).contiguous()
+
+    def order(self, scale: Scale, shuffle: np.random.Generator) -> Iterator[tuple[int, float]]:
+        """The one part, at a rate that falls."""
+        return in_rounds(self.parts, self.even, scale, shuffle)
 
     def slope(self, part: int) -> Slope:
         """Of the picture."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ..bake.upsample import upsample
 from ..settings import Scale
 from ..views.back_projection import PixelGeometry
 from ..views.looks import Look
@@ -16,10 +17,11 @@ from ..views.sampling import Texels
 from ..views.scales import TracedViews
 from ..views.tracing import Tracer
 from ..views.view import View
-from .foreground import Backdrop, Ground
-from .objective import ContentTarget, Objective, StyleTarget, fit_short_side
+from .foreground import Ground
+from .objective import fit_short_side
 from .resolution import resize_covered
 from .smoothness import colour_share
+from .view_objective import ViewObjective, ViewTarget
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Rung:
         views: those that see enough.
         looks: what each of them shows.
         geometry: per view, what its pixels look at; empty where nobody asked for it.
-        targets: per view, what it must keep.
+        targets: per view, what it is held to.
         background: the painting's mean colour, behind every view.
         ground: features of that, where they are of use.
         colour: κ, how much smoother than light and dark the paint's colour is to be (see `smoothness`).
@@ -44,8 +46,7 @@ class Rung:
     views: list[View]
     looks: list[Look]
     geometry: list[PixelGeometry]
-    targets: list[ContentTarget]
-    style: StyleTarget
+    targets: list[ViewTarget]
     background: Float[torch.Tensor, "3"]
     colour: float
     ground: Ground | None = None
@@ -59,12 +60,13 @@ class Rung:
 
     def refit(self, paint: Float[torch.Tensor, "S 3"], before: Texels) -> Float[torch.Tensor, "T 3"]:
         """Another rung's paint at this one's resolution."""
-        images = [
-            resize_covered(image, old.covered, new.covered.shape, gutters=False)
-            for image, old, new in zip(
-                scatter(before, paint.cpu()), before.layouts, self.texels.layouts, strict=True
-            )
-        ]
+        images = []
+        for image, old, new in zip(
+            scatter(before, paint.cpu()), before.layouts, self.texels.layouts, strict=True
+        ):
+            texture = image.permute(1, 2, 0).contiguous().numpy()
+            resized = upsample(texture, old.covered, new.covered.shape, old.wrap)
+            images.append(torch.from_numpy(resized).permute(2, 0, 1))
         return gather(self.texels, images).to(paint.device)
 
 
@@ -72,9 +74,8 @@ def build_rung(
     scale: Scale,
     tracer: Tracer,
     traced: TracedViews,
-    objective: Objective,
+    objective: ViewObjective,
     painting: torch.Tensor,
-    style_scale: float = 1.0,
     geometry: bool = False,
 ) -> Rung:
     """Prepare the views and their targets.
@@ -82,44 +83,26 @@ def build_rung(
     Args:
         traced: the views at this scale's size.
         painting: (1, 3, H, W) sRGB 0..1, on the network's device.
-        style_scale: short side of the painting, as a share of the views' size.
         geometry: whether it is asked for.
     """
     texels = traced.texels
     views = [View(lookup, painting.device) for lookup in traced.lookups]
-    fitted = fit_short_side(painting, round(scale.size * style_scale))
+    fitted = fit_short_side(painting, scale.size)
     background = fitted.mean((0, 2, 3))
     original = _original(tracer, texels).to(painting.device)
     ground = objective.ground(background)
-    targets = [target_of(view, original, background, objective, ground) for view in views]
+    targets = [objective.target(view, original[view.texels], background, ground) for view in views]
     seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
-    style = objective.style_target(fitted)
     return Rung(
-        scale,
-        texels,
-        original,
-        views,
-        traced.looks,
-        seen,
-        targets,
-        style,
-        background,
-        colour_share(fitted),
-        ground,
+        scale, texels, original, views, traced.looks, seen, targets, background, colour_share(fitted), ground
     )
 
 
-def target_of(
-    view: View,
-    original: Float[torch.Tensor, "T 3"],
-    background: Float[torch.Tensor, "3"],
-    objective: Objective,
-    ground: Ground | None,
-) -> ContentTarget:
-    """What a view of the original asks to be kept. `ground`: features of the background, where they are of use."""
-    backdrop = None if ground is None else Backdrop(ground, view.painted)
-    picture = view.render(original[view.texels], background)
-    return objective.content_target(picture, view.mask, backdrop=backdrop)
+def bare_rung(scale: Scale, texels: Texels, painting: torch.Tensor) -> Rung:
+    """Without views, for those that are made one at a time."""
+    fitted = fit_short_side(painting, scale.size)
+    nothing = painting.new_zeros(0, 3)
+    return Rung(scale, texels, nothing, [], [], [], [], fitted.mean((0, 2, 3)), colour_share(fitted))
 
 
 def _original(tracer: Tracer, texels: Texels) -> Float[torch.Tensor, "T 3"]:

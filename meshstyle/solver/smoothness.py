@@ -74,7 +74,7 @@ class Smoothness:
 
     def __init__(
         self,
-        neighbours: Int64[np.ndarray, "T 4"],
+        neighbours: Int[np.ndarray, "T 4"],
         weight: float = 1.0,
         device: torch.device | str = "cpu",
         colour: float = 0.0,
@@ -84,7 +84,7 @@ class Smoothness:
         `program`: compiled kernels, used for float32 on the CPU."""
         self.weight, self.colour, self._program = weight, colour, program
         pairs = (neighbours != np.arange(len(neighbours))[:, None]).sum(1, dtype=np.uint8)
-        self._neighbours = torch.from_numpy(neighbours.astype(np.int32)).to(device)
+        self._neighbours = torch.from_numpy(neighbours.astype(np.int32, copy=False)).to(device)
         self._pairs = torch.from_numpy(pairs).to(device)
         self._known: dict[int, tuple[Rows, int]] = {}
 
@@ -153,8 +153,8 @@ def colour_share(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
 
 
 def neighbouring(
-    rows: Int64[np.ndarray, "h w"], covered: Bool[np.ndarray, "h w"], chart: Int[np.ndarray, "h w"]
-) -> Int64[np.ndarray, "t 4"]:
+    rows: Int[np.ndarray, "h w"], covered: Bool[np.ndarray, "h w"], chart: Int[np.ndarray, "h w"]
+) -> Int32[np.ndarray, "t 4"]:
     """Per covered cell of a grid, the rows of its four neighbours; its own where one is not of its chart."""
     found = []
     for axis, shift in ((1, -1), (1, 1), (0, -1), (0, 1)):
@@ -164,4 +164,4 @@ def neighbouring(
         edge[axis] = slice(-1, None) if shift < 0 else slice(0, 1)
         same[tuple(edge)] = False
         found.append(np.where(same, other, rows)[covered])
-    return np.stack(found, -1).astype(np.int64)
+    return np.stack(found, -1).astype(np.int32)

@@ -1,30 +1,54 @@
-"""The texture solver: the unknown is the texture, so views cannot disagree (design, section 4).
+"""The texture solver: the unknown is the texture, so views cannot disagree.
 
-One view a step in shuffled order, coarse to fine. At each scale the atlases are solved at the resolution at which a
-texel matches a ray of the views, so that every texel gets a gradient and none is painted into the aliasing.
+One view a step, coarse to fine. At each scale the atlases are solved at the resolution at which a texel matches a ray
+of the views, so that every texel gets a gradient and none is painted into the aliasing.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..machine import give_back_memory
 from ..settings import Scale
-from ..views.canvas import Canvas
 from ..views.looks import whole_views
-from ..views.scales import TracedViews
-from ..views.view import View
-from .descent import Clock, Slope, Terms, descend
-from .far_look import RATE, FarProblem, FarViews, give_change
+from ..views.sampling import Texels
+from .descent import Slope, Terms, in_rounds
 from .ladder import Ladder, Solved
-from .objective import ContentTarget, Objective
 from .resolution import chart_of_texel, chart_of_triangle
 from .rung import Rung
 from .smoothness import Smoothness
+from .view_objective import ViewObjective
+from .windows import HeldView, Windows, WindowScale
+
+
+class Views(Protocol):
+    """The views of one scale."""
+
+    def __len__(self) -> int: ...
+
+    def shown(self, number: int, paint: Float[torch.Tensor, "T 3"]) -> HeldView | None:
+        """One of them, beside the paint as it stands; None where it shows nothing."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AllViews:
+    """Views that are all there."""
+
+    rung: Rung
+
+    def __len__(self) -> int:
+        return len(self.rung.views)
+
+    def shown(self, number: int, paint: Float[torch.Tensor, "T 3"]) -> HeldView:
+        """`paint` does not matter."""
+        return HeldView(self.rung.views[number], self.rung.targets[number])
 
 
 class TextureProblem:
@@ -33,66 +57,66 @@ class TextureProblem:
     def __init__(
         self,
         values: Float[torch.Tensor, "T 3"],
-        rung: Rung,
-        objective: Objective,
+        views: Views,
+        background: Float[torch.Tensor, "3"],
+        objective: ViewObjective,
         smoothness: Smoothness,
-        even: int,
+        even: int = 0,
     ) -> None:
-        """`even`: how many of the views look from all sides (see `descent.Problem`)."""
-        self.values, self.parts, self.even = values, len(rung.views), even
-        self._rung, self._objective, self.smoothness = rung, objective, smoothness
+        """`background`: colour behind the views; `even`: how many of them look from all sides."""
+        self.values, self.parts, self.even = values, len(views), even
+        self._views, self._background = views, background
+        self._objective, self.smoothness = objective, smoothness
+
+    def order(self, scale: Scale, shuffle: np.random.Generator) -> Iterator[tuple[int, float]]:
+        """Shuffled rounds; of windows one after the other."""
+        if isinstance(self._views, Windows):
+            return self._views.order()
+        return in_rounds(self.parts, self.even, scale, shuffle)
 
     def slope(self, part: int) -> Slope:
         """Of one view, in the texels it reads."""
-        return self.slope_of(self._rung.views[part], self._rung.targets[part])
-
-    def slope_of(
-        self, view: View, target: ContentTarget, beyond: Float[torch.Tensor, "P 3"] | None = None
-    ) -> Slope:
-        """`beyond`: what the view's pixels show on top of these texels (see `far_look`)."""
-        seen = self.values[view.texels].requires_grad_(True)
-        picture = view.render(seen, self._rung.background, beyond=beyond)
-        found = self._objective(picture, self._rung.style, target)
+        shown = self._views.shown(part, self.values)
+        if shown is None:
+            nothing = self.values.new_zeros(0, 3)
+            return Slope(torch.zeros(0, dtype=torch.int64), nothing, Terms(0.0, 0.0, np.nan, np.nan))
+        view = shown.view
+        leaf = self.values[view.texels].requires_grad_(True)
+        found = self._objective(*view.pictures(view.sample(leaf), self._background), shown.target)
         found.total.backward()
-        assert seen.grad is not None
+        assert leaf.grad is not None
         value, slope = self.smoothness(self.values, view.texels)
-        seen.grad += slope
+        leaf.grad += slope
         total, style, content, structure, smooth = found.fetch(value)
-        return Slope(view.texels, seen.grad, Terms(total + smooth, style, content, structure))
+        terms = Terms(total + smooth, style, content, structure)
+        return Slope(view.texels, leaf.grad, terms, shown.freedom)
 
 
 class TextureSolver(Ladder[TextureProblem, Solved]):
     """Solves for the texels of all atlases at once."""
 
     def problem(self, rung: Rung, before: Solved | None) -> TextureProblem:
-        charts = [
-            chart_of_texel(atlas.owner, self._charts, layout.covered.shape)
-            for atlas, layout in zip(self.tracer.surface.atlases, rung.texels.layouts, strict=True)
-        ]
-        device = rung.original.device
-        smoothness = Smoothness.on_surface(
-            rung.texels, charts, self.settings.tv_weight, device, rung.colour, self._kernels
-        )
+        smoothness = self._smoothness(rung.texels, rung.colour)
         paint = self.paint_to_begin_with(rung, before)
-        return TextureProblem(paint, rung, self.objective, smoothness, whole_views(rung.looks))
+        even = whole_views(rung.looks)
+        return TextureProblem(paint, AllViews(rung), rung.background, self.objective, smoothness, even)
 
-    def look_again(self, canvas: Canvas, solved: Solved, scale: Scale, clock: Clock) -> Terms | None:
-        texels = solved.texels
-        # Its views are made when they are looked at.
-        rung = self._rung(scale, TracedViews([], [], texels, []))
-        problem = self.problem(rung, solved)
-        far = FarProblem(
-            problem, canvas, FarViews(self.tracer, solved.looks, rung, self.objective, self._kernels)
-        )
-        terms = descend(far, scale, "adam", self._shuffle, clock, self._kernels, RATE)
-        paint = problem.values
-        del rung, problem, far
-        give_back_memory()  # of the steps: enlarging takes as much again
-        give_change(canvas, texels, solved.paint, paint)
-        return terms
+    def windows(self, scale: WindowScale, rung: Rung, before: Solved) -> TextureProblem:
+        paint = rung.refit(before.paint, before.texels)
+        views = Windows(scale, self.tracer, rung.texels, self.objective, rung.background, self._kernels)
+        smoothness = self._smoothness(rung.texels, rung.colour)
+        return TextureProblem(paint, views, rung.background, self.objective, smoothness)
 
     def settle(self, rung: Rung, problem: TextureProblem, last: bool) -> tuple[Solved, None]:
         return Solved(rung.texels, problem.values, rung.use().cpu(), rung.looks), None
+
+    def _smoothness(self, texels: Texels, colour: float) -> Smoothness:
+        charts = [
+            chart_of_texel(atlas.owner, self._charts, layout.covered.shape)
+            for atlas, layout in zip(self.tracer.surface.atlases, texels.layouts, strict=True)
+        ]
+        device, weight = self.painting.device, self.settings.tv_weight
+        return Smoothness.on_surface(texels, charts, weight, device, colour, self._kernels)
 
     @functools.cached_property
     def _charts(self) -> np.ndarray:

@@ -9,6 +9,7 @@ views take part in every step; they are looked at one after the other, so that m
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,15 +17,16 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
+from ..settings import Scale
 from ..views.back_projection import BackProjection, Consistency, PixelGeometry
 from ..views.looks import numbers_of
 from ..views.reprojection import Shown, disagreement
 from ..views.sampling import nearest_covered
-from .descent import Slope, Terms, mean_terms
+from .descent import Slope, Terms, in_rounds, mean_terms
 from .ladder import Ladder, Solved, ViewsReport
-from .objective import Objective
 from .rung import Rung
 from .smoothness import Smoothness, neighbouring
+from .view_objective import ViewObjective
 
 PASSES = 3  # of the back-projection whose render holds the views together
 BAKE_PASSES = 6  # of the last one: the texture must show what the views show
@@ -43,7 +45,7 @@ class ViewProblem:
         self,
         values: Paint,
         rung: Rung,
-        objective: Objective,
+        objective: ViewObjective,
         smoothness: Smoothness,
         consistency: tuple[float, Consistency],
     ) -> None:
@@ -52,6 +54,10 @@ class ViewProblem:
         self._rung, self._objective, self._smoothness = rung, objective, smoothness
         self._gamma, self._consistency = consistency
         self._rows = torch.arange(len(values), device=values.device)
+
+    def order(self, scale: Scale, shuffle: np.random.Generator) -> Iterator[tuple[int, float]]:
+        """The one part, at a rate that falls."""
+        return in_rounds(self.parts, self.even, scale, shuffle)
 
     def slope(self, part: int) -> Slope:
         """Of the whole, in all pixels."""
@@ -69,8 +75,8 @@ class ViewProblem:
         """Slope and terms of one view's own losses."""
         rung = self._rung
         leaf = paint.detach().clone().requires_grad_(True)
-        picture = rung.views[number].compose(leaf, rung.background)
-        found = self._objective(picture, rung.style, rung.targets[number])
+        lit, bare = rung.views[number].pictures(leaf, rung.background)
+        found = self._objective(lit, bare, rung.targets[number])
         found.total.backward()
         assert leaf.grad is not None
         return leaf.grad, Terms(*found.fetch())
@@ -133,7 +139,7 @@ class ViewSolver(Ladder[ViewProblem, SolvedViews]):
     @torch.no_grad()
     def _style(self, rung: Rung, paint: Paint) -> float:
         losses = [
-            self.objective(view.compose(seen, rung.background), rung.style, target).style
+            self.objective(*view.pictures(seen, rung.background), target).style
             for view, seen, target in zip(rung.views, split(paint, rung), rung.targets, strict=True)
         ]
         return float(np.mean(losses))

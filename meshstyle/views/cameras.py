@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float64
 
 FIELD_OF_VIEW = math.radians(40.0)
-FRAMING = 0.9  # of the bounding sphere's radius fills half the frame (design, section 8)
+FRAMING = 0.9  # of the bounding sphere's radius fills half the frame
 DISTANCE = FRAMING / math.sin(FIELD_OF_VIEW / 2)  # from the centre, in units of the bounding radius
+ORIGIN = np.zeros(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,11 @@ class Camera:
     axes: Float64[np.ndarray, "3 3"]
     pitch: float
 
+    @property
+    def frame_size(self) -> int:
+        """Pixels across the field of view of 40°."""
+        return round(2 * math.tan(FIELD_OF_VIEW / 2) / self.pitch)
+
     def project(self, points: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 2"]:
         """Normalised space to (row, column) in pixels from the optical axis; points behind are NaN."""
         x, y, z = self.axes @ points.T - (self.axes @ self.eye)[:, None]
@@ -76,12 +82,18 @@ class Camera:
         return rays
 
 
-def camera_towards_centre(direction: Float64[np.ndarray, 3], size: int) -> Camera:
+def camera_towards_centre(
+    direction: Float64[np.ndarray, 3],
+    size: int,
+    centre: Float64[np.ndarray, 3] = ORIGIN,
+    radius: float = 1.0,
+) -> Camera:
     """A camera on the orbit sphere that looks at the centre; its nominal frame is `size`² pixels.
 
     Args:
         direction: unit vector from the centre to the eye.
         size: pixels across the field of view of 40°.
+        centre, radius: of the sphere that it frames, normalised space; by default the whole model's.
     """
     forward = -np.asarray(direction, dtype=np.float64)
     up_hint = np.array([0.0, 0.0, 1.0]) if abs(forward[1]) > 0.95 else np.array([0.0, 1.0, 0.0])
@@ -89,7 +101,7 @@ def camera_towards_centre(direction: Float64[np.ndarray, 3], size: int) -> Camer
     right /= np.linalg.norm(right)
     up = np.cross(right, forward)
     pitch = 2 * math.tan(FIELD_OF_VIEW / 2) / size
-    return Camera(-forward * DISTANCE, np.stack([right, up, forward]), pitch)
+    return Camera(centre - forward * DISTANCE * radius, np.stack([right, up, forward]), pitch)
 
 
 def fibonacci_sphere(count: int) -> Float64[np.ndarray, "N 3"]:

@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.spatial import cKDTree
 
 from .cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
-from .placement import Placement, cosines, sample_surface
+from .placement import Placement
 from .tracing import Tracer
+from .visibility import cosines, sample_surface
 
 DIRECTIONS = 60  # even ones, tested beside those of the whole views
 MARGIN = 0.08  # of a window's side, along each border: seen, but not owned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
@@ -31,7 +31,14 @@ class Layout:
     covered: Bool[np.ndarray, "H W"]
     wrap: tuple[Wrap, Wrap]
     offset: int
-    levels: tuple[Int64[np.ndarray, "_ _"], ...]
+    levels: tuple[Int32[np.ndarray, "_ _"], ...]
+
+    def within(self, table: Levels, number: int) -> Layout:
+        """The same, layout `number` of that table, whose memory its levels share."""
+        lines = range(LEVELS * number, LEVELS * (number + 1))
+        starts = [(int(table.start[line]), level) for line, level in zip(lines, self.levels, strict=True)]
+        levels = (table.rows[start : start + level.size].reshape(level.shape) for start, level in starts)
+        return replace(self, levels=tuple(levels))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,18 @@
 """What the optimizer looks at: whole views of the model, and collages.
 
+Every picture has a size that strokes go by: the pixels across the frame of what it shows, for which the painting's
+short side is made as many pixels.
+
 A camera beyond the even ones was added for a few crevices; the rest of its view is surface that others show as well
 or better. So only those places are cut out of such views, with a little around them, and laid out side by side in
 pictures about as large as a view: to the losses a collage is one more view. A model whose crevices took fifty cameras
-is looked at in twenty pictures, and a picture's statistics are never those of a single crevice.
+is looked at in twenty pictures, and a picture's statistics are never those of a single crevice. Pieces that need views
+of their own (see `objects`) are shown in collages too, each from all its sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +21,9 @@ from jaxtyping import Float64
 
 from ..shelves import shelves
 from .cameras import Camera, camera_towards_centre
+from .objects import Piece
 from .placement import Placement
+from .stroke_field import mean_turns, turns_of
 from .tracing import Hits, Tracer
 
 AROUND = 1 / 64  # of the views' size: counts, on each side of what a cutting is there for
@@ -27,36 +33,46 @@ _ROUND = 8  # pixels: sides are multiples of it
 _Box = tuple[int, int, int, int]  # top, left, bottom, right
 
 
+Axis = Float64[np.ndarray, "3"] | None
+
+
 @dataclass(frozen=True, eq=False)
 class WholeView:
-    """The whole object from one of a placement's directions, `number`."""
+    """The whole object from one of a placement's directions, `number`; `style_size`: see above."""
 
     number: int
     camera: Camera
+    style_size: int
 
     @property
     def numbers(self) -> tuple[int, ...]:
         return (self.number,)
 
-    def trace(self, tracer: Tracer, side: int) -> Hits | None:
-        """`side`² rays a pixel. None where nothing is seen."""
-        return tracer.view(self.camera, side)
+    def trace(self, tracer: Tracer, side: int, axis: Axis) -> Hits | None:
+        """`side`² rays a pixel. None where nothing is seen. `axis`: see `stroke_field`."""
+        hits = tracer.view(self.camera, side)
+        if hits is None:
+            return None
+        return replace(hits, turns=turns_of(hits, tracer, axis)[0], style_size=self.style_size)
 
 
 @dataclass(frozen=True, eq=False)
 class Cutting:
-    """A window of the view from a placement's direction `number`.
+    """A window of one camera's view.
 
     Attributes:
+        number: of the placement's direction that the camera stands in; None: of none of them.
         corner: row and column of its top left pixel, counted from the optical axis; `shape`: height and width.
         place: row and column of that pixel in the collage.
+        piece: what alone is there; None: everything.
     """
 
-    number: int
+    number: int | None
     camera: Camera
     corner: tuple[int, int]
     shape: tuple[int, int]
     place: tuple[int, int] = (0, 0)
+    piece: Piece | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,29 +82,36 @@ class Collage:
     Attributes:
         shape: height and width.
         border: how wide the frame of each cutting is that does not count, pixels.
+        style_size: see above.
     """
 
     cuttings: tuple[Cutting, ...]
     shape: tuple[int, int]
     border: int
+    style_size: int
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        return tuple(sorted({cutting.number for cutting in self.cuttings}))
+        return tuple(sorted({cutting.number for cutting in self.cuttings if cutting.number is not None}))
 
-    def trace(self, tracer: Tracer, side: int) -> Hits | None:
+    def trace(self, tracer: Tracer, side: int, axis: Axis) -> Hits | None:
         """Of all cuttings, as if they were one view. None where nothing is seen."""
         counted = np.zeros(self.shape, bool)
         found: list[Hits] = []
+        turns = []
         for cutting in self.cuttings:
             (top, left), (height, width) = cutting.place, cutting.shape
             inner = slice(self.border, -self.border or None)
             counted[top : top + height, left : left + width][inner, inner] = True
-            hits = tracer.view(cutting.camera, side, cutting.shape, cutting.corner)
+            seen_by = tracer if cutting.piece is None else cutting.piece.tracer(tracer)
+            hits = seen_by.view(cutting.camera, side, cutting.shape, cutting.corner)
             if hits is not None:
                 row, column = np.divmod(hits.pixel, width)
                 found.append(replace(hits, pixel=(row + top) * self.shape[1] + column + left))
-        return _joined(found, counted) if found else None
+                turns.append(turns_of(hits, tracer, axis))
+        if not found:
+            return None
+        return replace(_joined(found, counted), turns=mean_turns(turns), style_size=self.style_size)
 
 
 Look = WholeView | Collage
@@ -101,10 +124,10 @@ def looks_at(placement: Placement, size: int, whole: bool = False) -> list[Look]
     """
     even = len(placement.directions) - (0 if whole else len(placement.added))
     views = (
-        WholeView(number, camera_towards_centre(direction, size))
+        WholeView(number, camera_towards_centre(direction, size), size)
         for number, direction in enumerate(placement.directions[:even])
     )
-    return [*views] if whole else [*views, *collages(placement, size)]
+    return [*views] if whole else [*views, *collages(placement, size), *piece_collages(placement, size)]
 
 
 def whole_views(looks: Iterable[Look]) -> int:
@@ -126,7 +149,23 @@ def collages(placement: Placement, size: int) -> list[Collage]:
         camera = camera_towards_centre(placement.directions[number], size)
         for top, left, bottom, right in _boxes(camera.project(points), around + border):
             cuttings.append(Cutting(number, camera, (top, left), (bottom - top, right - left)))
-    return _laid_out(cuttings, size, border)
+    return _laid_out(cuttings, size, border, size)
+
+
+def piece_collages(placement: Placement, size: int) -> list[Collage]:
+    """Pieces that are looked at by themselves, from all sides, in pictures of about size² pixels.
+
+    Pieces with strokes of one size share pictures.
+    """
+    kinds: dict[tuple[int, int], list[Cutting]] = {}
+    for piece in placement.pieces:
+        frame = piece.frame_size(size)
+        cuttings = kinds.setdefault((piece.style_size(size), frame), [])
+        for camera in piece.cameras(size):
+            cuttings.append(Cutting(None, camera, (-frame // 2, -frame // 2), (frame, frame), piece=piece))
+    return [
+        collage for (style, _), cuttings in kinds.items() for collage in _laid_out(cuttings, size, 0, style)
+    ]
 
 
 def _boxes(spots: Float64[np.ndarray, "N 2"], around: int) -> list[_Box]:
@@ -168,7 +207,7 @@ def _area(box: _Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _laid_out(cuttings: list[Cutting], size: int, border: int) -> list[Collage]:
+def _laid_out(cuttings: Sequence[Cutting], size: int, border: int, style_size: int) -> list[Collage]:
     """On shelves as wide as a view, and those in pictures as high."""
     if not cuttings:
         return []
@@ -180,16 +219,16 @@ def _laid_out(cuttings: list[Cutting], size: int, border: int) -> list[Collage]:
     most = max(size, box[:, 1].max())
     for number in np.lexsort((place[:, 0], place[:, 1])):
         if place[number, 1] + box[number, 1] > first + most:
-            made.append(_collage(page, border))
+            made.append(_collage(page, border, style_size))
             page, first = [], place[number, 1]
         spot = (int(place[number, 1] - first), int(place[number, 0]))
         page.append(replace(cuttings[number], place=spot))
-    return [*made, _collage(page, border)]
+    return [*made, _collage(page, border, style_size)]
 
 
-def _collage(cuttings: list[Cutting], border: int) -> Collage:
+def _collage(cuttings: list[Cutting], border: int, style_size: int) -> Collage:
     ends = np.array([np.add(cutting.place, cutting.shape) for cutting in cuttings]).max(0)
-    return Collage(tuple(cuttings), (int(ends[0]), int(ends[1])), border)
+    return Collage(tuple(cuttings), (int(ends[0]), int(ends[1])), border, style_size)
 
 
 def _joined(found: list[Hits], counted: np.ndarray) -> Hits:

@@ -7,21 +7,22 @@ nearly as well as the best one. Even directions come first; then, greedily, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64
 
-from .cameras import DISTANCE, fibonacci_sphere, row_dot
+from .cameras import fibonacci_sphere
+from .objects import Piece
+from .stroke_field import UP
 from .tracing import Tracer
+from .visibility import cosines, sample_surface
 
 CANDIDATES = 120  # directions tested
-SAMPLES = 6000  # surface points tested
 ENOUGH = 0.99  # share of the visible area to be seen well
 WELL = 0.26  # cos 75°
 NEARLY = 0.8  # of the best cosine any candidate has: well enough for a crevice
 MOST_EXTRA = 48  # cameras added beyond the even ones
-_LIFT = 1e-4  # of the bounding radius: where shadow rays stop short of the surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +33,16 @@ class Placement:
         seen_well: share of the area visible from outside that some chosen camera sees well.
         visible: share of the painted area that can be seen from outside at all.
         added: for each direction beyond the even ones, the surface points that it was added for, normalised space.
+        pieces: what is looked at by itself, beside all that.
+        axis: whose part in the surface is the direction of its strokes; None: they run any way (see `stroke_field`).
     """
 
     directions: Float64[np.ndarray, "V 3"]
     seen_well: float
     visible: float
     added: tuple[Float64[np.ndarray, "_ 3"], ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    axis: Float64[np.ndarray, "3"] | None = field(default_factory=UP.copy)
 
 
 def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = None) -> Placement:
@@ -57,40 +62,6 @@ def place_cameras(tracer: Tracer, count: int, seed: int, extra: int | None = Non
     seen = good[chosen].any(0).sum() / max(int(visible.sum()), 1)
     added = tuple(points[visible][gain] for gain in gained)
     return Placement(candidates[chosen], float(seen), float(visible.mean()), added)
-
-
-def sample_surface(
-    tracer: Tracer, triangles: Int64[np.ndarray, "N"], rng: np.random.Generator, count: int = SAMPLES
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points spread over the triangles by area, with the normals of their planes."""
-    share = np.cumsum(tracer.area[triangles])
-    # Stratified: one point per equal slice of the area.
-    at = (np.arange(count) + rng.random(count)) / count * share[-1]
-    chosen = triangles[np.minimum(np.searchsorted(share, at), len(triangles) - 1)]
-    r1, r2 = np.sqrt(rng.random(count)), rng.random(count)
-    bary = np.stack([1 - r1, r1 * (1 - r2), r1 * r2], -1)
-    return np.einsum("nk,nkc->nc", bary, tracer.corners[chosen]), tracer.face_normals[chosen]
-
-
-def cosines(
-    tracer: Tracer, points: np.ndarray, normals: np.ndarray, directions: np.ndarray
-) -> Float32[np.ndarray, "V N"]:
-    """|cos| of the angle at which each point is seen from each direction's camera; 0 where it is hidden."""
-    result = np.zeros((len(directions), len(points)), np.float32)
-    for number, direction in enumerate(directions):
-        ray = points - direction * DISTANCE
-        length = np.sqrt(row_dot(ray, ray))
-        ray /= length[:, None]
-        cosine = np.abs(row_dot(ray, normals))
-        eyes = np.broadcast_to(direction * DISTANCE, points.shape)
-        _, _, distance = tracer.first_hits(eyes, ray)
-        # A point is hidden where something lies in front of it by more than the tracer's precision;
-        # at grazing angles the surface itself comes before the point by more than that.
-        slack = _LIFT * (1 + 4 / np.maximum(cosine, 0.05))
-        # Rays that pass it (its back, or glass) see what lies behind it instead.
-        reached = (distance > 0) & (np.abs(distance - length) <= slack)
-        result[number] = np.where(reached, cosine, 0)
-    return result
 
 
 def _cover(

@@ -27,7 +27,7 @@ def scatter(texels: Texels, rows: Float[torch.Tensor, "T C"]) -> list[Float[torc
     """Rows to images, gutters filled with the nearest covered texel."""
     images = []
     for layout in texels.layouts:
-        index = torch.from_numpy(layout.levels[0].reshape(-1))
+        index = torch.from_numpy(layout.levels[0].reshape(-1)).long()
         images.append(rows[index].T.reshape(-1, *layout.covered.shape).contiguous())
     return images
 

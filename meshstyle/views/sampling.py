@@ -22,6 +22,7 @@ from ..compiled.load import Program
 from ..compiled.tap_piece import CLAMP, LEAST_SHARE, LEVELS, MIRROR, REPEAT, TapPiece
 from ..surface.contract import Surface
 from .levels import MAX_LEVEL, Layout, Levels
+from .stroke_field import UPRIGHT, Turns
 from .tracing import RAYS_AT_ONCE, Hits, Tracer
 
 _WRAPS = {Wrap.REPEAT: REPEAT, Wrap.MIRROR: MIRROR, Wrap.CLAMP: CLAMP}
@@ -33,8 +34,6 @@ class Texels:
     Attributes:
         layouts: per atlas.
         count: rows of T.
-        coarse: (rows of the mip levels, rows of T), the matrix D: means of covered texels only, so that whatever
-            lies between charts never bleeds in.
         levels: all levels of all layouts, one after the other.
     """
 
@@ -42,32 +41,64 @@ class Texels:
         """`covered`: per atlas (H, W) bool, the texels that the surface touches at this resolution."""
         self.layouts: list[Layout] = []
         self.count = sum(int(mask.sum()) for mask in covered)
-        offset, coarse_rows = 0, 0
-        means: list[scipy.sparse.csr_matrix] = []
-        for mask, wrap in zip(covered, wraps, strict=True):
-            row, column = np.nonzero(mask)
-            levels = [_fill(mask, np.arange(len(row)) + offset)]
+        self._cells: list[
+            tuple[int, int, Int32[np.ndarray, "_"]]
+        ] = []  # layout, level, cells that are covered
+        offset, above = 0, self.count
+        for number, (mask, wrap) in enumerate(zip(covered, wraps, strict=True)):
+            fine = int(mask.sum())
+            levels = [_fill(mask, np.arange(offset, offset + fine, dtype=np.int32))]
             for level in range(1, MAX_LEVEL + 1):
-                height, width = -(-mask.shape[0] >> level), -(-mask.shape[1] >> level)
-                block = (row >> level) * width + (column >> level)
-                count = np.bincount(block, minlength=height * width)
-                number = np.cumsum(count > 0) - 1
-                shape = (int((count > 0).sum()), self.count)
-                means.append(csr(1 / count[block], number[block], offset + np.arange(len(row)), shape))
-                first = self.count + coarse_rows
-                levels.append(_fill((count > 0).reshape(height, width), first + np.arange(shape[0])))
-                coarse_rows += shape[0]
+                cells = _any_under(mask, level)
+                rows = np.arange(above, above + int(cells.sum()), dtype=np.int32)
+                levels.append(_fill(cells, rows))
+                self._cells.append((number, level, np.flatnonzero(cells).astype(np.int32)))
+                above += len(rows)
             self.layouts.append(Layout(mask, wrap, offset, tuple(levels)))
-            offset += len(row)
-        self.coarse = scipy.sparse.vstack(means, format="csr")
+            offset += fine
         self.levels = Levels.of(self.layouts)
+        self.layouts = [layout.within(self.levels, number) for number, layout in enumerate(self.layouts)]
+        self._first = np.cumsum([self.count, *(len(cells) for *_, cells in self._cells)])
+        self.stack = int(self._first[-1])
+
+    def means(self, rows: Int64[np.ndarray, "C"]) -> scipy.sparse.csr_matrix:
+        """(C, rows of T), rows of D: what the mip levels' texels at these rows of the stack, ascending, are means of.
+
+        Only covered texels count, so that whatever lies between charts never bleeds in. D as a whole would be larger
+        than everything else, and a view reads little of it.
+        """
+        indices, counts = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+        cuts = np.searchsorted(rows, self._first)
+        for (layout, level, cells), first, begin, end in zip(
+            self._cells, self._first, cuts[:-1], cuts[1:], strict=False
+        ):
+            found, count = _under(self.layouts[layout], level, cells[rows[begin:end] - first])
+            indices.append(found)
+            counts.append(count)
+        count = np.concatenate(counts)
+        pointer = np.concatenate([[0], np.cumsum(count)])
+        weight = np.repeat(1 / np.maximum(count, 1), count).astype(np.float32)
+        return scipy.sparse.csr_matrix((weight, np.concatenate(indices), pointer), (len(rows), self.count))
 
 
-def csr(
-    data: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
-) -> scipy.sparse.csr_matrix:
-    """A float32 matrix from its entries; those of one place are added."""
-    return scipy.sparse.csr_matrix((data.astype(np.float32), (rows, columns)), shape=shape)
+def _any_under(mask: Bool[np.ndarray, "h w"], level: int) -> Bool[np.ndarray, "n m"]:
+    """Which cells of a mip level have a covered texel under them."""
+    step = 1 << level
+    rows, columns = np.arange(0, mask.shape[0], step), np.arange(0, mask.shape[1], step)
+    return np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
+
+
+def _under(
+    layout: Layout, level: int, cells: Int32[np.ndarray, "C"]
+) -> tuple[Int32[np.ndarray, "K"], Int64[np.ndarray, "C"]]:
+    """The rows of T under cells of a mip level, one cell's after the other's, and how many each has."""
+    (height, width), step = layout.covered.shape, np.arange(1 << level)
+    top, left = np.divmod(cells.astype(np.int64), layout.levels[level].shape[1])
+    row, column = (top << level)[:, None, None] + step[:, None], (left << level)[:, None, None] + step
+    inside = (row < height) & (column < width)
+    texel = np.minimum(row, height - 1) * width + np.minimum(column, width - 1)
+    inside &= layout.covered.reshape(-1)[texel]
+    return layout.levels[0].reshape(-1)[texel[inside]], inside.sum(axis=(1, 2))
 
 
 def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
@@ -78,9 +109,9 @@ def nearest_covered(mask: Bool[np.ndarray, "h w"]) -> Int64[np.ndarray, "n"]:
     return (rows.astype(np.int64) * mask.shape[1] + columns).reshape(-1)
 
 
-def _fill(mask: Bool[np.ndarray, "h w"], rows: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "h w"]:
+def _fill(mask: Bool[np.ndarray, "h w"], rows: Int32[np.ndarray, "n"]) -> Int32[np.ndarray, "h w"]:
     """Spread the rows of the covered texels (row-major) over all texels: each takes the nearest one's."""
-    number = np.zeros(mask.size, np.int64)
+    number = np.zeros(mask.size, np.int32)
     number[mask.reshape(-1)] = rows
     return number[nearest_covered(mask)].reshape(mask.shape)
 
@@ -121,6 +152,7 @@ class Lookup:
         coverage: (P,) share of their rays that do.
         cosine: (P,) mean |cos| of those rays with the shading normal.
         counted: (P,) 1 where losses look at the pixel, else 0.
+        turns, style_size: as of `Hits`, said.
         texels: (V,) the rows of T that are read.
         coarse: D, (C, V).
         matrix: S, (P, V + C).
@@ -131,15 +163,17 @@ class Lookup:
         seen = PaintedRays(hits, tracer)
         self.shape, self.pixels = hits.shape, seen.pixels
         self.coverage, self.cosine, self.counted = seen.coverage, seen.cosine, seen.counted
+        self.turns: Turns = UPRIGHT if hits.turns is None else hits.turns
+        self.style_size = hits.camera.frame_size if hits.style_size is None else hits.style_size
         places = _Places.of(hits, seen.rays, tracer, texels)
         made = _taps(places, seen, texels) if program is None else _run(program, places, seen, texels)
         self._compact(*made, texels)
 
     def _compact(self, index: np.ndarray, weight: np.ndarray, pointer: np.ndarray, texels: Texels) -> None:
         """Keep only the rows of the stack that are read. (A row may hold one column twice: sums are sums.)"""
-        read = np.zeros(texels.count + texels.coarse.shape[0], bool)
+        read = np.zeros(texels.stack, bool)
         read[index] = True
-        coarse = texels.coarse[np.flatnonzero(read[texels.count :])]
+        coarse = texels.means(np.flatnonzero(read[texels.count :]) + texels.count)
         read[coarse.indices] = True
         rows = np.flatnonzero(read)
         place = np.empty(len(read), np.int32)
@@ -154,7 +188,8 @@ class Lookup:
 def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray, np.ndarray]:
     """UV (N, 2) of each ray, and log2 of its footprint's width in units of the atlas' side.
 
-    The footprint's width is the geometric mean of its two axes on the surface.
+    The width is that of the footprint's longer axis on the surface, as renderers without anisotropic filtering choose
+    their mip level (OpenGL 4.6, section 8.14): what they would blur away must not be painted.
     """
     surface: Surface = tracer.surface
     uv, width = np.empty((len(rays), 2)), np.empty(len(rays))
@@ -163,7 +198,7 @@ def ray_places(hits: Hits, rays: np.ndarray, tracer: Tracer) -> tuple[np.ndarray
         part = slice(first, first + len(some))
         triangle, bary = hits.triangle[some], hits.barycentric.take(some, axis=0).astype(np.float64)
         uv[part] = np.einsum("nk,nkc->nc", bary, surface.uv.take(triangle, axis=0))
-        turned = np.sqrt(np.maximum(hits.facing[some], 0.05))
+        turned = np.maximum(hits.facing[some], 0.05)
         wide = hits.distance[some] * hits.camera.pitch / hits.side / turned
         width[part] = np.log2(np.clip(wide * tracer.uv_density[triangle], 1e-9, 1.0))
     return uv, width

@@ -15,7 +15,7 @@ from .sampling import Lookup, Texels
 from .tracing import Hits, Tracer
 
 RAYS = 2  # per pixel side
-DENSITY = 1.0  # texels per ray at the median footprint
+DENSITY = 0.7  # texels per ray at the median footprint: what is finer than pixels no loss can see
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 _TEXTURE_STEP = 8  # solved sizes are multiples of this
 
@@ -51,7 +51,7 @@ def trace_views(
         compiled: by compiled kernels, where they can be had.
         whole: no collages (see `looks`).
     """
-    traced = ((look, look.trace(tracer, RAYS)) for look in looks_at(placement, size, whole))
+    traced = ((look, look.trace(tracer, RAYS, placement.axis)) for look in looks_at(placement, size, whole))
     found = [(look, hits) for look, hits in traced if hits is not None]
     least = _SMALLEST_VIEW * max(len(hits.pixel) for _, hits in found)
     found = [(look, hits) for look, hits in found if isinstance(look, Collage) or len(hits.pixel) >= least]

@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from .tracing import Hits, Tracer
 
 QUARTERS = 4
+UP = np.array([0.0, 1.0, 0.0])
 _DEFINED = 0.3  # length of the axis' part in the surface from which on the direction counts in full
 
 Turns = Float64[np.ndarray, "4"]
@@ -34,7 +35,7 @@ def stroke_axis(tracer: Tracer, choice: str) -> Float64[np.ndarray, "3"] | None:
     if choice == "free":
         return None
     if choice == "up":
-        return np.array([0.0, 1.0, 0.0])
+        return UP
     middle, weight = tracer.corners.mean(axis=1), tracer.area / max(float(tracer.area.sum()), 1e-300)
     centred = middle - weight @ middle
     _, axes = np.linalg.eigh((centred * weight[:, None]).T @ centred)
@@ -70,4 +71,8 @@ def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) 
 def mean_turns(found: list[tuple[Turns, float]]) -> Turns:
     """Of several parts of one picture."""
     total = sum(count for _, count in found)
-    return sum((turns * count for turns, count in found), np.zeros(QUARTERS)) / total if total else ANY_WAY.copy()
+    return (
+        sum((turns * count for turns, count in found), np.zeros(QUARTERS)) / total
+        if total
+        else ANY_WAY.copy()
+    )

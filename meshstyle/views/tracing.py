@@ -41,6 +41,9 @@ class Hits:
         facing: |cos| between the ray and the plane of the triangle.
         distance: from the eye, in bounding radii.
         counted: (height · width,) the pixels that losses look at; None: all of them.
+        turns: how the direction of strokes lies in the picture (see `stroke_field`); None: upright.
+        style_size: pixels of the painting's short side for strokes of the right size; None: as many as the camera has
+            across its field of view.
     """
 
     camera: Camera
@@ -54,6 +57,8 @@ class Hits:
     facing: Float32[np.ndarray, "N"]
     distance: Float32[np.ndarray, "N"]
     counted: Bool[np.ndarray, "P"] | None = None
+    turns: Float64[np.ndarray, "4"] | None = None
+    style_size: int | None = None
 
 
 class Tracer:
@@ -259,7 +264,7 @@ class Tracer:
 
     def _window(self, camera: Camera) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Top left corner and shape, in pixels, of the window that holds the projected object."""
-        points = camera.project(self.corners.reshape(-1, 3))
+        points = camera.project(self.corners[self._there].reshape(-1, 3))
         if not np.isfinite(points).any():
             return None
         low = np.floor(np.fmin.reduce(points, axis=0)).astype(int) - _MARGIN

@@ -24,13 +24,15 @@ class View:
         mask: share of a pixel's rays that hit painted surface, 0..1; 0 where it does not count (see `Hits.counted`).
         texels: the rows of T that this view reads, ascending.
         texel_use: (V,) how many pixels each of those counts for.
+        turns: how the direction of strokes lies in the picture (see `stroke_field`).
+        style_size: pixels of the painting's short side for strokes of the right size.
         pixels: (P,) the pixels that see paint, row-major numbers, ascending.
         pixel_coverage: (P, 1) the share of their rays that do.
         shade: (P, 1) the headlight's s there.
     """
 
     def __init__(self, lookup: Lookup, device: torch.device) -> None:
-        self.shape = lookup.shape
+        self.shape, self.turns, self.style_size = lookup.shape, lookup.turns, lookup.style_size
         self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)
         self._matrix, self._transposed = _pair(lookup.matrix, device)
@@ -83,6 +85,12 @@ class View:
         found = self._transposed @ colours
         count = len(self.texels)
         return found[:count] + self._coarse_transposed @ found[count:]
+
+    def pictures(
+        self, seen: Float[torch.Tensor, "P 3"], background: Float[torch.Tensor, 3]
+    ) -> tuple[Float[torch.Tensor, "1 3 H W"], Float[torch.Tensor, "1 3 H W"]]:
+        """The picture whose pixels show the given paint, under the headlight and without it; differentiable."""
+        return self.compose(seen, background), self.compose(seen, background, shaded=False)
 
     def compose(
         self, seen: Float[torch.Tensor, "P 3"], background: Float[torch.Tensor, 3], shaded: bool = True
