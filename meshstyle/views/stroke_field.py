@@ -16,7 +16,7 @@ from .tracing import Hits, Tracer
 
 QUARTERS = 4
 UP = np.array([0.0, 1.0, 0.0])
-_DEFINED = 0.3  # length of the axis' part in the surface from which on the direction counts in full
+_AGREED = 0.25  # squared length of the axis' part in the surface up to which cameras around it have no up in common
 
 Turns = Float64[np.ndarray, "4"]
 """Shares of a picture, by how many quarter turns clockwise the surface's direction is from the picture's up."""
@@ -46,8 +46,9 @@ def stroke_axis(tracer: Tracer, choice: str) -> Float64[np.ndarray, "3"] | None:
 def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) -> tuple[Turns, float]:
     """How the surface's direction lies in the picture that some rays of one camera make.
 
-    An angle between two quarter turns counts for both, for the nearer one more. Where the axis is nearly
-    perpendicular to the surface, as on the very top, every turn counts alike.
+    An angle between two quarter turns counts for both, for the nearer one more. The flatter the surface lies under the
+    axis, the less the cameras that see it agree on what is up there, and the more every turn counts alike: the mean of
+    cos 2α over cameras around a point falls from 1 on an upright surface to 0 on one that rises by 30°.
 
     Returns: the shares, and how many rays they are shares of.
     """
@@ -60,7 +61,7 @@ def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) 
     quarter = np.arctan2(right, up) / (np.pi / 2)
     first = np.floor(quarter).astype(np.int64)
     beyond = quarter - first
-    defined = np.minimum(np.sqrt((inside**2).sum(axis=1)) / _DEFINED, 1.0)
+    defined = np.maximum(((inside**2).sum(axis=1) - _AGREED) / (1 - _AGREED), 0.0)
     shares = (1 - defined).sum() / QUARTERS + sum(
         np.bincount((first + step) % QUARTERS, defined * share, QUARTERS)
         for step, share in ((0, 1 - beyond), (1, beyond))
