@@ -16,7 +16,7 @@ page.load = async (data, centre, radius) => {
   for (const mesh of meshstyle.meshes(gltf.scene)) {
     const { map, color, vertexColors, side, alphaTest, transparent } = mesh.material;
     const plain = new THREE.MeshBasicMaterial({ map, color, vertexColors, side });
-    if (map) map.anisotropy = 4; // as much as the ray renderer has
+    if (map) map.anisotropy = 8; // as much as the ray renderer has
     plain.alphaTest = transparent ? 0.1 : alphaTest; // the ray renderer looks through what is thinner
     if (mesh.material.userData.baseUvTransform) {
       plain.onBeforeCompile = mesh.material.onBeforeCompile;
