@@ -45,6 +45,24 @@ class Image:
     hits: Hits
     ray_colours: Float32[np.ndarray, "N 3"]
 
+    @classmethod
+    def of(cls, hits: Hits, ray_colours: Float32[np.ndarray, "N 3"], lit: bool) -> Image:
+        """Pixels are means over their rays, as displayed; so is the headlight s = 0.55 + 0.45·cos, where `lit`."""
+        shown = ray_colours * (AMBIENT + HEADLIGHT * hits.cosine)[:, None] if lit else ray_colours
+        pixels, rays = hits.shape[0] * hits.shape[1], hits.side**2
+        total = np.stack([np.bincount(hits.pixel, shown[:, c], pixels) for c in range(3)], -1)
+        mask = np.bincount(hits.pixel, minlength=pixels)
+        return cls(
+            colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
+            mask=(mask / rays).reshape(hits.shape).astype(np.float32),
+            hits=hits,
+            ray_colours=ray_colours,
+        )
+
+    def under_headlight(self) -> Image:
+        """The same view, lit."""
+        return Image.of(self.hits, self.ray_colours, True)
+
     def over(self, background: np.ndarray) -> Float32[np.ndarray, "H W 3"]:
         """The view in front of a plain colour."""
         return self.colour + (1 - self.mask[..., None]) * background.astype(np.float32)
@@ -92,18 +110,7 @@ class Renderer:
 
     def shade(self, hits: Hits, lit: bool = True) -> Image:
         """Draw a view that was traced before; see `render`."""
-        colours = self.ray_colours(hits)
-        shade = (AMBIENT + HEADLIGHT * hits.cosine if lit else np.ones_like(hits.cosine))[:, None]
-        pixels = hits.shape[0] * hits.shape[1]
-        total = np.stack([np.bincount(hits.pixel, (colours * shade)[:, c], pixels) for c in range(3)], -1)
-        mask = np.bincount(hits.pixel, minlength=pixels)
-        rays = hits.side**2
-        return Image(
-            colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
-            mask=(mask / rays).reshape(hits.shape).astype(np.float32),
-            hits=hits,
-            ray_colours=colours,
-        )
+        return Image.of(hits, self.ray_colours(hits), lit)
 
     def ray_colours(self, hits: Hits) -> Float32[np.ndarray, "N 3"]:
         """Base colour seen by each ray, sRGB 0..1."""
