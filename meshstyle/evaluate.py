@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,7 +147,7 @@ def judge(
     meant, views = _meant(ours.asset, theirs), []
     for number, direction in enumerate(towards):
         progress(Progress("evaluate", number, len(towards)))
-        pair = _both(lambda renderer, way=direction: see(renderer, way, painting), (ours, theirs))
+        pair = _both(partial(see, direction=direction, painting=painting), (ours, theirs))
         if pair[0] is not None and pair[1] is not None:
             views.append(_look(pair[0], pair[1], direction, painting, meant))
     if not views:
@@ -202,7 +203,9 @@ def _look(
         for number in range(len(SHRINKS))
     ]
     after, before = pairs[_CONTENT]
-    assert after.content is not None and before.content is not None and before.mask is not None
+    assert after.content is not None
+    assert before.content is not None
+    assert before.mask is not None
     changed = counts = meant[theirs.image.hits.triangle]
     # Where a cut-out lets other rays through they cannot be compared one by one, and all of it counts as painted.
     a, b = ours.image.ray_colours, theirs.image.ray_colours
@@ -222,11 +225,11 @@ def _look(
     )
 
 
-def _summary(
-    views: list[_View], painting: PaintingAtSize, rmse: float, rmse_floor: float
-) -> Evaluation:
+def _summary(views: list[_View], painting: PaintingAtSize, rmse: float, rmse_floor: float) -> Evaluation:
     """The figures of all views together."""
-    full, half, quarter = (float(np.mean(of_size)) for of_size in zip(*(v.styles for v in views), strict=True))
+    full, half, quarter = (
+        float(np.mean(of_size)) for of_size in zip(*(v.styles for v in views), strict=True)
+    )
     whole = torch.ones_like(painting.picture[:, :1])
     grains, confetti = grain(
         torch.stack([view.high for view in views]), high_frequencies(painting.picture, whole)

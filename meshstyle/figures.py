@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
-from .solver.losses import correlation, luminance_blocks
+from .solver.losses import luminance_blocks
 
 STRUCTURE_BLOCK = 24
 WHITE = 250  # of 255, in every channel
@@ -27,11 +27,17 @@ Mask = Float[torch.Tensor, "1 1 H W"]
 
 
 def structure(picture: Picture, original: Picture, mask: Mask) -> float:
-    """Correlation of the luminance of 24-pixel blocks inside the mask, −1..1; NaN where there are none to compare."""
+    """Correlation of the luminance of 24-pixel blocks inside the mask, −1..1; NaN where there are none to compare.
+
+    It is 0 where one of the two is flat.
+    """
     (ours, inside), (theirs, _) = (
         luminance_blocks(shown, mask, STRUCTURE_BLOCK) for shown in (picture, original)
     )
-    return float(correlation(ours, theirs, inside)) if float(inside.sum()) > 1 else math.nan
+    if float(inside.sum()) <= 1:
+        return math.nan
+    a, b = (blocks[inside > 0] - blocks[inside > 0].mean() for blocks in (ours, theirs))
+    return float((a * b).sum() / (a.norm() * b.norm() + 1e-6))
 
 
 def high_frequencies(picture: Picture, mask: Mask) -> Float[torch.Tensor, "3"]:
@@ -47,9 +53,7 @@ def high_frequencies(picture: Picture, mask: Mask) -> Float[torch.Tensor, "3"]:
     return ((taken**2 * counted).sum((0, 2, 3)) / counted.sum()).sqrt()
 
 
-def grain(
-    ours: Float[torch.Tensor, "V 3"], painting: Float[torch.Tensor, "3"]
-) -> tuple[float, float]:
+def grain(ours: Float[torch.Tensor, "V 3"], painting: Float[torch.Tensor, "3"]) -> tuple[float, float]:
     """High frequencies of views over the painting's: of luminance (grain), of Cb and Cr together (confetti).
 
     1: as much as the painting; a blurred result has less grain, one of coloured dots more confetti. 0 for both where

@@ -1,8 +1,9 @@
 """A painted model and the painting, both at the size at which people look at them.
 
 Views are what renderers show: 768 pixels, a field of view of 40°, from 0.9·R / sin 20°, one ray a pixel, textures
-filtered as GPUs do it (see `views.render`), the headlight on the displayed colour. The painting's short side is as long
-as a view. Both are compared as they are and shrunk to a half and a quarter, where strokes, patches and composition show.
+filtered as GPUs do it (see `views.render`), the headlight on the displayed colour. The painting's short side is as
+long as a view. Both are compared as they are, and shrunk to a half and a quarter: so strokes, patches and composition
+count alike.
 
     yard = PaintingAtSize(painting, network)
     styles = [yard.styles(view.lit, view.mask) for view in views_of(renderer, yard)]
@@ -34,8 +35,9 @@ from .views.render import Image, Renderer
 
 SIZE = 768  # pixels of a view, and of the painting's short side; a multiple of 32
 SHRINKS = (1, 2, 4)  # by box means over so many pixels a side
-TURN = 2.0  # radians: no direction is then nearer than 8° to those of spirals of 6 to 32 training cameras
+TURN = 2.0  # radians: no direction is then nearer than 5° to those of a spiral of 6 to 32 training cameras
 FEW = 4  # views for a figure at the end of a run
+
 
 @dataclass(frozen=True, eq=False)
 class LookedAt:
@@ -67,9 +69,7 @@ class PaintingAtSize:
         self.picture = _fitted(painting, self.size)
         self.background = self.picture.mean((0, 2, 3))
         self._network = network
-        self._ground = Ground.of(
-            network, self.background.to(network.device), (*STYLE_LAYERS, CONTENT_LAYER)
-        )
+        self._ground = Ground.of(network, self.background.to(network.device), (*STYLE_LAYERS, CONTENT_LAYER))
         self._grams = [self._grams_of(shrunk(self.picture, by)) for by in SHRINKS]
 
     def styles(self, lit: Picture, mask: Mask) -> tuple[float, ...]:
@@ -130,9 +130,7 @@ class Seen:
     image: Image
 
 
-def see(
-    renderer: Renderer, direction: Float64[np.ndarray, "3"], painting: PaintingAtSize
-) -> Seen | None:
+def see(renderer: Renderer, direction: Float64[np.ndarray, "3"], painting: PaintingAtSize) -> Seen | None:
     """One view, as large as the painting's short side; None where nothing is seen. `direction`: centre to eye."""
     camera = camera_towards_centre(direction, painting.size)
     image = renderer.render(camera, 1, frame=(painting.size, painting.size), lit=False)
@@ -153,9 +151,7 @@ def at_viewing_size(styles: Sequence[Sequence[float]]) -> float:
     return geometric_mean([float(np.mean(of_size)) for of_size in zip(*styles, strict=True)])
 
 
-def viewing_size_style(
-    renderer: Renderer, painting: PaintingAtSize, views: int = FEW
-) -> float | None:
+def viewing_size_style(renderer: Renderer, painting: PaintingAtSize, views: int = FEW) -> float | None:
     """Style at viewing size of a model, on `evaluate`'s scale, from so many views that were not painted from.
 
     None where no view shows any of it. A painting that is in memory needs no file: see `preview.painted.PaintedAsset`.
@@ -170,7 +166,7 @@ def shrunk(picture: Float[torch.Tensor, "1 C H W"], by: int) -> Float[torch.Tens
     return picture if by == 1 else F.avg_pool2d(picture, by)
 
 
-def _fitted(painting: Picture, size: int) -> Picture:
+def _fitted(painting: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"]:
     """With that short side; Lanczos, as pictures are shrunk for the screen."""
     height, width = painting.shape[-2:]
     scale = size / min(height, width)

@@ -3,11 +3,13 @@
 
 const page = { renderer: null, scene: null };
 
-page.start = (size) => {
-  page.renderer = new THREE.WebGLRenderer({ antialias: true, preserveDrawingBuffer: true });
+// `smooth`: with antialiasing, on black; else a sample a pixel, on nothing.
+page.start = (size, smooth = true) => {
+  const kind = { antialias: smooth, alpha: !smooth, preserveDrawingBuffer: true };
+  page.renderer = new THREE.WebGLRenderer(kind);
   page.renderer.outputEncoding = THREE.sRGBEncoding;
   page.renderer.toneMapping = THREE.NoToneMapping;
-  page.renderer.setClearColor(0x000000, 1);
+  page.renderer.setClearColor(0x000000, smooth ? 1 : 0);
   page.renderer.setSize(size, size);
 };
 

@@ -91,7 +91,10 @@ def bilinear(
     top, bottom = (wrap_index(y0 + d, height, wrap[1]) * width for d in (0, 1))
 
     def row(start: np.ndarray) -> np.ndarray:
-        a, b = texels.take(start + left, axis=0), texels.take(start + right, axis=0)  # half the price of [...]
+        a, b = (
+            texels.take(start + left, axis=0),
+            texels.take(start + right, axis=0),
+        )  # half the price of [...]
         return a + (b - a) * fx
 
     above = row(top)
