@@ -129,7 +129,7 @@ def test_evaluate_prints_a_table(
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "-q"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"style at viewing size  (0\.\d{4}) \(0 is the painting; unpainted \1\)", lines[0])
-    assert re.fullmatch(r"  at 768, 384, 192 px {4}0\.\d{4}, 0\.\d{4}, 0\.\d{4}", lines[1])
+    assert re.fullmatch(r"  at 768, 384, 192 px  0\.\d{4}, 0\.\d{4}, 0\.\d{4}", lines[1])
     assert re.fullmatch(r"worst view +\d\.\d{4}, number [01], 30° (above|below), azimuth \d+°", lines[2])
     names = [line.partition("  ")[0] for line in lines[3:]]
     assert names == [
