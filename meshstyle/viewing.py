@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 from PIL import Image as Pillow
 
 from .compiled.load import load_kernels
 from .figures import Mask, Picture, geometric_mean
 from .solver.counted_grams import Cells, counted_gram, suits
 from .solver.foreground import Ground, work_for
-from .solver.layers import CONTENT_LAYER, STYLE_LAYERS
+from .solver.layers import CONTENT_LAYER, STYLE_LAYERS, reach
 from .solver.losses import masked_gram, shrink_mask, style_loss
 from .solver.objective import layer_shape
 from .solver.vgg import VGG19
@@ -36,6 +36,7 @@ from .views.render import Image, Renderer
 SIZE = 768  # pixels of a view, and of the painting's short side; a multiple of 32
 SHRINKS = (1, 2, 4)  # by box means over so many pixels a side
 TURN = 2.0  # radians: no direction is then nearer than 5° to those of a spiral of 6 to 32 training cameras
+_CELL = 8  # pixels along the side of a cell of relu4_1 and relu4_2
 FEW = 4  # views for a figure at the end of a run
 
 
@@ -80,8 +81,11 @@ class PaintingAtSize:
     def look(self, lit: Picture, mask: Mask, number: int, content: bool = False) -> LookedAt:
         """One view at one of the sizes. `lit`: before this painting's background; `number`: of `SHRINKS`."""
         by, device = SHRINKS[number], self._network.device
-        small, counted = shrunk(lit, by).to(device), shrunk(mask, by).to(device)
         layers = (*STYLE_LAYERS, CONTENT_LAYER) if content else STYLE_LAYERS
+        counted = shrunk(mask, by)
+        rows, columns = _window(counted, reach(layers))
+        counted = counted[..., rows, columns].to(device)
+        small = shrunk(lit, by)[..., rows, columns].contiguous().to(device)
         height, width = counted.shape[-2:]
         masks = {name: shrink_mask(counted, *layer_shape(height, width, name)) for name in layers}
         found = self._network.features(small, layers, work=self._work(counted, masks))
@@ -164,6 +168,22 @@ def viewing_size_style(renderer: Renderer, painting: PaintingAtSize, views: int 
 def shrunk(picture: Float[torch.Tensor, "1 C H W"], by: int) -> Float[torch.Tensor, "1 C h w"]:
     """Means over `by`² pixels, which is what a screen shows from so much farther away."""
     return picture if by == 1 else F.avg_pool2d(picture, by)
+
+
+def _window(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """Rows and columns that reach that far around what counts, in whole cells of the deepest layer.
+
+    Beyond there is nothing but background, and no feature that counts sees it.
+    """
+    counted = mask[0, 0].numpy() > 0
+
+    def reached(lines: Bool[np.ndarray, "_ n"]) -> slice:
+        places = np.flatnonzero(lines.any(0))
+        first, last = (int(places[0]), int(places[-1])) if len(places) else (0, 0)
+        end = -(-(last + 1 + margin) // _CELL) * _CELL
+        return slice(max(first - margin, 0) // _CELL * _CELL, min(end, lines.shape[1]))
+
+    return reached(counted.T), reached(counted)
 
 
 def _fitted(painting: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"]:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from test_render import FRONT, make
 
+import meshstyle.viewing
 from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Material
 from meshstyle.shipped import find_style
@@ -85,6 +86,21 @@ def test_styles_are_relative_errors_of_masked_gram_matrices(painting: PaintingAt
             target = gram(style, torch.ones_like(style[:, :1]), layer)
             losses.append(((gram(small, mask, layer) - target) ** 2).sum() / (target**2).sum())
         assert found == pytest.approx(float(sum(losses) / 4), rel=0.01)
+
+
+def test_background_far_from_the_model_is_not_looked_at(
+    painting: PaintingAtSize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small thing away from the middle: the same loss with all of the background around it."""
+    mask = torch.zeros(1, 1, 4 * SIZE, 4 * SIZE)
+    mask[..., 300:340, 150:200] = 1
+    picture = torch.where(mask > 0, square(5).repeat(1, 1, 4, 4), painting.background.view(1, 3, 1, 1))
+    rows, columns = meshstyle.viewing._window(mask, 45)
+    assert (rows, columns) == (slice(248, 392), slice(104, 248))
+    found = painting.styles(picture, mask)
+    everything = (slice(None), slice(None))
+    monkeypatch.setattr(meshstyle.viewing, "_window", lambda *_: everything)
+    assert painting.styles(picture, mask) == pytest.approx(found, rel=2e-3)
 
 
 def test_viewing_size_is_the_geometric_mean_of_means() -> None:
