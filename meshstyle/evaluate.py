@@ -47,13 +47,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one painted model, means over its views where nothing else is said.
-
-    Style losses, lower is better, 0 is the painting itself (see `viewing.PaintingAtSize.look`):
+    """Figures of one painted model, means over its views where nothing else is said (docs/evaluate.md has them too).
 
     Attributes:
-        style: at viewing size: the geometric mean of the next three.
-        style_768, style_384, style_192: of views of so many pixels, each against the painting as large.
+        style: style loss at viewing size, the geometric mean of the next three; 0 is the painting itself, lower is
+            better.
+        style_768, style_384, style_192: style losses of views of so many pixels, each against the painting as large
+            (see `viewing.LookedAt`).
         style_original: `style` of the unpainted model.
         worst_style: `style` of the view where that is highest.
         worst_view: its number, from 0, from the top down.
