@@ -158,7 +158,7 @@ def at_viewing_size(styles: Sequence[Sequence[float]]) -> float:
 def viewing_size_style(renderer: Renderer, painting: PaintingAtSize, views: int = FEW) -> float | None:
     """Style at viewing size of a model, on `evaluate`'s scale, from so many views that were not painted from.
 
-    None where no view shows any of it. Paint that is in memory needs no file: see `preview.painted.PaintedAsset`. The scale
+    None where no view shows any of it. Paint in memory needs no file: see `preview.painted.PaintedAsset`. The scale
     is `evaluate`'s where `painting` was made with the bundled weights and average pooling.
     """
     seen = (see(renderer, direction, painting) for direction in directions(views))
