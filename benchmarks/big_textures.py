@@ -23,7 +23,7 @@ import torch
 from main_job import CASES, run
 
 from meshstyle.asset import load_asset
-from meshstyle.evaluate import sharpness
+from meshstyle.figures import sharpness
 from meshstyle.shipped import find_style
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
 from meshstyle.views.render import Renderer

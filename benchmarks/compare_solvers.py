@@ -36,7 +36,7 @@ from PIL import Image
 from meshstyle import stylize_image
 from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Paint, PaintedAtlas
-from meshstyle.evaluate import SIZE, VIEWS, evaluate
+from meshstyle.evaluate import evaluate
 from meshstyle.pipeline import stylize
 from meshstyle.progress import Progress
 from meshstyle.settings import PRESETS, Scale, Settings
@@ -60,6 +60,7 @@ STYLES = ("starry-night", "great-wave")
 ENTRIES = ("independent", "views", "texture", "texture-lbfgs", "picture")
 MARKS = (0.2, 0.1, 0.05)
 CHECKPOINTS = 8
+VIEWS, SIZE = 12, 256  # that checkpoints and seams are looked at in
 _STEP_IN_DEPTH = (
     0.02  # bounding radii: neighbouring pixels that differ by more are not neighbours on the surface
 )
@@ -163,7 +164,7 @@ def paint(entry: str, model: Path, style: str, output: Path, scales: tuple[Scale
         "agreement": agreement,
         "seams": round(seam_visibility(output), 3),
         "seams_original": round(seam_visibility(model), 3),
-        **{name: round(value, 4) for name, value in found.to_dict().items()},
+        **{key: round(value, 4) for key, value in found.to_dict().items() if isinstance(value, float)},
     }
 
 

@@ -92,7 +92,7 @@ def entry(scene: Scene, model: Path, style: str, whole: bool, out: Path) -> dict
         "crevices as": "whole views" if whole else "collages",
         "pictures": len(looks_at(scene.placement, SIZE, whole)),
         "cpu_seconds": round(seconds, 1),
-        "style": round(judged.style_loss, 4),
+        "style": round(judged.style, 4),
         "structure": round(judged.structure, 4),
         "crevices": round(style_in(collages(scene.placement, SIZE), output, painting, network), 4),
     }

@@ -1,70 +1,117 @@
-"""How good is a painted model? Measured from views that no solver trained on (design, section 8)."""
+"""How good is a painted model? Measured on what renderers show of it, at the size at which people look at it.
+
+Views are never training views, nor depend on how the model was painted (see `viewing`). The figures are defined with
+the functions that make them, in `figures` and `viewing`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float64
 
 from .asset import load_asset
 from .asset.contract import Asset
 from .errors import AssetError, UsageError
+from .figures import grain, high_frequencies, poles, sharpness, structure, white_share
 from .machine import limited_threads
 from .progress import Progress, ProgressCallback, ignore
 from .settings import Settings
 from .shipped import find_style
-from .solver.losses import correlation, luminance_blocks
-from .solver.objective import LossWeights, Objective, fit_short_side
+from .solver.losses import content_loss
 from .solver.paintings import load_painting
 from .solver.vgg import VGG19
 from .solver.weights import load_weights
 from .surface.plan import chosen_materials
-from .views.cameras import camera_towards_centre, fibonacci_sphere
-from .views.render import Image, Renderer
+from .viewing import SHRINKS, PaintingAtSize, Seen, at_viewing_size, directions, see
+from .views.cameras import camera_towards_centre
+from .views.render import Renderer
 from .views.reprojection import Shown, disagreement
 
-VIEWS = 12
-SIZE = 256  # pixels of a view, and of the painting's short side
-RAYS = 4  # per pixel side
-STRUCTURE_BLOCK = 8
-ORBIT_FRAMES, ORBIT_ELEVATION, ORBIT_RAYS = 60, math.radians(15), 2
+VIEWS = 8
+ORBIT_FRAMES, ORBIT_ELEVATION, ORBIT_SIZE = 60, math.radians(15), 192
 GAPS = (1, 7)  # frames between the two views of a consistency test
 PAINTED = 2.5 / 255  # a texel that differs by more than this in some channel was painted
-_INTERIOR = 0.999  # mask of pixels inside the silhouette
+_CONTENT = SHRINKS.index(2)  # at which size content is compared
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one painted model. Losses: lower is better; structure, coverage: 1 is best.
+    """Figures of one painted model, means over its views where nothing else is said (docs/evaluate.md has them too).
 
     Attributes:
-        style_loss: mean relative squared error of the masked Gram matrices, relu1_1 … relu4_1.
-        content_loss: relative squared error of relu4_2 against the original model's views.
-        structure: mean correlation of luminance over 8-pixel blocks with the original's views.
-        coverage: share of the visible surface whose paint differs from the original's colours; materials that
+        style: style loss at viewing size, the geometric mean of the next three; 0 is the painting itself, lower is
+            better.
+        style_768, style_384, style_192: style losses of views of so many pixels, each against the painting as large
+            (see `viewing.LookedAt`).
+        style_original: `style` of the unpainted model.
+        worst_style: `style` of the view where that is highest.
+        worst_view: its number, from 0, from the top down.
+        worst_direction: the unit vector from the model's centre to its camera; y is up.
+        poles: style_384 of the highest and the lowest view over that of the others; 1 is best.
+        structure: correlation of luminance with the original's views, over 24-pixel blocks; 1 is best.
+        content_loss: relative squared error of relu4_2 against the original's views, at 384 pixels; lower is nearer.
+        confetti, grain: high frequencies of colour and of luminance over the painting's; 1 is best.
+        white, white_painting: share of unlit pixels that are white, and of the painting's, 0..1.
+        white_beyond: how much the first exceeds the second; 0 is best.
+        coverage: share of the visible surface whose paint differs from the original's colours, 0..1; materials that
             `only` and `skip` left out, by the painted model's own record, do not count.
-        consistency_rmse: colour difference of one surface point between turntable frames, sRGB 0..1.
+        consistency_rmse: colour difference of one surface point between turntable frames, sRGB 0..1 (see
+            `consistency`); lower is better.
         consistency_rmse_floor: the same of the original model: what sampling alone costs.
         sharpness: root mean square of the luminance's Laplacian inside the silhouette.
-        style_loss_original: style_loss of the unpainted model, for comparison.
     """
 
-    style_loss: float
-    content_loss: float
+    style: float
+    style_768: float
+    style_384: float
+    style_192: float
+    style_original: float
+    worst_style: float
+    worst_view: int
+    worst_direction: tuple[float, float, float]
+    poles: float
     structure: float
+    content_loss: float
+    confetti: float
+    grain: float
+    white: float
+    white_painting: float
+    white_beyond: float
     coverage: float
     consistency_rmse: float
     consistency_rmse_floor: float
     sharpness: float
-    style_loss_original: float
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-able. `style_loss` is another name for `style`."""
+        return {"style_loss": self.style, **asdict(self), "worst_direction": list(self.worst_direction)}
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What is known of one view, before means are taken; names as in `Evaluation`."""
+
+    direction: Float64[np.ndarray, "3"]
+    styles: tuple[float, ...]
+    styles_original: tuple[float, ...]
+    content_loss: float
+    structure: float
+    high: torch.Tensor
+    white: float
+    sharpness: float
+    painted_rays: int
+    rays: int
 
 
 @limited_threads(None)
@@ -76,39 +123,44 @@ def evaluate(
     Raises AssetError (also where the two models are not the same shape), PictureError.
     """
     progress(Progress("read"))
-    painting = load_painting(find_style(str(style)))
+    picture = load_painting(find_style(str(style)))
     ours, theirs = Renderer(_load(stylized)), Renderer(_load(original))
     _check_same_shape(ours, theirs, Path(stylized))
-    network = VGG19(load_weights("bundled"))
-    objective = Objective(network, LossWeights(content=1.0, style=1.0, structure=0.0))
-    target = objective.style_target(fit_short_side(painting, SIZE))
-    background = fit_short_side(painting, SIZE).mean((0, 2, 3)).numpy()
-    meant = _meant(ours.asset, theirs)
-    rows = []
-    for number, direction in enumerate(fibonacci_sphere(VIEWS)):
-        progress(Progress("evaluate", number, VIEWS))
-        camera = camera_towards_centre(direction, SIZE)
-        pair = [renderer.render(camera, RAYS, frame=(SIZE, SIZE)) for renderer in (ours, theirs)]
-        if pair[0] is not None and pair[1] is not None:
-            rows.append(_judge(pair[0], pair[1], background, objective, target, meant))
-    if not rows:
+    network = VGG19(load_weights("bundled"), convolution="auto", precision="auto")
+    found = judge(ours, theirs, PaintingAtSize(picture, network), directions(VIEWS), progress)
+    if found is None:
         raise AssetError(stylized, "no view shows any of it", "Check that the model has visible triangles.")
-    # A view so small that no block lies inside the silhouette says nothing about structure.
-    telling = [row["structure"] for row in rows if math.isfinite(row["structure"])]
-    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "structure"}
-    means["structure"] = float(np.mean(telling)) if telling else 1.0
-    painted = sum(row["painted_rays"] for row in rows) / max(sum(row["rays"] for row in rows), 1)
-    progress(Progress("evaluate", VIEWS, VIEWS))
-    return Evaluation(
-        style_loss=means["style"],
-        content_loss=means["content"],
-        structure=means["structure"],
-        coverage=float(painted),
-        consistency_rmse=consistency(ours),
-        consistency_rmse_floor=consistency(theirs),
-        sharpness=means["sharpness"],
-        style_loss_original=means["style_original"],
-    )
+    return found
+
+
+def judge(
+    ours: Renderer,
+    theirs: Renderer,
+    painting: PaintingAtSize,
+    towards: Float64[np.ndarray, "V 3"],
+    progress: ProgressCallback = ignore,
+) -> Evaluation | None:
+    """The same of models that have been read. None where no view shows any of them.
+
+    `theirs`: the original. `towards`: directions from the centre to the eye, from the highest to the lowest.
+    """
+    meant, views = _meant(ours.asset, theirs), []
+    for number, direction in enumerate(towards):
+        progress(Progress("evaluate", number, len(towards)))
+        pair = _both(partial(see, direction=direction, painting=painting), (ours, theirs))
+        if pair[0] is not None and pair[1] is not None:
+            views.append(_look(pair[0], pair[1], direction, painting, meant))
+    if not views:
+        return None
+    steadiness = _both(consistency, (ours, theirs))
+    progress(Progress("evaluate", len(towards), len(towards)))
+    return _summary(views, painting, *steadiness)
+
+
+def _both(work: Callable[[Renderer], T], renderers: Iterable[Renderer]) -> list[T]:
+    """Of both models at once: numpy and Embree use one core each."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, renderers))
 
 
 def _load(path: str | Path) -> Asset:
@@ -138,55 +190,85 @@ def _meant(painted: Asset, theirs: Renderer) -> Bool[np.ndarray, "F"]:
     return parts[theirs.scene.part]
 
 
-def _judge(
-    ours: Image,
-    theirs: Image,
-    background: np.ndarray,
-    objective: Objective,
-    target: Any,
+def _look(
+    ours: Seen,
+    theirs: Seen,
+    direction: Float64[np.ndarray, "3"],
+    painting: PaintingAtSize,
     meant: Bool[np.ndarray, "F"],
-) -> dict[str, float]:
+) -> _View:
     """One pair of views: painted and original. `meant`: the original's triangles that were to be painted."""
-    a, b = (_tensor(image.over(background)) for image in (ours, theirs))
-    mask = torch.from_numpy(ours.mask)[None, None]
-    content = objective.content_target(b, torch.from_numpy(theirs.mask)[None, None])
-    with torch.no_grad():
-        terms = objective(a, target, content)
-        before = objective(b, target, content)
-        (la, inside), (lb, _) = (luminance_blocks(x, mask, STRUCTURE_BLOCK) for x in (a, b))
-        structure = float(correlation(la, lb, inside)) if float(inside.sum()) > 1 else math.nan
-    counts = meant[theirs.hits.triangle]
-    changed = counts  # where a cut-out lets other rays through, so that they cannot be compared one by one
-    if len(ours.ray_colours) == len(theirs.ray_colours):
-        changed = (np.abs(ours.ray_colours - theirs.ray_colours) > PAINTED).any(1) & counts
-    return {
-        "style": terms.style,
-        "style_original": before.style,
-        "content": terms.content,
-        "structure": structure,
-        "sharpness": sharpness(a, mask),
-        "painted_rays": float(changed.sum()),
-        "rays": float(counts.sum()),
-    }
+    pairs = [
+        [painting.look(seen.lit, seen.mask, number, number == _CONTENT) for seen in (ours, theirs)]
+        for number in range(len(SHRINKS))
+    ]
+    after, before = pairs[_CONTENT]
+    assert after.content is not None
+    assert before.content is not None
+    assert before.mask is not None
+    changed = counts = meant[theirs.image.hits.triangle]
+    # Where a cut-out lets other rays through they cannot be compared one by one, and all of it counts as painted.
+    a, b = ours.image.ray_colours, theirs.image.ray_colours
+    if len(a) == len(b):
+        changed = (np.abs(a - b) > PAINTED).any(1) & counts
+    return _View(
+        direction=direction,
+        styles=tuple(painted.style for painted, _ in pairs),
+        styles_original=tuple(plain.style for _, plain in pairs),
+        content_loss=float(content_loss(after.content, before.content, before.mask)),
+        structure=structure(ours.lit, theirs.lit, theirs.mask),
+        high=high_frequencies(ours.lit, ours.mask),
+        white=white_share(ours.unlit, ours.mask),
+        sharpness=sharpness(ours.lit, ours.mask),
+        painted_rays=int(changed.sum()),
+        rays=int(counts.sum()),
+    )
 
 
-def sharpness(picture: torch.Tensor, mask: torch.Tensor) -> float:
-    """RMS of the 4-neighbour Laplacian of luminance where it and its neighbours lie inside the mask."""
-    luminance, _ = luminance_blocks(picture, mask, 1)
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
-    laplacian = torch.nn.functional.conv2d(luminance, kernel)
-    whole = (-torch.nn.functional.max_pool2d(-mask, 3, stride=1) > _INTERIOR).float()
-    return float(((laplacian**2 * whole).sum() / whole.sum().clamp_min(1)).sqrt())
-
-
-def _tensor(picture: np.ndarray) -> Float32[torch.Tensor, "1 3 H W"]:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+def _summary(views: list[_View], painting: PaintingAtSize, rmse: float, rmse_floor: float) -> Evaluation:
+    """The figures of all views together."""
+    full, half, quarter = (
+        float(np.mean(of_size)) for of_size in zip(*(v.styles for v in views), strict=True)
+    )
+    whole = torch.ones_like(painting.picture[:, :1])
+    grains, confetti = grain(
+        torch.stack([view.high for view in views]), high_frequencies(painting.picture, whole)
+    )
+    each = [at_viewing_size([view.styles]) for view in views]
+    worst = int(np.argmax(each))
+    x, y, z = views[worst].direction.tolist()
+    white = float(np.mean([view.white for view in views]))
+    white_painting = white_share(painting.picture, whole)
+    # A view so small that no block lies inside the silhouette says nothing about structure.
+    telling = [view.structure for view in views if math.isfinite(view.structure)]
+    return Evaluation(
+        style=at_viewing_size([view.styles for view in views]),
+        style_768=full,
+        style_384=half,
+        style_192=quarter,
+        style_original=at_viewing_size([view.styles_original for view in views]),
+        worst_style=each[worst],
+        worst_view=worst,
+        worst_direction=(x, y, z),
+        poles=poles([view.styles[_CONTENT] for view in views]),
+        structure=float(np.mean(telling)) if telling else 1.0,
+        content_loss=float(np.mean([view.content_loss for view in views])),
+        confetti=confetti,
+        grain=grains,
+        white=white,
+        white_painting=white_painting,
+        white_beyond=max(0.0, white - white_painting),
+        coverage=sum(view.painted_rays for view in views) / max(sum(view.rays for view in views), 1),
+        consistency_rmse=rmse,
+        consistency_rmse_floor=rmse_floor,
+        sharpness=float(np.mean([view.sharpness for view in views])),
+    )
 
 
 def consistency(renderer: Renderer) -> float:
     """RMSE of one surface point's colour between frames of a turntable, unlit, sRGB 0..1.
 
-    Every frame is compared with those `GAPS` later (see `views.reprojection`).
+    Sixty frames of 192 pixels; every one is compared with those `GAPS` later (see `views.reprojection`).
     """
     angles = np.arange(ORBIT_FRAMES) * 2 * math.pi / ORBIT_FRAMES
     frames = [_orbit_frame(renderer, angle) for angle in angles]
@@ -205,6 +287,6 @@ def consistency(renderer: Renderer) -> float:
 def _orbit_frame(renderer: Renderer, angle: float) -> Shown | None:
     flat = math.cos(ORBIT_ELEVATION)
     direction = np.array([flat * math.sin(angle), math.sin(ORBIT_ELEVATION), flat * math.cos(angle)])
-    camera = camera_towards_centre(direction, SIZE)
-    image = renderer.render(camera, ORBIT_RAYS, frame=(SIZE, SIZE), lit=False)
+    camera = camera_towards_centre(direction, ORBIT_SIZE)
+    image = renderer.render(camera, 1, frame=(ORBIT_SIZE, ORBIT_SIZE), lit=False)
     return Shown(camera, image.hits.corner, image.colour, image.mask) if image else None

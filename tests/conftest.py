@@ -18,6 +18,7 @@ _PARTS = (
     "batch.looking",
     "cores",
     "evaluate",
+    "figures",
     "info",
     "machine",
     "picture",
@@ -29,6 +30,7 @@ _PARTS = (
     "solver",
     "strength",
     "surface",
+    "viewing",
     "views",
 )
 install_import_hook([f"meshstyle.{name}" for name in _PARTS], "typecheck.check")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -104,16 +105,44 @@ def test_the_settings_in_a_result_run_again(folder: Path, capsys: pytest.Capture
 def test_evaluate_tells_the_figures(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"VIEWS": 2, "SIZE": 64, "ORBIT_FRAMES": 4}.items():
-        monkeypatch.setattr(f"meshstyle.evaluate.{name}", few)
+    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+        monkeypatch.setattr(f"meshstyle.{name}", few)
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "--json", "-q"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     found = json.loads(out)
     # It is its own original: nothing was painted.
     assert (found["content_loss"], found["coverage"]) == (0, 0)
-    assert found["style_loss"] == found["style_loss_original"] > 0
+    assert found["style_loss"] == found["style"] == found["style_original"] > 0
     assert found["consistency_rmse"] == found["consistency_rmse_floor"]
+    sizes = [found[f"style_{size}"] for size in (768, 384, 192)]
+    assert found["style"] == pytest.approx(np.prod(sizes) ** (1 / 3))
+    assert found["worst_style"] >= found["style"] * 0.999
+    assert len(found["worst_direction"]) == 3
+
+
+def test_evaluate_prints_a_table(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+        monkeypatch.setattr(f"meshstyle.{name}", few)
+    assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"style at viewing size  (0\.\d{4}) \(0 is the painting; unpainted \1\)", lines[0])
+    assert re.fullmatch(r"  at 768, 384, 192 px  0\.\d{4}, 0\.\d{4}, 0\.\d{4}", lines[1])
+    assert re.fullmatch(r"worst view +\d\.\d{4}, number [01], 30° (above|below), azimuth \d+°", lines[2])
+    names = [line.partition("  ")[0] for line in lines[3:]]
+    assert names == [
+        "poles",
+        "structure",
+        "content loss",
+        "confetti",
+        "grain",
+        "white",
+        "coverage",
+        "consistency",
+        "sharpness",
+    ]
 
 
 def test_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

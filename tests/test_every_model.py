@@ -134,8 +134,8 @@ def test_a_material_left_out_keeps_its_look(
 
     The judge does not hold against the result what it was not to paint.
     """
-    for name, few in {"VIEWS": 3, "SIZE": 96, "ORBIT_FRAMES": 2}.items():
-        monkeypatch.setattr(f"meshstyle.evaluate.{name}", few)
+    for name, few in {"evaluate.VIEWS": 3, "viewing.SIZE": 96, "evaluate.ORBIT_FRAMES": 2}.items():
+        monkeypatch.setattr(f"meshstyle.{name}", few)
     names = [material.name for material in load_asset(TREE).materials]
     assert len(names) == 2
     for left_out, option in ((names[0], "--skip"), (names[1], "--only")):

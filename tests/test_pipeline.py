@@ -12,6 +12,7 @@ from gltf_validator import assert_no_new_problems
 
 import meshstyle.evaluate
 import meshstyle.pipeline
+import meshstyle.viewing
 from meshstyle.asset import load_asset
 from meshstyle.asset.gltf_build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.asset.pictures import encode_png
@@ -33,6 +34,7 @@ CHAIR = "plastic_monobloc_chair_01_1k"
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps on 64-pixel views, two on 80-pixel ones; a few looks and a short turntable to judge by."""
     monkeypatch.setattr(meshstyle.evaluate, "VIEWS", 4)
+    monkeypatch.setattr(meshstyle.viewing, "SIZE", 256)
     monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 2), Scale(80, 2))))
 
@@ -103,7 +105,7 @@ def test_paint_is_the_paintings(tmp_path: Path) -> None:
     output = tmp_path / "spot.glb"
     paint(SPOT, output, texture_size=256)
     figures = evaluate(output, SPOT, "great-wave")
-    assert figures.style_loss < 0.6 * figures.style_loss_original
+    assert figures.style < 0.6 * figures.style_original
     assert figures.coverage > 0.97
     assert figures.structure > 0.8
     assert 0 < figures.consistency_rmse < 0.2

@@ -58,8 +58,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(PICTURE_PRESETS, name, PicturePreset(size=32, steps=(1,)))
     monkeypatch.setattr("meshstyle.surface.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
     monkeypatch.setattr("meshstyle.surface.plan.FRESH_SIZE", 64)
-    for name, few in {"VIEWS": 2, "SIZE": 64, "ORBIT_FRAMES": 4}.items():
-        monkeypatch.setattr(f"meshstyle.evaluate.{name}", few)
+    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+        monkeypatch.setattr(f"meshstyle.{name}", few)
     monkeypatch.setattr("meshstyle.preview.settings.FRAMES", 3)
     return tmp_path
 

@@ -3,11 +3,13 @@
 
 const page = { renderer: null, scene: null };
 
-page.start = (size) => {
-  page.renderer = new THREE.WebGLRenderer({ antialias: true, preserveDrawingBuffer: true });
+// `smooth`: with antialiasing, on black; else a sample a pixel, on nothing.
+page.start = (size, smooth = true) => {
+  const kind = { antialias: smooth, alpha: !smooth, preserveDrawingBuffer: true };
+  page.renderer = new THREE.WebGLRenderer(kind);
   page.renderer.outputEncoding = THREE.sRGBEncoding;
   page.renderer.toneMapping = THREE.NoToneMapping;
-  page.renderer.setClearColor(0x000000, 1);
+  page.renderer.setClearColor(0x000000, smooth ? 1 : 0);
   page.renderer.setSize(size, size);
 };
 
@@ -16,7 +18,7 @@ page.load = async (data, centre, radius) => {
   for (const mesh of meshstyle.meshes(gltf.scene)) {
     const { map, color, vertexColors, side, alphaTest, transparent } = mesh.material;
     const plain = new THREE.MeshBasicMaterial({ map, color, vertexColors, side });
-    if (map) map.anisotropy = 4; // as much as the ray renderer has
+    if (map) map.anisotropy = 8; // as much as the ray renderer has
     plain.alphaTest = transparent ? 0.1 : alphaTest; // the ray renderer looks through what is thinner
     if (mesh.material.userData.baseUvTransform) {
       plain.onBeforeCompile = mesh.material.onBeforeCompile;

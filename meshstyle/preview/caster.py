@@ -10,12 +10,13 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from ..surface.colour import to_linear
+from ..surface.colour import bytes_to_linear
 from ..views.filtering import mip_levels, trilinear
 from .materials import Lookup
 from .scene import PreviewScene, Shape
 
 _MOST_ANISOTROPY = 4.0
+_COLOURS = ("base", "emissive")  # maps that are sRGB, and filtered in linear light
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Caster:
         counts = [len(shape.corners) for shape in shapes]
         self.shape_of = np.repeat(np.arange(len(shapes)), counts)
         self.row_of = np.concatenate([np.arange(count) for count in counts])
-        self._pyramids: dict[int, list[np.ndarray]] = {}
+        self._pyramids: dict[tuple[int, bool], list[np.ndarray]] = {}
         self._density: dict[tuple[int, int], np.ndarray] = {}
 
     def meet(
@@ -124,8 +125,7 @@ class Caster:
             result *= self.interpolate(shape.colours, meeting).astype(np.float32)
         texel = self.texel(index, "base", meeting)
         if texel is not None:
-            result[:, :3] *= to_linear(texel[:, :3])
-            result[:, 3] *= texel[:, 3]
+            result *= texel
         return np.clip(result, 0.0, 1.0)
 
     def interpolate(
@@ -135,13 +135,13 @@ class Caster:
         return np.einsum("nk,nkc->nc", meeting.barycentric, values[self.row_of[meeting.triangle]])
 
     def texel(self, index: int, name: str, meeting: Meeting) -> Float32[np.ndarray, "N 4"] | None:
-        """What a map shows at hits on one shape, 0..1 as stored; None where there is no such map."""
+        """What a map shows at hits on one shape, 0..1, colours in linear light; None where there is no such map."""
         shape = self.shapes[index]
         lookup = shape.material.maps.get(name)
         if lookup is None:
             return None
         uv = self.interpolate(shape.uvs[lookup.mapping], meeting)
-        pyramid = self._pyramid(lookup)
+        pyramid = self._pyramid(lookup, name in _COLOURS)
         if lookup.nearest:
             height, width = pyramid[0].shape[:2]
             texel = (np.floor(uv * (width, height)) + 0.5) / (width, height)
@@ -150,11 +150,13 @@ class Caster:
         texels = meeting.width * self._texels(index, lookup)[self.row_of[meeting.triangle]]
         return trilinear(pyramid, uv, texels, lookup.wrap)
 
-    def _pyramid(self, lookup: Lookup) -> list[np.ndarray]:
-        if lookup.image not in self._pyramids:
-            pixels = self._scene.image(lookup.image).astype(np.float32) / 255
-            self._pyramids[lookup.image] = mip_levels(pixels)
-        return self._pyramids[lookup.image]
+    def _pyramid(self, lookup: Lookup, coloured: bool) -> list[np.ndarray]:
+        key = lookup.image, coloured
+        if key not in self._pyramids:
+            pixels = self._scene.image(lookup.image)
+            decoded = bytes_to_linear(pixels) if coloured else pixels.astype(np.float32) / 255
+            self._pyramids[key] = mip_levels(decoded)
+        return self._pyramids[key]
 
     def _texels(self, index: int, lookup: Lookup) -> Float64[np.ndarray, "F"]:
         """Texels along a unit of length on each triangle of a shape."""
@@ -163,5 +165,5 @@ class Caster:
             edges = np.diff(self.shapes[index].uvs[lookup.mapping], axis=1)  # (F, 2, 2)
             uv_area = np.abs(np.linalg.det(edges)) / 2
             self._density[key] = np.sqrt(uv_area / np.maximum(self._area[self.shape_of == index], 1e-300))
-        height, width = self._pyramid(lookup)[0].shape[:2]
+        height, width = self._scene.image(lookup.image).shape[:2]
         return self._density[key] * np.sqrt(height * width)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from ..surface.colour import to_linear, to_srgb
+from ..surface.colour import to_srgb
 from ..views.cameras import Camera
 from .caster import Caster, Meeting
 from .lighting import Surfel, shade, studio_axes
@@ -112,7 +112,7 @@ class RayRenderer:
             occlusion = 1 + material.occlusion_strength * (texel[:, 0] - 1)
         emissive = np.broadcast_to(np.array(material.emissive, np.float32), (count, 3))
         if (texel := caster.texel(index, "emissive", meeting)) is not None:
-            emissive = emissive * to_linear(texel[:, :3])
+            emissive = emissive * texel[:, :3]
         normal = self._normal(index, meeting)
         return Surfel(
             albedo=base[:, :3],

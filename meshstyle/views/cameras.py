@@ -104,13 +104,13 @@ def camera_towards_centre(
     return Camera(centre - forward * DISTANCE * radius, np.stack([right, up, forward]), pitch)
 
 
-def fibonacci_sphere(count: int) -> Float64[np.ndarray, "N 3"]:
+def fibonacci_sphere(count: int, turn: float = 0.0) -> Float64[np.ndarray, "N 3"]:
     """Directions spread evenly over the sphere, y up, from the top down.
 
-    Point i lies at azimuth i·π(3 − √5) and height 1 − 2(i + ½)/count.
+    Point i lies at azimuth i·π(3 − √5) + `turn`, in radians, and height 1 − 2(i + ½)/count.
     """
     i = np.arange(count)
-    azimuth = i * math.pi * (3 - math.sqrt(5))
+    azimuth = i * math.pi * (3 - math.sqrt(5)) + turn
     height = 1 - 2 * (i + 0.5) / count
     ring = np.sqrt(1 - height**2)
     return np.stack([ring * np.sin(azimuth), height, ring * np.cos(azimuth)], -1)

@@ -8,8 +8,43 @@ from jaxtyping import Float, Float32, Float64
 from ..asset.contract import Wrap
 from ..surface.spans import wrap_index
 
+MOST_PROBES = 8  # of an anisotropic lookup: what engines and viewers with care ask of a GPU
 _BAND = 256  # rows that are worked on at a time
 _AT_ONCE = 1 << 16  # lookups that are worked on at a time
+
+
+def anisotropic(
+    pyramid: list[Float[np.ndarray, "_ _ C"]],
+    uv: Float64[np.ndarray, "N 2"],
+    steps: Float64[np.ndarray, "N 2 2"],
+    wrap: tuple[Wrap, Wrap],
+    most: int = MOST_PROBES,
+) -> Float32[np.ndarray, "N C"]:
+    """What a GPU reads for pixels whose footprints in the image are stretched: several lookups along the longer axis.
+
+    After EXT_texture_filter_anisotropic, with the longer of the two steps as that axis. Its length is compared with
+    the footprint's width, which is its area over that length: for footprints that are skewed the other step is no
+    measure of it. With `most` 1 it is the isotropic lookup at the longer axis' level.
+
+    Args:
+        steps: how UVs change, at each place, from its pixel to the next on the right [:, 0] and below [:, 1].
+        most: lookups for a pixel at the most; where more were needed, a coarser level is read.
+    """
+    height, width = pyramid[0].shape[:2]
+    texels = steps * (width, height)
+    squares = (texels**2).sum(2)  # (N, 2)
+    rows = np.arange(len(uv))
+    longer = squares.argmax(1)
+    length = np.sqrt(squares[rows, longer])
+    area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
+    stretch = np.clip(length**2 / np.maximum(area, 1e-30), 1, most)
+    counts = np.rint(stretch).astype(np.int64)
+    first = np.cumsum(counts) - counts
+    rows = np.repeat(rows, counts)
+    share = (np.arange(len(rows)) - first[rows] + 0.5) / counts[rows] - 0.5  # of the way along the axis
+    places = uv[rows] + share[:, None] * steps[rows, longer[rows]]
+    found = trilinear(pyramid, places, (length / stretch)[rows], wrap)
+    return np.add.reduceat(found, first) / counts[:, None].astype(np.float32)
 
 
 def trilinear(
@@ -38,7 +73,7 @@ def _between_levels(
     result = np.zeros((len(uv), pyramid[0].shape[2]), np.float32)
     for step, share in ((0, 1 - blend), (1, blend)):
         for depth in np.unique(np.minimum(base + step, len(pyramid) - 1)):
-            use = np.flatnonzero(np.minimum(base + step, len(pyramid) - 1) == depth)
+            use = np.flatnonzero((np.minimum(base + step, len(pyramid) - 1) == depth) & (share[:, 0] > 0))
             result[use] += share[use] * bilinear(pyramid[depth], uv[use], wrap)
     return result
 
@@ -48,14 +83,22 @@ def bilinear(
 ) -> Float32[np.ndarray, "N C"]:
     """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
     height, width = image.shape[:2]
+    texels = image.reshape(height * width, -1)
     x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
     left, right = (wrap_index(x0 + d, width, wrap[0]) for d in (0, 1))
-    top, bottom = (wrap_index(y0 + d, height, wrap[1]) for d in (0, 1))
-    above = image[top, left] * (1 - fx) + image[top, right] * fx
-    below = image[bottom, left] * (1 - fx) + image[bottom, right] * fx
-    return above * (1 - fy) + below * fy
+    top, bottom = (wrap_index(y0 + d, height, wrap[1]) * width for d in (0, 1))
+
+    def row(start: np.ndarray) -> np.ndarray:
+        a, b = (
+            texels.take(start + left, axis=0),
+            texels.take(start + right, axis=0),
+        )  # half the price of [...]
+        return a + (b - a) * fx
+
+    above = row(top)
+    return above + (row(bottom) - above) * fy
 
 
 def mip_levels(image: Float[np.ndarray, "H W C"]) -> list[Float[np.ndarray, "_ _ C"]]:

@@ -1,7 +1,8 @@
 """The ray renderer: what a model looks like, as the file says, without OpenGL.
 
-It shares the tracer with the solver but not its lookups: images are filtered by plain mipmaps as real renderers
-do, base colour is factor × vertex colour × image in linear light, and no atlas, chart or gutter is known to it.
+It shares the tracer with the solver but not its lookups: images are filtered as GPUs do it, by plain mipmaps in linear
+light and several lookups along a stretched footprint's longer axis; base colour is factor × vertex colour × image, and
+no atlas, chart or gutter is known to it. With one ray a pixel a picture is what WebGL shows without antialiasing.
 """
 
 from __future__ import annotations
@@ -9,21 +10,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from ..asset.contract import Asset, Material, Part, Wrap
-from ..surface.colour import to_linear, to_srgb
+from ..surface.colour import LINEAR_OF_BYTE, to_linear, to_srgb
 from ..surface.contract import Atlas, AtlasPlan, Surface
 from ..surface.normals import face_normals, repaired, smooth_normals
 from .cameras import Camera
-from .filtering import mip_levels, trilinear
+from .filtering import anisotropic, mip_levels
+from .footprints import uv_gradients, uv_steps
 from .tracing import Hits, Tracer
 from .view import AMBIENT, HEADLIGHT
 
 BLEND_CUTOFF = 0.1  # blended texels with less alpha than this are looked through
-_MOST_ANISOTROPY = 4.0
+_AT_ONCE = 1 << 16  # rays that are coloured at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,24 @@ class Image:
     hits: Hits
     ray_colours: Float32[np.ndarray, "N 3"]
 
+    @classmethod
+    def of(cls, hits: Hits, ray_colours: Float32[np.ndarray, "N 3"], lit: bool) -> Image:
+        """Pixels are means over their rays, as displayed; so is the headlight s = 0.55 + 0.45·cos, where `lit`."""
+        shown = ray_colours * (AMBIENT + HEADLIGHT * hits.cosine)[:, None] if lit else ray_colours
+        pixels, rays = hits.shape[0] * hits.shape[1], hits.side**2
+        total = np.stack([np.bincount(hits.pixel, shown[:, c], pixels) for c in range(3)], -1)
+        mask = np.bincount(hits.pixel, minlength=pixels)
+        return cls(
+            colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
+            mask=(mask / rays).reshape(hits.shape).astype(np.float32),
+            hits=hits,
+            ray_colours=ray_colours,
+        )
+
+    def under_headlight(self) -> Image:
+        """The same view, lit."""
+        return Image.of(self.hits, self.ray_colours, True)
+
     def over(self, background: np.ndarray) -> Float32[np.ndarray, "H W 3"]:
         """The view in front of a plain colour."""
         return self.colour + (1 - self.mask[..., None]) * background.astype(np.float32)
@@ -55,7 +76,7 @@ class Renderer:
         self.scene = scene_surface(asset)
         self.tracer = Tracer(self.scene)
         self._colours = _per_triangle(asset, "colours", 4)
-        self._pyramids = [mip_levels(atlas_pixels(asset, i)) for i in _images(asset)]
+        self._pyramids = [mip_levels(linear_pixels(asset, i)) for i in _images(asset)]
         self._materials = np.array([part.material for part in asset.parts], np.int64)
 
     def render(
@@ -82,58 +103,51 @@ class Renderer:
         """
         other = copy.copy(self)
         other._pyramids = [
-            mip_levels(images[number]) if number in images else pyramid
+            mip_levels(to_linear(images[number])) if number in images else pyramid
             for number, pyramid in zip(_images(self.asset), self._pyramids, strict=True)
         ]
         return other
 
     def shade(self, hits: Hits, lit: bool = True) -> Image:
         """Draw a view that was traced before; see `render`."""
-        colours = self.ray_colours(hits)
-        shade = (AMBIENT + HEADLIGHT * hits.cosine if lit else np.ones_like(hits.cosine))[:, None]
-        pixels = hits.shape[0] * hits.shape[1]
-        total = np.stack([np.bincount(hits.pixel, (colours * shade)[:, c], pixels) for c in range(3)], -1)
-        mask = np.bincount(hits.pixel, minlength=pixels)
-        rays = hits.side**2
-        return Image(
-            colour=(total / rays).reshape(*hits.shape, 3).astype(np.float32),
-            mask=(mask / rays).reshape(hits.shape).astype(np.float32),
-            hits=hits,
-            ray_colours=colours,
-        )
+        return Image.of(hits, self.ray_colours(hits), lit)
 
     def ray_colours(self, hits: Hits) -> Float32[np.ndarray, "N 3"]:
         """Base colour seen by each ray, sRGB 0..1."""
         scene = self.scene
-        result = np.ones((len(hits.triangle), 3), np.float32)
+        linear = np.ones((len(hits.triangle), 3), np.float32)
         for number, pyramid in enumerate(self._pyramids):
             rays = np.flatnonzero(scene.atlas[hits.triangle] == number)
             if len(rays):
-                result[rays] = self._sample(hits, rays, pyramid, scene.atlases[number].wrap)
+                linear[rays] = self._sample(hits, rays, pyramid, scene.atlases[number].wrap)
         material = self._materials[scene.part[hits.triangle]]
         factors = np.array([m.factor[:3] for m in self.asset.materials])
-        factor = factors[material] * np.einsum(
+        linear *= factors[material] * np.einsum(
             "nk,nkc->nc", hits.barycentric, self._colours[hits.triangle, :, :3]
         )
-        tinted = np.flatnonzero((factor != 1).any(1))
-        result[tinted] = to_srgb(to_linear(result[tinted]) * factor[tinted])
-        return result
+        return to_srgb(linear)
 
     def _sample(
         self, hits: Hits, rays: np.ndarray, pyramid: list[np.ndarray], wrap: tuple[Wrap, Wrap]
     ) -> Float32[np.ndarray, "N 3"]:
-        """Trilinear lookups; the level follows the footprint's geometric mean, anisotropy capped."""
-        triangle = hits.triangle[rays]
-        uv = np.einsum("nk,nkc->nc", hits.barycentric[rays].astype(np.float64), self.scene.uv[triangle])
-        width = hits.distance[rays] * hits.camera.pitch / hits.side
-        stretch = np.sqrt(np.minimum(1 / np.maximum(hits.facing[rays], 1e-3), _MOST_ANISOTROPY))
-        height, columns = pyramid[0].shape[:2]
-        texels = width * stretch * self.tracer.uv_density[triangle] * np.sqrt(height * columns)
-        return trilinear(pyramid, uv, texels, wrap)
+        """Colours in linear light, rays by the thousand: what is known of them on the way takes far more memory."""
+        found = np.empty((len(rays), 3), np.float32)
+        for first in range(0, len(rays), _AT_ONCE):
+            some = rays[first : first + _AT_ONCE]
+            corners = self.scene.uv.take(hits.triangle[some], axis=0)
+            uv = np.einsum("nk,nkc->nc", hits.barycentric[some].astype(np.float64), corners)
+            steps = uv_steps(hits, some, self.tracer, self._gradients)
+            found[first : first + _AT_ONCE] = anisotropic(pyramid, uv, steps, wrap)
+        return found
+
+    @cached_property
+    def _gradients(self) -> Float64[np.ndarray, "F 2 3"]:
+        return uv_gradients(self.tracer.corners, self.scene.uv)
 
 
-def atlas_pixels(asset: Asset, image: int) -> Float32[np.ndarray, "H W 3"]:
-    return asset.image(image)[..., :3].astype(np.float32) / 255
+def linear_pixels(asset: Asset, image: int) -> Float32[np.ndarray, "H W 3"]:
+    """An image's colours in linear light, 0..1."""
+    return LINEAR_OF_BYTE[asset.image(image)[..., :3]]
 
 
 def _images(asset: Asset) -> list[int]:
