@@ -48,7 +48,8 @@ def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) 
 
     An angle between two quarter turns counts for both, for the nearer one more. The flatter the surface lies under the
     axis, the less the cameras that see it agree on what is up there, and the more every turn counts alike: the mean of
-    cos 2α over cameras around a point falls from 1 on an upright surface to 0 on one that rises by 30°.
+    cos 2α over cameras around a point falls from 1 on an upright surface to 0 on one that rises by 30°. What is seen
+    steeply shows few strokes, and counts little.
 
     Returns: the shares, and how many rays they are shares of.
     """
@@ -61,9 +62,10 @@ def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) 
     quarter = np.arctan2(right, up) / (np.pi / 2)
     first = np.floor(quarter).astype(np.int64)
     beyond = quarter - first
+    weight = hits.facing[rays].astype(np.float64) ** 2
     defined = np.maximum(((inside**2).sum(axis=1) - _AGREED) / (1 - _AGREED), 0.0)
-    shares = (1 - defined).sum() / QUARTERS + sum(
-        np.bincount((first + step) % QUARTERS, defined * share, QUARTERS)
+    shares = (weight * (1 - defined)).sum() / QUARTERS + sum(
+        np.bincount((first + step) % QUARTERS, weight * defined * share, QUARTERS)
         for step, share in ((0, 1 - beyond), (1, beyond))
     )
     return shares / shares.sum(), float(len(rays))
