@@ -23,7 +23,7 @@ from ..shelves import shelves
 from .cameras import Camera, camera_towards_centre
 from .objects import Piece
 from .placement import Placement
-from .stroke_field import mean_turns, turns_of
+from .stroke_field import asked_turns, turns_of
 from .tracing import Hits, Tracer
 
 AROUND = 1 / 64  # of the views' size: counts, on each side of what a cutting is there for
@@ -53,7 +53,7 @@ class WholeView:
         hits = tracer.view(self.camera, side)
         if hits is None:
             return None
-        return replace(hits, turns=turns_of(hits, tracer, axis)[0], style_size=self.style_size)
+        return replace(hits, turns=asked_turns([turns_of(hits, tracer, axis)]), style_size=self.style_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class Collage:
                 turns.append(turns_of(hits, tracer, axis))
         if not found:
             return None
-        return replace(_joined(found, counted), turns=mean_turns(turns), style_size=self.style_size)
+        return replace(_joined(found, counted), turns=asked_turns(turns), style_size=self.style_size)
 
 
 Look = WholeView | Collage

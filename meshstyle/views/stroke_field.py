@@ -16,7 +16,11 @@ from .tracing import Hits, Tracer
 
 QUARTERS = 4
 UP = np.array([0.0, 1.0, 0.0])
-_AGREED = 0.25  # squared length of the axis' part in the surface up to which cameras around it have no up in common
+_AGREED = (
+    0.25  # squared length of the axis' part in the surface up to which cameras around it have no up in common
+)
+
+_LITTLE, _MUCH = 0.2, 0.7  # shares of a picture in which every turn counts alike
 
 Turns = Float64[np.ndarray, "4"]
 """Shares of a picture, by how many quarter turns clockwise the surface's direction is from the picture's up."""
