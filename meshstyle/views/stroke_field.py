@@ -75,11 +75,20 @@ def turns_of(hits: Hits, tracer: Tracer, axis: Float64[np.ndarray, "3"] | None) 
     return shares / shares.sum(), float(len(rays))
 
 
-def mean_turns(found: list[tuple[Turns, float]]) -> Turns:
-    """Of several parts of one picture."""
+def asked_turns(found: list[tuple[Turns, float]]) -> Turns:
+    """What is asked of a picture of one or several parts.
+
+    A little of every turn is left out, and where there is much of every turn, nothing else is asked: a picture that
+    is to have most strokes upright and some of each other kind comes out with strokes that cross.
+    """
     total = sum(count for _, count in found)
-    return (
-        sum((turns * count for turns, count in found), np.zeros(QUARTERS)) / total
-        if total
-        else ANY_WAY.copy()
-    )
+    if not total:
+        return ANY_WAY.copy()
+    turns = sum((turns * count for turns, count in found), np.zeros(QUARTERS)) / total
+    every = QUARTERS * float(turns.min())
+    if every > 1 - 1e-9:
+        return ANY_WAY.copy()
+    rest = (turns - turns.min()) / (1 - every)
+    x = min(max((every - _LITTLE) / (_MUCH - _LITTLE), 0.0), 1.0)
+    share = x * x * (3 - 2 * x)
+    return share * ANY_WAY + (1 - share) * rest
