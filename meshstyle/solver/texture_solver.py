@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from .view_objective import ViewObjective
 from .windows import HeldView, Windows, WindowScale
 
 
+@runtime_checkable
 class Views(Protocol):
     """The views of one scale."""
 
