@@ -22,6 +22,9 @@ COARSE = 64
 MAX_COARSE = 0.1
 FRESH_SIZE = 1024
 """Least side of an atlas with fresh UVs: the size of a palette says nothing about the paint."""
+SEEN_AT = 1024
+"""Pixels across the frame that holds the whole model in which a pixel shall be no smaller than a texel of fresh UVs."""
+SPARE = 1.1  # times fewer texels along a side than that are taken, before the atlas is made twice as large
 MOST_LISTED = 20  # names in a message
 FRESH_COVERAGE = 0.5  # what unwrapping may be trusted to fill
 
@@ -43,7 +46,7 @@ def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
 
     The size: `settings.texture_size` is the longer side; None takes the image's own, within
     DEFAULT_TEXTURE_SIZE_RANGE. Kept UVs keep the image's proportions. Fresh UVs get a square, of at least
-    FRESH_SIZE where the user does not say; so do models without an image.
+    FRESH_SIZE and of as many texels as are seen where the user does not say.
 
     `settings.only` and `skip` choose materials; parts of the others are in no plan. With `settings.atlas` shared,
     all that is painted gets one atlas with fresh UVs, whatever images it reads.
@@ -117,7 +120,7 @@ def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> A
     parts = [asset.parts[i] for i in group.parts]
     bare = [p.name for p in parts if p.uv is None]
     original = max((asset.image_size(image) for image in group.images), key=max, default=None)
-    kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings)
+    kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings, parts, diagonal)
     health = None if bare else _health(asset, group, kept_size)
     if settings.uv == "keep":
         if len(group.images) > 1:
@@ -157,10 +160,28 @@ def _kept_size(original: tuple[int, int] | None, settings: Settings) -> tuple[in
     return height, width
 
 
-def _fresh_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
+def _fresh_size(
+    original: tuple[int, int] | None, settings: Settings, parts: list[Part], diagonal: float
+) -> tuple[int, int]:
+    """A square with a texel for every pixel that people see, at least as large as the image that was there."""
     longer = FRESH_SIZE if original is None else max(original)
-    side = settings.texture_size or int(np.clip(longer, FRESH_SIZE, DEFAULT_TEXTURE_SIZE_RANGE[1]))
+    least, most = FRESH_SIZE, max(DEFAULT_TEXTURE_SIZE_RANGE[1], FRESH_SIZE)
+    needed = _texels_seen(parts, diagonal)
+    while least * SPARE < needed and 2 * least <= most:
+        least *= 2
+    side = settings.texture_size or int(np.clip(longer, least, most))
     return side, side
+
+
+def _texels_seen(parts: list[Part], diagonal: float) -> float:
+    """The side of an atlas with as many texels as the surface has pixels in a frame of SEEN_AT that holds the model.
+
+    A frame is about as wide as the model's diagonal.
+    """
+    if diagonal <= 0:
+        return 0.0
+    area = sum(float(face_normals(part.corners[0])[1].sum()) for part in parts)
+    return SEEN_AT * float(np.sqrt(area / FRESH_COVERAGE)) / diagonal
 
 
 def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
