@@ -30,6 +30,7 @@ STAGES = {
     "trace": "placing views",
     "solve": "painting",
     "bake": "baking",
+    "measure": "looking at the result",
     "write": "writing",
     "evaluate": "judging",
     "render": "drawing",

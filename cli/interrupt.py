@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
-_FINISHING = ("bake", "write")  # stages that a finished painting is in: they are left to end
+_FINISHING = ("bake", "measure", "write")  # stages that a finished painting is in: they are left to end
 
 
 class StoppedError(BaseException):

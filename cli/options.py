@@ -28,6 +28,7 @@ from meshstyle.settings import (
     IMAGE_FORMATS,
     PRESETS,
     SOLVERS,
+    STROKE_DIRECTIONS,
     UV_CHOICES,
     Settings,
 )
@@ -129,6 +130,11 @@ MODEL_SETTINGS: Texts = {
     "only": ("NAME", "Paint only materials of this name (* and ? allowed); may be repeated.", "all"),
     "skip": ("NAME", "Leave materials of this name as they are; may be repeated.", "none"),
     "image_format": ("|".join(IMAGE_FORMATS), "Of the painted image; jpeg only where it is opaque.", ""),
+    "stroke_direction": (
+        "|".join(STROKE_DIRECTIONS),
+        "Which way the painting's up lies on the model: up, along its longest side, or any way.",
+        "",
+    ),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
     "threads": ("N", "CPU threads.", "the cores it may use"),

@@ -132,7 +132,7 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
     if result.close_ups:
         figures.append(f"{result.close_ups} close-ups added detail")
     if result.style_loss is not None and result.structure is not None:
-        figures.append(f"style loss {result.style_loss:.3f}, structure {result.structure:.2f}")
+        figures.append(f"style {result.style_loss:.3f} at viewing size, structure {result.structure:.2f}")
     display.note(f"wrote {result.outputs[0]} in {duration(result.seconds)}: {'; '.join(figures)}")
     if reporting.verbose:
         _show_more(result, display)

@@ -17,6 +17,7 @@ from .bake.seen import SeenParts
 from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
+from .measure import STEPS_A_LOOK, Figures, measure
 from .places import check_writable, choose_output
 from .preview.live import Run, open_preview
 from .preview.live_model import ModelPreview
@@ -28,7 +29,7 @@ from .scout import Scout
 from .seen import seen_model
 from .settings import Settings
 from .shipped import find_style
-from .solver.descent import Terms, known
+from .solver.descent import known
 from .solver.ladder import Ladder, Solution
 from .solver.network import make_network
 from .solver.paintings import load_painting
@@ -40,6 +41,7 @@ from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases
+from .viewing import FEW
 
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
 
@@ -52,6 +54,7 @@ class Painted:
         atlases: the images painted: those of the surface, but for strength 0, which leaves kept UVs' alone.
         images: one for each of them; `parts`: what reads them (see `Paint.parts`).
         filled: per image, the share of covered texels that no view saw; `seen`: the same by part.
+        figures: of the result; None after an interruption, and of runs too short for a look.
     """
 
     atlases: tuple[Atlas, ...]
@@ -60,6 +63,7 @@ class Painted:
     filled: tuple[float, ...]
     solution: Solution
     seen: SeenParts | None = None
+    figures: Figures | None = None
 
 
 def stylize(
@@ -140,7 +144,17 @@ def paint(
     full = _at_full_size(solution, surface)
     solution = replace(solution, textures=())  # what is large is in `full`
     baked = finish(surface, *full, settings.strength)
-    return Painted(surface.atlases, baked.images, surface.painted, baked.filled_share, solution, baked.seen)
+    figures = None
+    if not solution.interrupted and (views := _views_to_measure(settings)):
+        progress(Progress("measure"))
+        figures = measure(scene.asset, (surface.painted, baked.images), painting, network, views)
+    filled, seen = baked.filled_share, baked.seen
+    return Painted(surface.atlases, baked.images, surface.painted, filled, solution, seen, figures)
+
+
+def _views_to_measure(settings: Settings) -> int:
+    """A look costs as much as a few steps: short runs get fewer, or none."""
+    return min(FEW, sum(scale.steps for scale in settings.scales) // STEPS_A_LOOK)
 
 
 def write_painted(
@@ -208,7 +222,7 @@ def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list
 def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings, str, float]) -> Result:
     """What `run`, (files written, settings, style, time it began), came to."""
     outputs, settings, style, began = run
-    terms: Terms | None = painted.solution.terms
+    terms, figures = painted.solution.terms, painted.figures
     told = seen_model(scene.asset, painted.seen)
     texels = [int(atlas.covered.sum()) for atlas in painted.atlases]
     seen = sum(count * (1 - share) for count, share in zip(texels, painted.filled, strict=True))
@@ -217,9 +231,9 @@ def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings
         settings=settings,
         style=style,
         seconds=time.monotonic() - began,
-        style_loss=terms.style if terms else None,
+        style_loss=figures.style if figures else terms.style if terms else None,
         content_loss=known(terms.content) if terms else None,
-        structure=known(terms.structure) if terms else None,
+        structure=known(figures.structure) if figures else known(terms.structure) if terms else None,
         surface_seen=scene.placement.seen_well,
         surface_visible=scene.placement.visible,
         views=painted.solution.views,

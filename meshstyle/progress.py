@@ -15,7 +15,7 @@ class Progress:
     """One moment of a run.
 
     Attributes:
-        stage: `read`, `unwrap`, `trace`, `solve`, `bake` or `write`; `render` or `encode` of pictures.
+        stage: `read`, `unwrap`, `trace`, `solve`, `bake`, `measure` or `write`; `render` or `encode` of pictures.
         step, steps: steps done and steps in all, of this stage; 0 of 0 where a stage has no steps.
         loss: the objective's latest value, in the `solve` stage.
         seconds_left: an estimate for this stage, or None.

@@ -31,8 +31,10 @@ class Result:
         outputs: the files written, the model first.
         settings: what it was made with; `style` by what picture.
         seconds: wall time.
-        style_loss, content_loss, structure: means over the training views at the end (content: of the last scale
-            that looked at it); None without a step or a weight.
+        style_loss: style at viewing size, on the scale of `evaluate`, from a few views that were not painted from;
+            of interrupted and of very short runs the training views' own. None without a step.
+        structure: correlation of luminance with the original's, likewise; None where there is nothing to compare.
+        content_loss: mean over the training views of the last scale that looked at it; None without a weight.
         surface_seen: share of the area visible from outside that some view saw well.
         surface_visible: share of the painted area that is visible from outside.
         views: how many were used; `close_ups`: beside them, for detail.

@@ -1,0 +1,63 @@
+"""What a run says of its own result: figures on the scale of `evaluate`, from a few views it was not painted from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from .asset.contract import Asset, PaintedPart
+from .figures import structure
+from .preview.painted import PaintedAsset
+from .solver.vgg import VGG19
+from .viewing import PaintingAtSize, at_viewing_size, directions, see
+from .views.render import Renderer
+
+STEPS_A_LOOK = 12  # steps of painting for each view that is measured
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of a few views of 768 pixels.
+
+    Attributes:
+        style: style at viewing size (see `viewing`); lower is better.
+        structure: correlation of luminance with the original's views, −1..1; NaN where nothing can be compared.
+    """
+
+    style: float
+    structure: float
+
+
+def measure(
+    asset: Asset,
+    paint: tuple[Sequence[PaintedPart | None], Sequence[UInt8[np.ndarray, "_ _ _"]]],
+    painting: torch.Tensor,
+    network: VGG19,
+    views: int,
+) -> Figures | None:
+    """Look at a painted model that need not be written yet; None where no view shows it.
+
+    Args:
+        paint: parts and images, as they go into `asset.contract.Paint`.
+        painting: (1, 3, H, W) sRGB 0..1.
+        network: whose features are compared; the scale is `evaluate`'s with the bundled weights.
+        views: how many.
+    """
+    beside = PaintingAtSize(painting.cpu(), network)
+    ours, theirs = Renderer(PaintedAsset(asset, *paint)), Renderer(asset)
+    styles, kept = [], []
+    for direction in directions(views):
+        after, before = (see(renderer, direction, beside) for renderer in (ours, theirs))
+        if after is None or before is None:
+            continue
+        styles.append(beside.styles(after.lit, after.mask))
+        kept.append(structure(after.lit, before.lit, after.mask))
+    if not styles:
+        return None
+    told = [value for value in kept if math.isfinite(value)]
+    return Figures(at_viewing_size(styles), float(np.mean(told)) if told else math.nan)
