@@ -9,7 +9,7 @@ A piece is made of triangles that hang together by their corners; pieces that to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,13 +29,19 @@ SMALL = 0.5  # bounding radii of the model: larger pieces are seen well enough w
 APART = (
     1.3  # times as many texels as whole views have pixels, from which a piece that stands apart gets views
 )
-JOINED = 2.5  # and one that touches others
+JOINED = (
+    4.0  # and one that touches others; fresh UVs have up to 2.8 times as many, for finer views than these
+)
+CRUMB = (
+    0.04  # bounding radii of the model: what is smaller and stands apart counts as if it touched something
+)
 HIDDEN = 0.5  # share of a piece that must be seen from outside
 SAMPLES = 40  # points of every piece that are looked for from outside
 LOOKED_FROM = 40  # directions that they are looked for from
 LARGEST = 512  # pixels across a piece's frame at the most
 SMALLEST = 64
-_TOUCH = 0.02  # of the smaller one's diagonal: boxes closer than that touch
+PICTURES = 48  # as large as whole views, that all frames fill at the most
+_TOUCH = 0.25  # of the smaller one's diagonal: boxes closer than that touch
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,7 @@ class Piece:
         centre, radius: of its bounding sphere, normalised space.
         pixels: across the frame that holds it, at which a pixel is as large as a texel.
         alone: whether people look at it by itself, so that strokes go by its size; else they go by the model's.
+        share: of the side of whole views that a frame may take, for all frames to fit.
     """
 
     triangles: Int64[np.ndarray, "N"]
@@ -54,6 +61,7 @@ class Piece:
     radius: float
     pixels: int
     alone: bool
+    share: float = 1.0
 
     @cached_property
     def _traced(self) -> dict[int, Tracer]:
@@ -68,10 +76,11 @@ class Piece:
         return self._traced[id(whole)]
 
     def frame_size(self, size: int) -> int:
-        """Pixels across its frame, where whole views have `size`."""
+        """Pixels across its frame, where whole views have `size`: so many that frames fill rows."""
         if not self.alone:
             return max(16, round(size * self.radius / 16) * 16)
-        return int(np.clip(self.pixels, SMALLEST, min(size, LARGEST))) // 16 * 16
+        wanted = max(min(self.pixels, size, LARGEST, round(size * self.share)), SMALLEST)
+        return size // -(-size // wanted) // 16 * 16 if wanted < size else size // 16 * 16
 
     def style_size(self, size: int) -> int:
         """Pixels of the painting's short side in its views, where whole views have `size`."""
@@ -104,7 +113,10 @@ def find_pieces(tracer: Tracer, size: int, seed: int = 0) -> tuple[Piece, ...]:
         if piece is not None:
             found.append((float(tracer.area[triangles].sum()), piece))
     found.sort(key=lambda pair: -pair[0])
-    return tuple(piece for _, piece in found[:MOST])
+    pieces = [piece for _, piece in found[:MOST]]
+    filled = DIRECTIONS * sum((piece.frame_size(size) / size) ** 2 for piece in pieces)
+    share = min(1.0, (PICTURES / max(DIRECTIONS * len(pieces), 1)) ** 0.5) if filled > PICTURES else 1.0
+    return tuple(replace(piece, share=share) for piece in pieces)
 
 
 def _piece(
@@ -115,7 +127,7 @@ def _piece(
         return None
     across = 2 * np.tan(np.radians(20.0)) * DISTANCE * frame.radius  # of its frame, in bounding radii
     needed = across * _texels_per_length(tracer, triangles)
-    least = (APART if apart else JOINED) * size * frame.radius
+    least = (APART if apart and frame.radius > CRUMB else JOINED) * size * frame.radius
     alone = frame.radius < SMALL and needed > least
     if not alone and not hidden:
         return None
