@@ -17,7 +17,7 @@ from .surface.plan import plan_atlases
 from .views.looks import looks_at
 from .views.objects import find_pieces
 from .views.placement import Placement, place_cameras
-from .views.scales import RAYS, Trace, trace_views
+from .views.scales import Trace, rays_of, trace_views
 from .views.stroke_field import stroke_axis
 from .views.tracing import Tracer
 
@@ -59,7 +59,7 @@ def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Trac
         raise AssetError(model, cause, "Check that it has triangles with an area, not enclosed by others.")
     for scale in settings.scales:
         looks = looks_at(placement, scale.size, settings.whole_views)
-        if all(look.trace(tracer, RAYS, placement.axis) is None for look in looks):
+        if all(look.trace(tracer, rays_of(scale.size), placement.axis) is None for look in looks):
             cause = "it is too thin, or its triangles too far from each other, for any view to show it"
             raise AssetError(model, cause, "Remove stray triangles that lie far away, or thicken the model.")
     return tracer, placement

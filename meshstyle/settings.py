@@ -49,8 +49,8 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "draft": Preset(scales=(Scale(128, 24),), views=8, rounds=(Scale(128, 12),), detail=Detail(most=1.0)),
     "standard": Preset(
-        scales=(Scale(128, 60), Scale(256, 80), Scale(512, 80)),
-        views=16,
+        scales=(Scale(128, 120), Scale(256, 100), Scale(384, 60), Scale(768, 30)),
+        views=20,
         rounds=(Scale(128, 30), Scale(256, 25)),
     ),
     "fine": Preset(

@@ -21,7 +21,7 @@ from ..views.cameras import DISTANCE, camera_towards_centre
 from ..views.close_ups import CloseUps, place_close_ups
 from ..views.placement import Placement
 from ..views.sampling import Lookup, Texels
-from ..views.scales import RAYS
+from ..views.scales import rays_of
 from ..views.tracing import Tracer
 from ..views.view import AMBIENT, HEADLIGHT, View
 from .view_objective import ViewObjective, ViewTarget
@@ -128,7 +128,7 @@ class Windows:
 
     def _make(self, number: int, paint: Float[torch.Tensor, "T 3"]) -> HeldView | None:
         size, camera = self._scale.close_ups.size, self._scale.close_ups.cameras[number]
-        hits = self._tracer.view(camera, RAYS, frame=(size, size))
+        hits = self._tracer.view(camera, rays_of(size), frame=(size, size))
         lookup = None if hits is None else Lookup(hits, self._tracer, self._texels, self._program)
         if lookup is None or not len(lookup.texels):
             return None

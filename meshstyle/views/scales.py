@@ -14,8 +14,8 @@ from .placement import Placement
 from .sampling import Lookup, Texels
 from .tracing import Hits, Tracer
 
-RAYS = 2  # per pixel side
-DENSITY = 0.7  # texels per ray at the median footprint: what is finer than pixels no loss can see
+FINE = 512  # pixels: larger views are looked at with one ray a pixel
+DENSITY = 1.4  # texels per pixel at the median footprint: what is finer than pixels no loss can see
 _SMALLEST_VIEW = 0.04  # of the largest view's pixels: smaller ones (a plane seen edge-on) are left out
 _TEXTURE_STEP = 8  # solved sizes are multiples of this
 
@@ -41,6 +41,11 @@ Trace = Callable[[int], TracedViews]
 """From the views' size in pixels to the views."""
 
 
+def rays_of(size: int) -> int:
+    """Rays per pixel side of views of that size: two, and one where the finest detail is painted, as renderers make it."""
+    return 2 if size <= FINE else 1
+
+
 def trace_views(
     tracer: Tracer, placement: Placement, size: int, compiled: bool = False, whole: bool = False
 ) -> TracedViews:
@@ -51,7 +56,8 @@ def trace_views(
         compiled: by compiled kernels, where they can be had.
         whole: no collages (see `looks`).
     """
-    traced = ((look, look.trace(tracer, RAYS, placement.axis)) for look in looks_at(placement, size, whole))
+    looks, rays = looks_at(placement, size, whole), rays_of(size)
+    traced = ((look, look.trace(tracer, rays, placement.axis)) for look in looks)
     found = [(look, hits) for look, hits in traced if hits is not None]
     least = _SMALLEST_VIEW * max(len(hits.pixel) for _, hits in found)
     found = [(look, hits) for look, hits in found if isinstance(look, Collage) or len(hits.pixel) >= least]
@@ -67,10 +73,10 @@ def trace_views(
 
 
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
-    """Per atlas, the size at which the median ray's footprint is one texel; never above the atlas' own."""
+    """Per atlas, the size at which the median pixel's footprint is DENSITY texels wide; never above the atlas' own."""
     surface = tracer.surface
     triangle = np.concatenate([hit.triangle for hit in hits])
-    width = np.concatenate([hit.distance * hit.camera.pitch / hit.side for hit in hits])
+    width = np.concatenate([hit.distance * hit.camera.pitch for hit in hits])
     sizes = []
     for number, atlas in enumerate(surface.atlases):
         height, columns = atlas.owner.shape
