@@ -42,7 +42,7 @@ Trace = Callable[[int], TracedViews]
 
 
 def rays_of(size: int) -> int:
-    """Rays per pixel side of views of that size: two, and one where the finest detail is painted, as renderers make it."""
+    """Rays per pixel side of views of that size: two, and one where the finest detail is painted, as renderers do."""
     return 2 if size <= FINE else 1
 
 
