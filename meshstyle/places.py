@@ -11,8 +11,9 @@ from .errors import OutputError, UsageError
 
 # Kinds of model that each kind can be written as.
 CAN_BECOME = {
-    ".glb": (".glb", ".gltf"),
-    ".gltf": (".gltf", ".glb"),
+    ".glb": (".glb", ".gltf", ".vrm"),
+    ".gltf": (".gltf", ".glb", ".vrm"),
+    ".vrm": (".vrm", ".glb", ".gltf"),
     ".obj": (".obj", ".glb", ".gltf"),
     ".ply": (".glb", ".gltf"),
     ".stl": (".glb", ".gltf"),

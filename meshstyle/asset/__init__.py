@@ -7,13 +7,13 @@ from pathlib import Path
 from ..errors import AssetError
 from .contract import Asset
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
+SUFFIXES = (".glb", ".gltf", ".vrm", ".obj", ".ply", ".stl", ".off")
 
 
 def load_asset(path: Path) -> Asset:
     """Read a model; its suffix says how. Raises AssetError, and PictureError for pictures named in it."""
     suffix = path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
+    if suffix in (".glb", ".gltf", ".vrm"):
         from .gltf import GltfAsset
 
         return GltfAsset(path)

@@ -73,8 +73,8 @@ class Part:
             None: none are.
         hidden: instances that the file does not show at rest (an animation may); None: none are. They never hide
             what lies behind them.
-        stand_in: a coarser shape (a level of detail) shown in place of other parts: no view looks at it, and it takes
-            the paint of what it stands for.
+        stand_in: of a coarser shape (a level of detail) that is shown in place of other parts, where it would stand; it
+            has no instances, no view looks at it, and it takes the paint of what it stands for.
     """
 
     name: str
@@ -85,7 +85,12 @@ class Part:
     colours: Float64[np.ndarray, "F 3 4"] | None = None
     mirrored: Bool[np.ndarray, "I"] | None = None
     hidden: Bool[np.ndarray, "I"] | None = None
-    stand_in: bool = False
+    stand_in: Float64[np.ndarray, "F 3 3"] | None = None
+
+    @property
+    def places(self) -> Float64[np.ndarray, "I F 3 3"]:
+        """Corners of all instances, or of the one that a stand-in would be."""
+        return self.corners if self.stand_in is None else self.stand_in[None]
 
 
 @dataclass(frozen=True, eq=False)

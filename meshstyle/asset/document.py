@@ -32,9 +32,10 @@ _KNOWN_EXTENSIONS = frozenset(
         "KHR_xmp_json_ld",
         "MSFT_lod",
         "MSFT_texture_dds",
+        "VRM",
     }
 )
-_KNOWN_PREFIX = "KHR_materials_"
+_KNOWN_PREFIXES = ("KHR_materials_", "VRMC_")
 COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
 
 
@@ -148,7 +149,7 @@ class GltfDocument:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             fail(self.path, "extensionsRequired is not a list of names")
         for name in names:
-            if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIX):
+            if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIXES):
                 raise AssetError(
                     self.path,
                     f"it requires the glTF extension {name[:80]!r}, which meshstyle does not know",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -58,6 +58,7 @@ class GltfAsset:
         self.kind = "GLB" if self.document.container.is_glb else "glTF"
         self.base_colours = read_materials(self.document)
         self._warnings: list[str] = []
+        self._warnings += [note for item in self.base_colours for note in item.notes]
         self._accessors = Accessors(self.document)
         self.part_sources, self.parts = self._read_parts()
         extra = [DEFAULT.material] if any(item.material is None for item in self.part_sources) else []
@@ -129,8 +130,34 @@ class GltfAsset:
             raise AssetError(
                 self.path, f"it has no triangles{why}", "Choose a model with a surface to paint."
             )
+        found += self._levels(scene, found)
         sources, parts = zip(*found, strict=True)
         return sources, parts
+
+    def _levels(self, scene: Scene, shown: list[tuple[PartSource, Part]]) -> list[tuple[PartSource, Part]]:
+        """Coarser levels of detail whose material is one that is shown: they share its paint."""
+        levels = {
+            mesh: matrix for mesh, matrix in scene.levels().items() if mesh not in {s.mesh for s, _ in shown}
+        }
+        stand = {
+            mesh: [Instances(matrix[None])] for mesh, matrix in levels.items() if np.isfinite(matrix).all()
+        }
+        materials, found = {source.material for source, _ in shown}, []
+        for source, part in self._collect(stand):
+            if source.material in materials:
+                found.append(
+                    (source, replace(part, corners=part.corners[:0], normals=None, stand_in=part.corners[0]))
+                )
+            else:
+                name = (
+                    self.base_colours[source.material].material.name
+                    if source.material is not None
+                    else "default"
+                )
+                self._warnings.append(
+                    f"A level of detail has a material of its own, {name!r}, and is left as it is."
+                )
+        return found
 
     def _collect(self, instances: Mapping[int, list[Instances]]) -> list[tuple[PartSource, Part]]:
         """The parts of these meshes, where these instances stand."""

@@ -58,6 +58,23 @@ class Scene:
         """The same for all nodes, in a scene or not."""
         return self._collect(self._roots)
 
+    def levels(self) -> dict[int, Float64[np.ndarray, "4 4"]]:
+        """Meshes of coarser levels of detail (MSFT_lod) of what the default scene shows: where each would stand."""
+        parents = {child: node for node, children in enumerate(self._children) for child in children}
+        local, _ = local_matrices(self._nodes)
+        found: dict[int, Float64[np.ndarray, "4 4"]] = {}
+        for node in self._walk(self._shown_roots()):
+            above = self._world[parents[node]] if node in parents else np.eye(4)
+            for level in self._nodes[node].extension("MSFT_lod").integers("ids", len(self._nodes), "nodes"):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    # Levels are written beside the scene; each takes the place of the node that names it.
+                    moved = above @ local[level] @ np.linalg.pinv(self._world[level])
+                    for below in self._walk([level]):
+                        mesh = self._nodes[below].index("mesh", self._mesh_count, "meshes")
+                        if mesh is not None:
+                            found.setdefault(mesh, moved @ self._world[below])
+        return found
+
     def _find_roots(self) -> list[int]:
         parents: dict[int, int] = {}
         for parent, children in enumerate(self._children):

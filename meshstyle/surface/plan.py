@@ -101,7 +101,7 @@ def _groups(asset: Asset, chosen: frozenset[int], settings: Settings) -> list[_G
     images = [asset.materials[part.material].image for part in asset.parts]
     found: dict[int | None, list[int]] = {}
     for index, part in enumerate(asset.parts):
-        if part.corners.size and part.material in chosen:
+        if part.places.size and part.material in chosen:
             found.setdefault(None if shared else images[index], []).append(index)
     return [
         _Group(
@@ -114,7 +114,7 @@ def _groups(asset: Asset, chosen: frozenset[int], settings: Settings) -> list[_G
 
 
 def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> AtlasPlan:
-    parts = [asset.parts[i] for i in group.parts]
+    parts = _shown(asset, group)
     bare = [p.name for p in parts if p.uv is None]
     original = max((asset.image_size(image) for image in group.images), key=max, default=None)
     kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings)
@@ -147,6 +147,11 @@ def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> A
     )
 
 
+def _shown(asset: Asset, group: _Group) -> list[Part]:
+    """Without stand-ins, which use the texels of what they stand for."""
+    return [asset.parts[i] for i in group.parts if asset.parts[i].stand_in is None]
+
+
 def _kept_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
     if original is None:
         side = settings.texture_size or FRESH_SIZE
@@ -164,7 +169,7 @@ def _fresh_size(original: tuple[int, int] | None, settings: Settings) -> tuple[i
 
 
 def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
-    parts = [asset.parts[i] for i in group.parts]
+    parts = _shown(asset, group)
     counts = [p.corners.shape[1] for p in parts]
     corners, uv = _stacked(parts)
     return uv_health(
@@ -203,7 +208,7 @@ def _fault(
     outside = min(health.low) < 0 or max(health.high) > 1
     if outside and len({asset.materials[m].wrap for m in group.materials}) > 1:
         return "its UVs leave the image, and its materials wrap the image differently"
-    coarse = _coarse_share([asset.parts[i] for i in group.parts], *sizes, diagonal)
+    coarse = _coarse_share(_shown(asset, group), *sizes, diagonal)
     if coarse > MAX_COARSE:
         return f"{_percent(coarse)} of the surface has too few texels for paint to show"
     return None

@@ -100,7 +100,7 @@ def read_sight(
         front=front.astype(np.int8),
         single=np.array([not m.double_sided for m in materials], bool)[part],
         hides_from=hides,
-        absent=np.array([p.stand_in for p in asset.parts], bool)[part],
+        absent=np.array([p.stand_in is not None for p in asset.parts], bool)[part],
         map=which,
         uv=looked,
         maps=tuple(maps),
@@ -109,7 +109,7 @@ def read_sight(
 
 def _flags(part: Part, material: Material) -> tuple[np.ndarray, np.ndarray]:
     """Per triangle of all instances: which side is the front, and whether the file hides it at rest."""
-    instances, count = part.corners.shape[:2]
+    instances, count = part.places.shape[:2]
     mirrored = np.zeros(instances, bool) if part.mirrored is None else part.mirrored
     hidden = np.zeros(instances, bool) if part.hidden is None else part.hidden
     return np.repeat(np.where(mirrored, -1, 1), count), np.repeat(hidden, count)

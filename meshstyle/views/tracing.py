@@ -73,7 +73,7 @@ class Tracer:
         self.corners = self.frame.normalise(surface.corners)  # (F, 3, 3)
         cross = np.cross(self.corners[:, 1] - self.corners[:, 0], self.corners[:, 2] - self.corners[:, 0])
         length = np.linalg.norm(cross, axis=1)
-        self.area = length / 2  # (F,) in squared bounding radii
+        self.area = np.where(self._there, length / 2, 0.0)  # (F,) in squared bounding radii
         self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
         sight, outward = self.sight, self.sight.front[:, None] * self.face_normals
         self._culled = np.where(sight.single[:, None], outward, 0.0)  # (F, 3): rays along it meet a back
