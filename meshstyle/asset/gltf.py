@@ -97,9 +97,38 @@ class GltfAsset:
 
     def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
         """Write the model with its paint. Raises OutputError, UsageError (see `contract.Asset`)."""
+        if output.suffix.lower() == ".obj":
+            from .as_obj import write_as_obj
+
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *self._lost_in_obj()]))
+            return write_as_obj(self, output, paint, self.sources)
         from .gltf_write import write_gltf  # it needs this module's types
 
         return write_gltf(self, output, paint)
+
+    def _lost_in_obj(self) -> list[str]:
+        """What OBJ cannot hold of this model, as a sentence."""
+        root = self.document.root
+        lost = [name for name in ("animations", "skins", "cameras") if root.children(name)]
+        if any(
+            item.children("targets")
+            for mesh in root.children("meshes")
+            for item in mesh.children("primitives")
+        ):
+            lost.append("morph targets")
+        if any(self._has_more(material) for material in root.children("materials")):
+            lost.append("all of its materials but their base colours")
+        if any(part.corners.shape[0] > 1 for part in self.parts):
+            lost.append("instances, which were written one by one")
+        return [f"OBJ cannot hold these, which were left out: {', '.join(lost)}."] if lost else []
+
+    @staticmethod
+    def _has_more(material: Fields) -> bool:
+        surface = material.child("pbrMetallicRoughness")
+        maps = ("normalTexture", "occlusionTexture", "emissiveTexture", "extensions")
+        return any(map(material.has, maps)) or any(
+            map(surface.has, ("metallicRoughnessTexture", "metallicFactor", "roughnessFactor"))
+        )
 
     def _image_bytes(self, index: int) -> tuple[bytes, str]:
         """Encoded bytes and what to call them. Raises PictureError where the model's data gives none."""
@@ -146,7 +175,16 @@ class GltfAsset:
         for source, part in self._collect(stand):
             if source.material in materials:
                 found.append(
-                    (source, replace(part, corners=part.corners[:0], normals=None, stand_in=part.corners[0]))
+                    (
+                        source,
+                        replace(
+                            part,
+                            corners=part.corners[:0],
+                            normals=None,
+                            mirrored=None,
+                            stand_in=part.corners[0],
+                        ),
+                    )
                 )
             else:
                 name = (

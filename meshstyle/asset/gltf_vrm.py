@@ -47,6 +47,9 @@ def follow(draft: Draft) -> None:
         names = written[number].get("textureProperties")
         if not old or not new or not isinstance(names, dict) or new[0].get("texCoord", 0):
             continue
+        colour = (written[number].get("vectorProperties") or {}).get("_Color")
+        if isinstance(colour, list) and len(colour) == 4 and material != before["materials"][origin]:
+            colour[:3] = [1, 1, 1]  # it would tint the paint a second time
         for key in VRM_COLOURS:
             if key in names and pictures_named(names[key], textures) == pictures_named(
                 old[0]["index"], textures

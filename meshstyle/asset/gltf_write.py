@@ -44,7 +44,7 @@ def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]
             str(output),
             f"a {asset.kind} model cannot be written as {suffix or 'a file without a suffix'}, which would "
             "lose what such files cannot hold",
-            "Give an output that ends in .glb or .gltf.",
+            "Give an output that ends in .glb, .gltf or .obj.",
         )
     if len(paint.parts) != len(asset.parts):
         raise ValueError(f"{len(asset.parts)} parts, but paint for {len(paint.parts)}")

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64, UInt8
 
 from ..errors import AssetError, UsageError
 from .as_glb import build_material, build_primitive, number_rows, number_uvs, write_glb_bytes
+from .as_obj import write_as_obj
 from .container import read_file
 from .contract import Material, Paint, PaintedPart, Part
 from .gltf_build import BuildImage, BuildMesh, build_glb
@@ -67,12 +68,14 @@ class MeshAsset:
         return self._images[index].size()
 
     def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
-        """Write a .glb or .gltf. Raises OutputError, UsageError."""
+        """Write a .glb, .gltf or .obj. Raises OutputError, UsageError."""
+        if output.suffix.lower() == ".obj":
+            return write_as_obj(self, output, paint, self.files)
         if output.suffix.lower() not in (".glb", ".gltf"):
             raise UsageError(
                 str(output),
                 f"{self.kind} files cannot hold a painted texture",
-                "Give the output a name that ends in .glb or .gltf.",
+                "Give the output a name that ends in .glb, .gltf or .obj.",
             )
         (part,), (new,) = self.parts, paint.parts
         vertices = _vertex_ids(part, new)
