@@ -26,6 +26,7 @@ from meshstyle.settings import (
     DEFAULT_TEXTURE_SIZE_RANGE,
     DETAIL_CHOICES,
     IMAGE_FORMATS,
+    ORIGINAL,
     PRESETS,
     SOLVERS,
     UV_CHOICES,
@@ -115,7 +116,7 @@ MODEL_SETTINGS: Texts = {
     "strength": ("X", "How much of the style: 0 gives the original back, 1 is all of it.", ""),
     "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),
     "texture_size": (
-        "TEXELS",
+        f"TEXELS|{ORIGINAL}",
         "Longer side of the painted image.",
         "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
     ),
@@ -129,6 +130,16 @@ MODEL_SETTINGS: Texts = {
     "only": ("NAME", "Paint only materials of this name (* and ? allowed); may be repeated.", "all"),
     "skip": ("NAME", "Leave materials of this name as they are; may be repeated.", "none"),
     "image_format": ("|".join(IMAGE_FORMATS), "Of the painted image; jpeg only where it is opaque.", ""),
+    "root": (
+        "FOLDER",
+        "A folder above the model: textures in it may be read too (../textures/skin.png).",
+        "the model's own",
+    ),
+    "strict": (
+        "",
+        "Refuse a model that names textures which are not there (exit code 3).",
+        "",
+    ),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
     "device": ("|".join(DEVICE_CHOICES), "Where to compute; auto takes a GPU where there is one.", ""),
     "threads": ("N", "CPU threads.", "the cores it may use"),
@@ -221,10 +232,10 @@ def _plain_type(hint: Any) -> Any:
 
 
 def _option(name: str, kind: Any, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
-    shown = without if default in (None, ()) else _shown(default)
+    shown = without if without and default in (None, (), False) else _shown(default)
     option = typer.Option(
         "--" + name.replace("_", "-"),
-        metavar=metavar,
+        metavar=metavar or None,
         help=f"{text} Default: {shown}.",
         show_default=False,
         rich_help_panel="Settings",

@@ -410,3 +410,16 @@ def test_small_sins_of_exporters(tmp_path: Path, change: str) -> None:
     assert len(asset.parts) == 1
     written = asset.write(tmp_path / "new.glb", paint(asset, unwrap=True))
     np.testing.assert_array_equal(load_asset(written[0]).parts[0].corners[0], TWO)
+
+
+def test_morph_targets_stand_at_the_weights_of_the_file(tmp_path: Path) -> None:
+    """The mesh says 0.5; one of its two nodes says 1."""
+    maker = Maker()
+    square = maker.square()
+    square["targets"] = [{"POSITION": maker.positions(np.tile(np.float32([0, 0, 4]), (4, 1)))}]
+    maker.mesh(square, nodes=2, weights=[0.5])
+    maker.json["nodes"][1]["weights"] = [1.0]
+    (part,) = GltfAsset(maker.glb(tmp_path / "m.glb")).parts
+    assert part.corners[0, ..., 2].tolist() == [[2.0] * 3] * 2
+    assert part.corners[1, ..., 2].tolist() == [[4.0] * 3] * 2
+    assert part.corners[:, 0, 0, 0].tolist() == [0.0, 2.0]

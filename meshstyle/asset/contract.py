@@ -141,6 +141,11 @@ class FromFiles(Protocol):
     def sources(self) -> tuple[Path, ...]: ...
 
 
+def lost_textures(asset: Asset) -> tuple[str, ...]:
+    """A sentence for every texture that an asset names and that is not there."""
+    return tuple(getattr(asset, "lost_textures", ()))
+
+
 @runtime_checkable
 class Asset(Protocol):
     """A model file that was read, and can be written back with nothing but its paint changed."""

@@ -51,9 +51,9 @@ class GltfDocument:
         warnings: what is not as in the file, one sentence each.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the file and its buffers. Raises AssetError."""
-        self.path = path
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read the file and its buffers; `root`: see `load_asset`. Raises AssetError."""
+        self.path, self._root = path, root
         self.container: Container = read_container(path)
         self._text = self.container.text
         self.root = Fields(parse_json(self._text, path), "", path)
@@ -67,7 +67,7 @@ class GltfDocument:
         self._room = MAX_FILE_BYTES
         for i, image in enumerate(self._images):
             if image.has("uri") and not is_data_uri(uri := image.text("uri")):
-                self._image_files[i] = resolve_uri(uri, path.parent, path)
+                self._image_files[i] = resolve_uri(uri, path.parent, path, root)
         self.buffers = tuple(
             self._read_buffer(i, item) for i, item in enumerate(self.root.children("buffers"))
         )
@@ -93,6 +93,14 @@ class GltfDocument:
     def image_file(self, index: int) -> Path | None:
         """The file that an image lies in, or None where it is part of the model's own data."""
         return self._image_files.get(index)
+
+    def is_missing(self, index: int) -> bool:
+        """Whether an image lies in a file that is not there."""
+        file = self.image_file(index)
+        try:
+            return file is not None and not file.exists()
+        except OSError:
+            return True
 
     def buffer_file(self, index: int) -> Path | None:
         """The same of a buffer."""
@@ -164,7 +172,7 @@ class GltfDocument:
             if is_data_uri(uri):
                 data = memoryview(decode_data_uri(uri, self.path)[1])
             else:
-                file = self._buffer_files[index] = resolve_uri(uri, self.path.parent, self.path)
+                file = self._buffer_files[index] = resolve_uri(uri, self.path.parent, self.path, self._root)
                 data = memoryview(read_file(file, self.path, self._room))
         elif index == 0 and self.container.binary is not None:
             data = self.container.binary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -51,14 +52,15 @@ class GltfAsset:
     one for each primitive however many nodes show its mesh.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`. Raises AssetError."""
         self.path = path
-        self.document = read_document(path)
+        self.document = read_document(path, root)
         self.kind = "GLB" if self.document.container.is_glb else "glTF"
         self.base_colours = read_materials(self.document)
         self._warnings: list[str] = []
-        self._warnings += [note for item in self.base_colours for note in item.notes]
+        self.lost_textures = tuple(dict.fromkeys(item.lost for item in self.base_colours if item.lost))
+        self._warnings += [*self.lost_textures, *(note for item in self.base_colours for note in item.notes)]
         self._accessors = Accessors(self.document)
         self.part_sources, self.parts = self._read_parts()
         extra = [DEFAULT.material] if any(item.material is None for item in self.part_sources) else []
@@ -233,7 +235,7 @@ class GltfAsset:
 
     def _part(self, mesh: Fields, source: PartSource, geometry: Geometry, instances: list[Instances]) -> Part:
         colour = DEFAULT if source.material is None else self.base_colours[source.material]
-        corners, normals = place(geometry, instances, self._accessors)
+        corners, normals = self._place(mesh, geometry, instances)
         name = mesh.text("name", "") or f"mesh {source.mesh}"
         return Part(
             name=f"{name}, primitive {source.primitive}",
@@ -245,6 +247,22 @@ class GltfAsset:
             mirrored=mirrored(instances),
             hidden=hidden(instances),
         )
+
+    def _place(
+        self, mesh: Fields, geometry: Geometry, instances: list[Instances]
+    ) -> tuple[Float64[np.ndarray, "I F 3 3"], Float64[np.ndarray, "I F 3 3"] | None]:
+        """Corners and normals in the shape that the file shows at rest: with the weights of each node's morph targets,
+        else the mesh's."""
+        nodes, own = self.document.root.children("nodes"), _weights(mesh)
+        placed = []
+        for weights, group in groupby(
+            instances, lambda item: own if item.node is None else _weights(nodes[item.node]) or own
+        ):
+            placed.append(place(geometry, list(group), self._accessors, weights))
+        normals = [turned for _, turned in placed if turned is not None]
+        return np.concatenate([corners for corners, _ in placed]), np.concatenate(
+            normals
+        ) if normals else None
 
     def _uv(self, geometry: Geometry, colour: BaseColour) -> Float64[np.ndarray, "F 3 2"] | None:
         """Effective UVs: texture transform applied."""
@@ -272,3 +290,9 @@ class GltfAsset:
         extras = self.document.root.child("asset").value.get("extras")
         record = extras.get("meshstyle") if isinstance(extras, dict) else None
         return record if isinstance(record, dict) else None
+
+
+def _weights(holder: Fields) -> tuple[float, ...]:
+    """How much of each morph target a node or a mesh shows at rest; empty where it does not say."""
+    value = holder.value.get("weights", [])
+    return holder.numbers("weights", len(value)) if isinstance(value, list) and value else ()

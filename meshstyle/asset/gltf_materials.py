@@ -37,6 +37,7 @@ class BaseColour:
         texcoord: number of the UV set.
         transform: from stored UVs to effective ones: `(u', v') = transform @ (u, v, 1)`.
         emissive: whether it is the material's emissive picture, which is all that is seen of it.
+        lost: what is to be told where its picture is not there.
         notes: where its picture is named as well and will not follow the paint, a sentence for each.
     """
 
@@ -46,6 +47,7 @@ class BaseColour:
     transform: Float64[np.ndarray, "2 3"]
     emissive: bool = False
     notes: tuple[str, ...] = ()
+    lost: str = ""
 
 
 DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
@@ -106,6 +108,13 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
     if mode not in ("OPAQUE", "MASK", "BLEND"):
         item.fail(f"has the unknown alphaMode {mode[:20]!r}")
     image, wrap = (None, (Wrap.REPEAT, Wrap.REPEAT)) if texture is None else read_texture(document, texture)
+    lost = ""
+    if image is not None and document.is_missing(image):
+        uri = document.root.children("images")[image].text("uri")
+        image, lost = (
+            None,
+            f"The texture {uri if len(uri) <= 60 else f'...{uri[-57:]}'!r} is not there; white was taken.",
+        )
     material = Material(
         name=item.text("name", "") or f"material {index}",
         factor=(_unit(red), _unit(green), _unit(blue), _unit(alpha)),
@@ -126,7 +135,7 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
         f"Material {material.name!r} names its picture as {place} too, which stays as it is."
         for place in behind
     )
-    return BaseColour(material, texture, *read_mapping(info), emissive, notes)
+    return BaseColour(material, texture, *read_mapping(info), emissive, notes, lost)
 
 
 def _is_only_emissive(item: Fields, brightest: float, mode: str) -> bool:

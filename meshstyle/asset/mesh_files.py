@@ -34,13 +34,16 @@ _READERS = {".ply": read_ply, ".stl": read_stl, ".off": read_off}
 class MeshAsset:
     """Satisfies `contract.Asset`. Colours are taken as sRGB; beside a texture they do not count."""
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError, and PictureError for a damaged texture with transparency."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`.
+
+        Raises AssetError, and PictureError for a damaged texture with transparency.
+        """
         self.path = path
         self.kind = path.suffix[1:].upper()
         found = _read(path)
         triangles, _, cut_short = triangulate(found.positions, found.vertex, found.first)
-        finder, notes = Finder(path.parent, path), list(found.notes)
+        finder, notes = Finder(path.parent, path, root), list(found.notes)
         material, self._images = _material(path, found, finder, notes)
         if cut_short:
             notes.append("There are too many large concave polygons; some were cut into fans.")
@@ -49,6 +52,7 @@ class MeshAsset:
         self.record: Mapping[str, Any] | None = None
         self.files, self._missing = (path, *finder.files), tuple(finder.missing)
         self.warnings: tuple[str, ...] = (*finder.notes, *notes)
+        self.lost_textures = tuple(finder.lost)
 
     @property
     def sources(self) -> tuple[Path, ...]:

@@ -29,10 +29,13 @@ class ObjAsset:
 
     kind = "OBJ"
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError, and PictureError for damaged textures with transparency."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`.
+
+        Raises AssetError, and PictureError for damaged textures with transparency.
+        """
         self.path = path
-        self.model = read_model(path)
+        self.model = read_model(path, root)
         self.materials: tuple[Material, ...] = tuple(item.material for item in self.model.materials)
         notes: list[str] = []
         material = self.model.face_material[self.model.triangle_face]
@@ -43,6 +46,11 @@ class ObjAsset:
         self.warnings = tuple(dict.fromkeys([*self.model.warnings, *notes]))
         records = [library.record for library in self.model.libraries if library.record]
         self.record: Mapping[str, Any] | None = records[-1] if records else None
+
+    @property
+    def lost_textures(self) -> tuple[str, ...]:
+        """A sentence for every texture that is named and not there."""
+        return self.model.lost
 
     @property
     def sources(self) -> tuple[Path, ...]:

@@ -41,6 +41,8 @@ class ObjModel:
         triangles: corners (rows of `scan.corners`); `triangle_face`: the faces they are cut from.
         files: every file that was read; `missing`: those that are named and not there.
         warnings: see `contract.Asset`.
+        root: folder above the model whose files may be read too.
+        lost: a sentence for every texture that is named and not there.
     """
 
     path: Path
@@ -58,13 +60,15 @@ class ObjModel:
     files: tuple[Path, ...]
     missing: tuple[Path, ...]
     warnings: tuple[str, ...]
+    root: Path | None = None
+    lost: tuple[str, ...] = ()
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds this byte of the body begins."""
         return self.plain.rfind(b"\n", 0, offset) + 1
 
 
-def read_model(path: Path) -> ObjModel:
+def read_model(path: Path, root: Path | None = None) -> ObjModel:
     """Read an OBJ file and what it names. Raises AssetError, and PictureError for damaged pictures."""
     text = read_text(path, path)
     plain = plain_lines(text.body)
@@ -81,7 +85,7 @@ def read_model(path: Path) -> ObjModel:
         found.positions, found.corners[:, 0].astype(np.int64), found.face_first
     )
     warnings = _geometry_warnings(found, cut_short)
-    finder = Finder(path.parent, path)
+    finder = Finder(path.parent, path, root)
     libraries, named = _read_libraries(text, found, finder)
     names, face_material, unnamed = _used_materials(text, found, libraries, path)
     materials, images = _read_materials(names, unnamed, libraries, bool(len(found.uvs)), finder, warnings)
@@ -101,6 +105,8 @@ def read_model(path: Path) -> ObjModel:
         files=(path, *finder.files),
         missing=tuple(finder.missing),
         warnings=tuple(dict.fromkeys([*finder.notes, *warnings])),
+        root=root,
+        lost=tuple(finder.lost),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,7 +11,7 @@ from jaxtyping import Float64
 
 from ..asset.contract import Asset, Part
 from ..errors import UsageError
-from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, Settings
+from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, ORIGINAL, TEXTURE_SIZE_RANGE, Settings
 from .contract import AtlasPlan, UVHealth
 from .normals import face_normals
 from .uv_health import uv_health
@@ -154,18 +155,39 @@ def _shown(asset: Asset, group: _Group) -> list[Part]:
 
 def _kept_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
     if original is None:
-        side = settings.texture_size or FRESH_SIZE
+        side = settings.side or FRESH_SIZE
         return side, side
     longer = max(original)
-    target = settings.texture_size or int(np.clip(longer, *DEFAULT_TEXTURE_SIZE_RANGE))
+    target = settings.side or _within(longer, DEFAULT_TEXTURE_SIZE_RANGE[0], settings)
     height, width = (max(round(side * target / longer), 1) for side in original)
     return height, width
 
 
 def _fresh_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
     longer = FRESH_SIZE if original is None else max(original)
-    side = settings.texture_size or int(np.clip(longer, FRESH_SIZE, DEFAULT_TEXTURE_SIZE_RANGE[1]))
+    side = settings.side or _within(longer, FRESH_SIZE, settings)
     return side, side
+
+
+def _within(longer: int, least: int, settings: Settings) -> int:
+    """The original's longer side, brought into range where the user does not ask for it as it is."""
+    if settings.texture_size == ORIGINAL:
+        return max(min(longer, TEXTURE_SIZE_RANGE[1]), TEXTURE_SIZE_RANGE[0])
+    return int(np.clip(longer, least, DEFAULT_TEXTURE_SIZE_RANGE[1]))
+
+
+def size_notes(asset: Asset, plans: Sequence[AtlasPlan], settings: Settings) -> tuple[str, ...]:
+    """A sentence for each picture that will be written smaller than it is, unasked."""
+    notes = []
+    for plan in plans:
+        images = {image for m in plan.materials if (image := asset.materials[m].image) is not None}
+        largest = max((max(asset.image_size(image)) for image in images), default=0)
+        if settings.texture_size is None and largest > max(plan.size):
+            notes.append(
+                f"The texture {plan.name!r} has {largest} texels along its longer side and is written with "
+                f"{max(plan.size)}; --texture-size {ORIGINAL} keeps its size."
+            )
+    return tuple(notes)
 
 
 def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
@@ -200,7 +222,7 @@ def _fault(
     if len(group.images) > 1:
         return f"{len(group.images)} images are put into one"
     if health.zero_area > MAX_ZERO_AREA:
-        return f"{_percent(health.zero_area)} of the surface has no area in its UVs"
+        return f"{_percent(health.zero_area)} of the surface has no texels of its own in its UVs"
     if health.overlap > MAX_OVERLAP:
         return (
             f"{_percent(health.overlap)} of the texels its UVs cover belong to several places of the surface"
