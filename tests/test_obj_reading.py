@@ -10,7 +10,7 @@ import pytest
 from obj_models import FOUR, QUAD, QUAD_MTL, read_obj, write_quad
 
 from meshstyle.asset import load_asset
-from meshstyle.asset.contract import Wrap
+from meshstyle.asset.contract import Paint, PaintedAtlas, PaintedPart, Wrap
 from meshstyle.asset.obj import ObjAsset
 from meshstyle.asset.obj_mtl import parse_map
 from meshstyle.asset.pictures import encode_png
@@ -403,3 +403,23 @@ def test_alpha_that_no_map_d_asks_for_hides_nothing(hidden: str, tmp_path: Path)
     (image,) = finish(surface, [texture], [surface.atlases[0].covered]).images
     np.testing.assert_array_equal(image[..., :3], quantized(texture, None))  # painted below alpha everywhere
     np.testing.assert_array_equal(image[..., 3], pixels[..., 3])  # which stays in the picture
+
+
+def test_texture_vertices_and_normals_that_do_not_exist_are_left_aside(tmp_path: Path) -> None:
+    """`f 1/1/1 2/2/2 3/3/3` without any vt and vn, as several programs export; all viewers read it."""
+    text = "v 0 0 0\nv 1 0 0\nv 1 1 0\nusemtl a\nf 1/1/1 2/2/2 3/3/3\nusemtl b\nf 3/3/3 2/2/2 1/1/1\n"
+    asset = read_obj(tmp_path, text)
+    assert [part.uv for part in asset.parts] == [None, None]
+    assert [part.normals for part in asset.parts] == [None, None]
+    assert sum("left aside" in text for text in asset.warnings) == 2
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    uv = np.array([[[0.25, 0.25], [0.75, 0.25], [0.25, 0.75]]])
+    asset.write(tmp_path / "new.obj", Paint((PaintedAtlas("p", pixels),), (PaintedPart(0, uv), None)))
+    back = ObjAsset(tmp_path / "new.obj")
+    np.testing.assert_allclose(back.parts[0].uv, uv)
+    assert back.parts[1].uv is None  # the texture vertices that exist now are not its
+
+
+def test_some_texture_vertices_do_not_excuse_an_index_beyond_them(tmp_path: Path) -> None:
+    with pytest.raises(AssetError):
+        read_obj(tmp_path, "v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 0\nf 1/1 2/2 3/3\n")

@@ -21,10 +21,11 @@ from .fields import Fields
 from .geometry import Geometry, place, read_corners, read_geometry
 from .gltf_materials import DEFAULT, BaseColour, read_materials
 from .paths import is_data_uri
-from .scene import Instances, Scene, hidden, mirrored
+from .scene import Instances, Scene, hidden, mirrored, nearest
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
+MAX_OF_INSTANCES = 1_000_000  # looked at where there are more than that
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,25 +202,46 @@ class GltfAsset:
 
     def _collect(self, instances: Mapping[int, list[Instances]]) -> list[tuple[PartSource, Part]]:
         """The parts of these meshes, where these instances stand."""
-        found, total = [], 0
         meshes = self.document.root.children("meshes")
+        shapes: list[tuple[int, int, Geometry]] = []
         for mesh in sorted(instances):
-            count = sum(len(item.matrices) for item in instances[mesh])
             for number, primitive in enumerate(meshes[mesh].children("primitives")):
                 geometry = read_geometry(primitive, self._accessors)
                 if geometry is None or not len(geometry.vertices):
                     self._note_left_out(primitive)
                     continue
-                total += len(geometry.vertices) * count
-                if total > MAX_TRIANGLES:
-                    raise AssetError(
-                        self.path,
-                        f"it shows more than {MAX_TRIANGLES} triangles",
-                        "Reduce or split the model.",
-                    )
-                source = self._source(mesh, number, geometry)
-                found.append((source, self._part(meshes[mesh], source, geometry, instances[mesh])))
+                shapes.append((mesh, number, geometry))
+        shown = self._few_enough(shapes, instances)
+        found = []
+        for mesh, number, geometry in shapes:
+            source = self._source(mesh, number, geometry)
+            found.append((source, self._part(meshes[mesh], source, geometry, shown[mesh])))
         return found
+
+    def _few_enough(
+        self, shapes: list[tuple[int, int, Geometry]], instances: Mapping[int, list[Instances]]
+    ) -> Mapping[int, list[Instances]]:
+        """All instances, or as many of each mesh as MAX_TRIANGLES allows: they share one picture, and some neighbours
+        are enough to see each mesh and what surrounds it."""
+        counts = {mesh: sum(len(item.matrices) for item in items) for mesh, items in instances.items()}
+        triangles = np.array([len(geometry.vertices) for _, _, geometry in shapes], np.int64)
+        copies = np.array([counts[mesh] for mesh, _, _ in shapes], np.int64)
+        if (triangles * copies).sum() <= MAX_TRIANGLES:
+            return instances
+        if triangles.sum() > MAX_TRIANGLES:
+            raise AssetError(
+                self.path, f"it shows more than {MAX_TRIANGLES} triangles", "Reduce or split the model."
+            )
+        most, least = int(copies.max()), 1
+        while least < most:  # the greatest number for which all fits
+            middle = (least + most + 1) // 2
+            fits = (triangles * np.minimum(copies, middle)).sum() <= MAX_OF_INSTANCES
+            least, most = (middle, most) if fits else (least, middle - 1)
+        self._warnings.append(
+            f"It shows {int(copies.max())} instances of a mesh; {least} of each are looked at, which share their paint "
+            "with the others."
+        )
+        return {mesh: nearest(items, least) for mesh, items in instances.items()}
 
     def _note_left_out(self, primitive: Fields) -> None:
         if primitive.integer("mode", 4) < 4:

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .contract import Material, Paint, Part
 from .obj_materials import ObjMaterial, srgb_to_linear
 from .obj_model import ObjModel, read_model
+from .obj_udim import tile_number
 
 MAX_UV = 1e6  # beyond, single precision has lost the texel
 
@@ -90,7 +91,8 @@ def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: lis
     material = model.materials[index]
     positions = model.scan.positions[corners[..., 0]]  # (F, 3, 3)
     return Part(
-        name=material.material.name,
+        name=material.material.name
+        + ("" if material.tile is None else f", tile {tile_number(material.tile)}"),
         material=index,
         corners=positions[None],
         normals=corner_normals(model.scan.normals, corners[..., 2], positions),
@@ -108,6 +110,8 @@ def _uv(
     uv = np.where((index >= 0)[..., None], uvs[index], np.nan)
     if material.map:
         uv = uv * material.map.scale + material.map.offset
+    if material.tile is not None:
+        uv = uv - material.tile
     usable = np.all(np.abs(uv) <= MAX_UV, axis=2)  # NaN compares as false
     if not usable.all():
         count = int((~usable).sum())

@@ -83,12 +83,14 @@ class ObjMaterial:
         source: its statements; None where no library has it.
         map: of `map_Kd`, else of `map_d`; its options hold for both lookups. None: no image.
         image: the files.
+        tile: column and row of the UV plane's unit square that it is for (see `obj_udim`); None: no certain one.
     """
 
     material: Material
     source: MtlMaterial | None
     map: TextureMap | None = None
     image: ObjImage | None = None
+    tile: tuple[int, int] | None = None
 
 
 def read_material(name: str, source: MtlMaterial | None, finder: Finder, warnings: list[str]) -> ObjMaterial:

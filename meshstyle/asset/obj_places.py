@@ -17,10 +17,14 @@ from .paths import file_stem
 
 @dataclass(frozen=True)
 class Places:
-    """Names beside the output: the material library's and, atlas by atlas, the pictures'."""
+    """Names beside the output: the material library's and, atlas by atlas, the pictures'.
+
+    `ours`: the library of an earlier result.
+    """
 
     library: Path
     atlases: tuple[Path, ...]
+    ours: bytes = b""
 
 
 def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequence[str]) -> Places:
@@ -40,7 +44,7 @@ def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequenc
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)
                 break
-    return Places(library, tuple(chosen))
+    return Places(library, tuple(chosen), ours)
 
 
 @dataclass

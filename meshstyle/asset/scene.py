@@ -5,7 +5,7 @@ Matrices act on column vectors: `world = matrix @ (x, y, z, 1)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -202,6 +202,24 @@ def hidden(instances: list[Instances]) -> Bool[np.ndarray, " I"] | None:
     if not any(item.hidden for item in instances):
         return None
     return np.concatenate([np.full(len(item.matrices), item.hidden) for item in instances])
+
+
+def nearest(instances: list[Instances], count: int) -> list[Instances]:
+    """Of all appearances the first, and its neighbours: `count` together."""
+    if sum(len(item.matrices) for item in instances) <= count:
+        return instances
+    place = np.concatenate([item.matrices[:, :3, 3] for item in instances])
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = np.nan_to_num(np.linalg.norm(place - place[0], axis=1), nan=np.inf)
+    chosen = np.zeros(len(place), bool)
+    chosen[np.argsort(distance, kind="stable")[:count]] = True
+    found, first = [], 0
+    for item in instances:
+        own = chosen[first : first + len(item.matrices)]
+        first += len(item.matrices)
+        if own.any():
+            found.append(replace(item, matrices=item.matrices[own]))
+    return found
 
 
 def local_matrices(nodes: list[Fields]) -> tuple[Float64[np.ndarray, "N 4 4"], Bool[np.ndarray, " N"]]:
