@@ -51,7 +51,9 @@ class Reporting:
 
 Model = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="A .glb, .gltf, .obj, .ply, .stl or .off file.", show_default=False),
+    typer.Argument(
+        metavar="MODEL", help="A .glb, .gltf, .vrm, .obj, .ply, .stl or .off file.", show_default=False
+    ),
 ]
 Style = Annotated[
     str | None,
@@ -69,7 +71,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="Where to write; the suffix (.glb, .gltf, .obj) decides the kind. A folder takes it under "
+        help="Where to write; the suffix (.glb, .gltf, .vrm, .obj) decides the kind. A folder takes it under "
         "its usual name. Default: NAME.stylized.SUFFIX beside the model.",
         show_default=False,
     ),

@@ -430,8 +430,8 @@ def test_of_very_many_instances_some_neighbours_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A field of 400 squares and one tower of a mesh of its own; at most 100 triangles are looked at."""
-    monkeypatch.setattr("meshstyle.asset.gltf.MAX_TRIANGLES", 500)
-    monkeypatch.setattr("meshstyle.asset.gltf.MAX_OF_INSTANCES", 100)
+    monkeypatch.setattr("meshstyle.asset.gltf_parts.MAX_TRIANGLES", 500)
+    monkeypatch.setattr("meshstyle.asset.gltf_parts.MAX_OF_INSTANCES", 100)
     maker = Maker(extensionsUsed=["EXT_mesh_gpu_instancing"])
     grass = maker.mesh(maker.square(), nodes=0)
     maker.mesh(maker.square())

@@ -75,6 +75,7 @@ class Part:
             what lies behind them.
         stand_in: of a coarser shape (a level of detail) that is shown in place of other parts, where it would stand; it
             has no instances, no view looks at it, and it takes the paint of what it stands for.
+        shape: of a part that has no size at rest (an animation gives it one), as its mesh has it; None: it has one.
     """
 
     name: str
@@ -86,6 +87,12 @@ class Part:
     mirrored: Bool[np.ndarray, "I"] | None = None
     hidden: Bool[np.ndarray, "I"] | None = None
     stand_in: Float64[np.ndarray, "F 3 3"] | None = None
+    shape: Float64[np.ndarray, "F 3 3"] | None = None
+
+    @property
+    def layout(self) -> Float64[np.ndarray, "F 3 3"]:
+        """Corners by which texels are shared out."""
+        return self.places[0] if self.shape is None else self.shape
 
     @property
     def places(self) -> Float64[np.ndarray, "I F 3 3"]:

@@ -11,9 +11,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from .contract import Paint
-from .gltf import PartSource
 from .gltf_draft import Draft, Json, drop_extension, numbers_at
 from .gltf_materials import IMAGE_EXTENSIONS, SPECULAR_GLOSSINESS, TRANSFORM, WEBP
+from .gltf_parts import PartSource
 from .gltf_places import base_infos, followers, reads_first_set
 from .gltf_vrm import has_other_maps
 

@@ -14,9 +14,9 @@ from jaxtyping import Float32, Float64, Int64, Shaped
 
 from .accessors import COMPONENT_TYPES, Accessors, element_layout
 from .geometry import TRIANGLES
-from .gltf import PartSource
 from .gltf_build import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, FLOAT
 from .gltf_draft import Draft, Json, NewView, drop_extension, numbers_at
+from .gltf_parts import PartSource
 
 # Largest index of each component type; the largest number itself would restart the primitive.
 _INDEX_LIMITS = {5121: 254, 5123: 65534, 5125: 2**32 - 2}

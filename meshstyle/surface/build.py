@@ -76,7 +76,7 @@ def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = 
     parts = [asset.parts[i] for i in plan.parts]
     counts = [p.places.shape[1] for p in parts]
     counted = list(zip(parts, counts, strict=True))
-    corners = np.concatenate([p.places[0] for p in parts])
+    corners = np.concatenate([p.layout for p in parts])
     source = np.concatenate([np.full((n, 3, 2), np.nan) if p.uv is None else p.uv for p, n in counted])
     number = np.repeat(np.array(plan.parts, np.int32), counts)
     colours = None
@@ -85,7 +85,8 @@ def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = 
     uv = source
     if plan.unwrap:
         progress(Progress("unwrap", message=f"{plan.name}: laying out {len(corners)} triangles"))
-        material = np.repeat(np.array([p.material for p in parts], np.int64), counts)
+        kinds = [p.material if p.shape is None else -1 - number for number, p in enumerate(parts)]
+        material = np.repeat(np.array(kinds, np.int64), counts)
         # Of triangles at one place a view meets only one: they share its texels, so that none stays unpainted.
         twin, turn = find_twins(corners, material)
         own = np.flatnonzero(twin == np.arange(len(twin)))

@@ -206,7 +206,7 @@ def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
 def _stacked(parts: list[Part]) -> tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3 2"]]:
     """Instance 0 of every part: corners and UVs."""
     uv = [p.uv for p in parts if p.uv is not None]
-    return np.concatenate([p.corners[0] for p in parts]), np.concatenate(uv)
+    return np.concatenate([p.layout for p in parts]), np.concatenate(uv)
 
 
 def _fault(

@@ -12,7 +12,6 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from ..surface.contract import Surface
-from ..surface.normals import weld
 from ..surface.sight import opposed, plain_sight
 from ..surface.spans import wrap_index
 from ..surface.texels import texel_area
@@ -89,7 +88,7 @@ class Tracer:
     @cached_property
     def _tree(self) -> EmbreeScene:
         corners = self.corners
-        cards = opposed(self.face_normals, weld(self.surface.corners))
+        cards = opposed(self.face_normals, self.surface.corners)
         if cards.any():  # of two sides at one place the front must be met first
             corners = corners.copy()
             outward = self.sight.front[cards, None] * self.face_normals[cards]
