@@ -173,7 +173,12 @@ def likeness(before: Asset, after: Asset, material: str) -> float:
     return float(np.corrcoef(*found)[0, 1])
 
 
-@pytest.mark.parametrize("case", CASES)
+ORDINARY = ("outline", "glass")  # the others are for the full run
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in ORDINARY else pytest.mark.slow) for case in CASES]
+)
 def test_pictures_behind_what_hides_nothing_stay_readable(case: str, style: Path, tmp_path: Path) -> None:
     source = CASES[case]().maker.glb(tmp_path / "in.glb")
     result = stylize(source, style, tmp_path / "out.glb", preset="draft", texture_size=SIDE, uv="keep")
