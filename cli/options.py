@@ -26,6 +26,7 @@ from meshstyle.settings import (
     DEFAULT_TEXTURE_SIZE_RANGE,
     DETAIL_CHOICES,
     IMAGE_FORMATS,
+    ORIGINAL,
     PRESETS,
     SOLVERS,
     STROKE_DIRECTIONS,
@@ -51,7 +52,9 @@ class Reporting:
 
 Model = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="A .glb, .gltf, .obj, .ply, .stl or .off file.", show_default=False),
+    typer.Argument(
+        metavar="MODEL", help="A .glb, .gltf, .vrm, .obj, .ply, .stl or .off file.", show_default=False
+    ),
 ]
 Style = Annotated[
     str | None,
@@ -69,7 +72,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="Where to write; the suffix (.glb, .gltf, .obj) decides the kind. A folder takes it under "
+        help="Where to write; the suffix (.glb, .gltf, .vrm, .obj) decides the kind. A folder takes it under "
         "its usual name. Default: NAME.stylized.SUFFIX beside the model.",
         show_default=False,
     ),
@@ -116,7 +119,7 @@ MODEL_SETTINGS: Texts = {
     "strength": ("X", "How much of the style: 0 gives the original back, 1 is all of it.", ""),
     "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),
     "texture_size": (
-        "TEXELS",
+        f"TEXELS|{ORIGINAL}",
         "Longer side of the painted image.",
         "the original's, within {}..{}".format(*DEFAULT_TEXTURE_SIZE_RANGE),
     ),
@@ -133,6 +136,16 @@ MODEL_SETTINGS: Texts = {
     "stroke_direction": (
         "|".join(STROKE_DIRECTIONS),
         "Which way the painting's up lies on the model: up, along its longest side, or any way.",
+        "",
+    ),
+    "root": (
+        "FOLDER",
+        "A folder above the model: textures in it may be read too (../textures/skin.png).",
+        "the model's own",
+    ),
+    "strict": (
+        "",
+        "Refuse a model that names textures which are not there (exit code 3).",
         "",
     ),
     "seed": ("N", "Same seed, machine and thread count: same bytes.", ""),
@@ -227,10 +240,10 @@ def _plain_type(hint: Any) -> Any:
 
 
 def _option(name: str, kind: Any, default: Any, metavar: str, text: str, without: str) -> inspect.Parameter:
-    shown = without if default in (None, ()) else _shown(default)
+    shown = without if without and default in (None, (), False) else _shown(default)
     option = typer.Option(
         "--" + name.replace("_", "-"),
-        metavar=metavar,
+        metavar=metavar or None,
         help=f"{text} Default: {shown}.",
         show_default=False,
         rich_help_panel="Settings",

@@ -147,6 +147,10 @@ def _show_more(result: Result, display: Display) -> None:
         )
     for path in result.outputs[1:]:
         display.note(f"wrote {path}")
+    for material in result.materials:
+        display.note(
+            f"material {material.name}: views painted {material.painted:.1%} of what can come to be seen of it"
+        )
     for atlas in result.atlases:
         display.note(f"painted {atlas.name}, {texels(atlas.size)}. {atlas.reason}")
     display.note(f"settings: {', '.join(f'{k} {v}' for k, v in result.settings.to_dict().items())}")

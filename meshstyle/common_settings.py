@@ -120,11 +120,11 @@ class CommonSettings:
 
 
 def check_type(name: str, value: Any, hint: Any) -> None:
-    """Integers pass for floats; booleans for nothing."""
+    """Integers pass for floats; booleans for booleans alone."""
     allowed = get_args(hint) or (hint,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return
-    if isinstance(value, bool) or not isinstance(value, allowed):
+    if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
         kinds = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in allowed)
         raise UsageError(name, f"{value!r} is a {type(value).__name__}", f"Give a value of type {kinds}.")
 

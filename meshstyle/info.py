@@ -120,8 +120,9 @@ def describe(path: str | Path, settings: Settings | None = None) -> ModelInfo:
 
     Raises: AssetError for a model that cannot be used; PictureError for a damaged texture.
     """
-    asset = load_asset(Path(path))
-    plans = plan_atlases(asset, settings or Settings())
+    settings = settings or Settings()
+    asset = load_asset(Path(path), settings.root)
+    plans = plan_atlases(asset, settings)
     return ModelInfo(
         path=Path(path),
         kind=asset.kind,

@@ -13,6 +13,7 @@ import torch
 from .asset import load_asset
 from .asset.contract import Paint, PaintedAtlas, PaintedPart
 from .bake.finish import finish, unpainted
+from .bake.grey import grey, is_grey
 from .bake.seen import SeenParts
 from .bake.upsample import upsample
 from .errors import AssetError
@@ -24,7 +25,7 @@ from .preview.live_model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
 from .record import run_record
 from .results import AtlasReport, Plan, Result
-from .scene import Scene, prepare
+from .scene import Scene, check_textures, prepare
 from .scout import Scout
 from .seen import seen_model
 from .settings import Settings
@@ -40,7 +41,7 @@ from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.contract import Atlas, Surface
-from .surface.plan import plan_atlases
+from .surface.plan import plan_atlases, size_notes
 from .viewing import FEW
 
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
@@ -143,6 +144,8 @@ def paint(
     progress(Progress("bake"))
     full = _at_full_size(solution, surface)
     solution = replace(solution, textures=())  # what is large is in `full`
+    if is_grey(painting.cpu().numpy()):
+        full = ([grey(texture) for texture in full[0]], full[1])
     baked = finish(surface, *full, settings.strength)
     figures = None
     if not solution.interrupted and (views := _views_to_measure(settings)):
@@ -187,8 +190,11 @@ def plan(
     choose_device(settings.device)
     load_painting(picture)
     starting_picture(settings.init)
-    asset = load_asset(model)
-    return Plan(model, str(style), output, settings, plan_atlases(asset, settings), asset.warnings)
+    asset = load_asset(model, settings.root)
+    check_textures(asset, settings)
+    atlases = plan_atlases(asset, settings)
+    warnings = (*asset.warnings, *size_notes(asset, atlases, settings))
+    return Plan(model, str(style), output, settings, atlases, warnings)
 
 
 def _settings(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
@@ -242,7 +248,7 @@ def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings
             AtlasReport(a.plan.name, a.plan.size, a.plan.unwrap, a.plan.reason, share)
             for a, share in zip(painted.atlases, painted.filled, strict=True)
         ),
-        warnings=(*scene.asset.warnings, *told.warnings),
+        warnings=(*scene.asset.warnings, *scene.notes, *told.warnings),
         materials=told.materials,
         parts=told.parts,
         agreement=painted.solution.agreement,

@@ -11,12 +11,13 @@ from .errors import OutputError, UsageError
 
 # Kinds of model that each kind can be written as.
 CAN_BECOME = {
-    ".glb": (".glb", ".gltf"),
-    ".gltf": (".gltf", ".glb"),
+    ".glb": (".glb", ".gltf", ".vrm", ".obj"),
+    ".gltf": (".gltf", ".glb", ".vrm", ".obj"),
+    ".vrm": (".vrm", ".glb", ".gltf", ".obj"),
     ".obj": (".obj", ".glb", ".gltf"),
-    ".ply": (".glb", ".gltf"),
-    ".stl": (".glb", ".gltf"),
-    ".off": (".glb", ".gltf"),
+    ".ply": (".glb", ".gltf", ".obj"),
+    ".stl": (".glb", ".gltf", ".obj"),
+    ".off": (".glb", ".gltf", ".obj"),
 }
 PICTURE_KINDS = (".png", ".jpg", ".jpeg", ".webp")
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))

@@ -10,6 +10,8 @@ from typing import Any
 
 from .common_settings import CommonSettings
 
+LOCAL = ("root", "strict")  # settings that say something of the machine, not of the paint
+
 
 def run_record(settings: CommonSettings, styles: Mapping[str, Path]) -> dict[str, Any]:
     """What goes into the file, so that the run can be told and repeated.
@@ -27,5 +29,5 @@ def run_record(settings: CommonSettings, styles: Mapping[str, Path]) -> dict[str
         "style": names if len(names) > 1 else names[0],
         "style_sha256": digests if len(names) > 1 else digests[0],
         "seed": settings.seed,
-        "settings": settings.to_dict(),
+        "settings": {key: value for key, value in settings.to_dict().items() if key not in LOCAL},
     }

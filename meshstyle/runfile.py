@@ -24,7 +24,7 @@ from .picture_settings import PictureSettings
 from .settings import Settings
 
 S = TypeVar("S", bound=CommonSettings)
-MODEL_SUFFIXES = (".glb", ".gltf", ".obj")
+MODEL_SUFFIXES = (".glb", ".gltf", ".vrm", ".obj")
 PICTURE_SUFFIXES = (".png",)
 MAX_BYTES = 1 << 20  # of a TOML file: more is some other file
 

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from .asset import load_asset
-from .asset.contract import Asset
+from .asset.contract import Asset, lost_textures
 from .errors import AssetError
 from .progress import Progress, ProgressCallback
 from .settings import Settings
 from .surface.build import build_surface
 from .surface.contract import Surface
-from .surface.plan import plan_atlases
+from .surface.plan import plan_atlases, size_notes
 from .views.looks import looks_at
 from .views.objects import find_pieces
 from .views.placement import Placement, place_cameras
@@ -28,6 +28,7 @@ class Scene:
 
     Attributes:
         trace: all views at a size.
+        notes: on what will be written.
     """
 
     asset: Asset
@@ -35,16 +36,29 @@ class Scene:
     tracer: Tracer
     placement: Placement
     trace: Trace
+    notes: tuple[str, ...] = ()
 
 
 def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scene:
     """Everything that does not depend on the style. Raises AssetError, PictureError."""
     progress(Progress("read"))
-    asset = load_asset(model)
-    surface = build_surface(asset, settings, plan_atlases(asset, settings), progress)
+    asset = load_asset(model, settings.root)
+    check_textures(asset, settings)
+    plans = plan_atlases(asset, settings)
+    notes = size_notes(asset, plans, settings)
+    for note in (*lost_textures(asset), *notes):
+        progress(Progress("read", message=note))  # before hours of work, not after
+    surface = build_surface(asset, settings, plans, progress)
     tracer, placement = look_around(surface, settings, model)
     trace = partial(trace_views, tracer, placement, compiled=settings.compiled, whole=settings.whole_views)
-    return Scene(asset, surface, tracer, placement, trace)
+    return Scene(asset, surface, tracer, placement, trace, notes)
+
+
+def check_textures(asset: Asset, settings: Settings) -> None:
+    """Raises AssetError for textures that are not there, where the settings are strict."""
+    lost = lost_textures(asset)
+    if settings.strict and lost:
+        raise AssetError(asset.path, lost[0].rstrip("."), "Put it there, or leave --strict out.")
 
 
 def look_around(surface: Surface, settings: Settings, model: Path) -> tuple[Tracer, Placement]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from .common_settings import CommonSettings, Scale, check_choice, check_range
+from .errors import UsageError
 
 DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
 
@@ -66,6 +67,7 @@ ATLAS_CHOICES = ("separate", "shared")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
 STROKE_DIRECTIONS = ("up", "shape", "free")
 TEXTURE_SIZE_RANGE = (16, 8192)
+ORIGINAL = "original"
 DETAIL_CHOICES = ("auto", "off")
 LEAST_DETAIL = 1.3  # zoom: what less would add, nobody sees
 
@@ -78,7 +80,10 @@ class Settings(CommonSettings):
         views: cameras to spread around the model at the least; None takes the preset's.
         solver: what is optimized: the `texture`, which all views read, or the `views`, held together by a loss.
         consistency: γ of the views' solver, on the mean squared difference between the views and their consensus.
-        texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048.
+        texture_size: longer side of the painted image in texels; None takes the original's, within 512..2048;
+            `original`: whatever it is.
+        root: folder above the model, from which textures may be read as well; None: the model's own folder only.
+        strict: refuse models that name textures which are not there.
         detail: close-ups that fill large textures with detail: `auto`, as the preset has them; `off`; or a number: as
             many times finer than the whole views, at the most, as the texture has room for.
         uv: `auto` keeps usable UVs and unwraps the rest, `keep` and `unwrap` force it.
@@ -92,7 +97,7 @@ class Settings(CommonSettings):
     views: int | None = None
     solver: str = "texture"
     consistency: float = 8000.0
-    texture_size: int | None = None
+    texture_size: str | int | None = None
     detail: str | float = "auto"
     uv: str = "auto"
     atlas: str = "separate"
@@ -100,6 +105,8 @@ class Settings(CommonSettings):
     skip: tuple[str, ...] = ()
     image_format: str = "png"
     stroke_direction: str = "up"
+    root: str | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,8 +118,13 @@ class Settings(CommonSettings):
         check_choice("image_format", self.image_format, IMAGE_FORMATS)
         check_choice("stroke_direction", self.stroke_direction, STROKE_DIRECTIONS)
         check_range("views", self.views, 1, 1000)
-        check_range("texture_size", self.texture_size, *TEXTURE_SIZE_RANGE)
+        object.__setattr__(self, "texture_size", _texture_size(self.texture_size))
         check_range("consistency", self.consistency, 0.0, 1e12)
+
+    @property
+    def side(self) -> int | None:
+        """`texture_size` where it is a number."""
+        return self.texture_size if isinstance(self.texture_size, int) else None
 
     @property
     def scales(self) -> tuple[Scale, ...]:
@@ -148,6 +160,19 @@ class Settings(CommonSettings):
     @property
     def view_count(self) -> int:
         return PRESETS[self.preset].views if self.views is None else self.views
+
+
+def _texture_size(value: str | int | None) -> str | int | None:
+    """`original`, None, or a number in range; texts that hold one will do."""
+    if value is None or value == ORIGINAL:
+        return value
+    try:
+        number = int(value)
+    except ValueError as error:
+        remedy = f"Give a number of texels, or {ORIGINAL}."
+        raise UsageError("texture_size", f"{value!r} is no size", remedy) from error
+    check_range("texture_size", number, *TEXTURE_SIZE_RANGE)
+    return number
 
 
 def _detail(value: str | float) -> str | float:

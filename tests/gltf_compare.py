@@ -22,6 +22,7 @@ DROPPABLE |= COMPRESSIONS
 ADDABLE = {"EXT_texture_webp"}
 DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+MTOON = "VRMC_materials_mtoon"
 GLOSS = "KHR_materials_pbrSpecularGlossiness"
 VARIANTS = "KHR_materials_variants"
 BASE_KEYS = ("baseColorFactor", "baseColorTexture", "diffuseFactor", "diffuseTexture")
@@ -161,6 +162,11 @@ def _compare_primitive(old: Gltf, new: Gltf, first: dict[str, Any], second: dict
     assert len(mine) == len(other), "the number of triangles differs"
     assert second.get("mode", 4) in (4, first.get("mode", 4))
     before, after = dict(first["attributes"]), dict(second["attributes"])
+    moved = _moved_set(old, new, first, second)
+    if moved:
+        material = {} if "material" not in second else new.json["materials"][second["material"]]
+        assert not _reads_first_set(_stripped(material)), "a map that is not painted reads the new UVs"
+        after["TEXCOORD_0"], after[moved] = after[moved], after["TEXCOORD_0"]
     assert len(first.get("targets", [])) == len(second.get("targets", []))
     count = new.json["accessors"][after["POSITION"]]["count"]
     assert not other or max(other) < count
@@ -173,9 +179,32 @@ def _compare_primitive(old: Gltf, new: Gltf, first: dict[str, Any], second: dict
         assert (item["count"], item["type"], item["componentType"]) == (count, "VEC2", 5126)
     for targets in zip(first.get("targets", []), second.get("targets", []), strict=True):
         rest = dict(targets[1])
+        if moved and moved in rest:
+            rest["TEXCOORD_0"] = rest.pop(moved)
         for name, accessor in targets[0].items():
             _compare_attribute(old, new, accessor, _match(name, rest), mine, other)
         assert not rest
+
+
+def _moved_set(old: Gltf, new: Gltf, first: dict[str, Any], second: dict[str, Any]) -> str | None:
+    """The name under which the old TEXCOORD_0 goes on where new UVs have taken its place."""
+    names = [[n for n in item["attributes"] if n.startswith("TEXCOORD_")] for item in (first, second)]
+    if "TEXCOORD_0" not in names[0] or len(names[1]) != len(names[0]) + 1:
+        return None
+    was, now = first["attributes"]["TEXCOORD_0"], second["attributes"]["TEXCOORD_0"]
+    values = [old.accessor(was), new.accessor(now)]
+    same = values[0].dtype == values[1].dtype and values[0].tobytes() == values[1][: len(values[0])].tobytes()
+    return None if same else f"TEXCOORD_{len(names[0])}"
+
+
+def _reads_first_set(value: Any) -> bool:
+    if isinstance(value, dict):
+        if isinstance(value.get("index"), int):
+            transform = value.get("extensions", {}).get("KHR_texture_transform", {})
+            if transform.get("texCoord", value.get("texCoord", 0)) == 0:
+                return True
+        return any(map(_reads_first_set, value.values()))
+    return isinstance(value, list) and any(map(_reads_first_set, value))
 
 
 def _without_variants(primitive: dict[str, Any]) -> dict[str, Any]:
@@ -235,8 +264,19 @@ def _compare_accessors(old: Gltf, new: Gltf) -> None:
 
 
 def _stripped(material: dict[str, Any]) -> dict[str, Any]:
-    """A material without its base colour and name."""
+    """A material without its base colour, the places that follow it, and its name."""
     rest = json.loads(json.dumps(_without(material, "name")))
+    surface = rest.get("pbrMetallicRoughness", {})
+    base = surface.get("baseColorTexture")
+    if max(surface.get("baseColorFactor", [1, 1, 1])[:3]) < 0.02:  # all that is seen is the emissive picture
+        rest.pop("emissiveTexture", None)
+        rest.pop("emissiveFactor", None)
+    for holder, key in (
+        (rest, "emissiveTexture"),
+        (rest.get("extensions", {}).get(MTOON, {}), "shadeMultiplyTexture"),
+    ):
+        if base is not None and holder.get(key) == base:
+            del holder[key]
     surfaces = [rest.get("pbrMetallicRoughness", {}), rest.get("extensions", {}).get(GLOSS, {})]
     for surface in surfaces:
         for key in BASE_KEYS:
@@ -308,6 +348,12 @@ def _compare_images(old: Gltf, new: Gltf) -> None:
     base = set()
     for material in old.items("materials"):
         gloss = material.get("extensions", {}).get(GLOSS, {})
+        if max(material.get("pbrMetallicRoughness", {}).get("baseColorFactor", [1, 1, 1])[:3]) < 0.02:
+            base.update(
+                _sources(textures[material["emissiveTexture"]["index"]])
+                if "emissiveTexture" in material
+                else []
+            )
         for surface in (material.get("pbrMetallicRoughness", {}), gloss):
             for key in BASE_KEYS:
                 if isinstance(surface.get(key), dict):

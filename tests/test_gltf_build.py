@@ -11,6 +11,7 @@ import pytest
 from gltf_validator import validate
 
 from meshstyle.asset.contract import Wrap
+from meshstyle.asset.gltf import GltfAsset
 from meshstyle.asset.gltf_build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.asset.pictures import encode_png
 
@@ -107,3 +108,27 @@ def test_bad_arrays_are_bugs_of_the_caller() -> None:
         build_glb([BuildMesh("m", [square(positions=np.full((4, 3), np.inf))])], [], [], {})
     with pytest.raises(ValueError, match="within the vertices"):
         build_glb([BuildMesh("m", [square(indices=FACES + 2)])], [], [], {})
+
+
+def test_far_from_the_origin_the_nodes_take_the_offset(tmp_path: Path) -> None:
+    """A cube of 2 units in map coordinates keeps its shape to single precision of its own size."""
+    shape = np.array([[0, 0, 0], [2, 0, 0], [0, 0.3, 0], [0, 0.3, 2]])
+    corners = np.add(shape, [448_262.25, 5_411_932.1, 110.7])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    meshes = [
+        BuildMesh("a", [BuildPrimitive(corners[:3], faces[:1])]),
+        BuildMesh("b", [BuildPrimitive(corners, faces)]),
+    ]
+    path = tmp_path / "far.glb"
+    path.write_bytes(build_glb(meshes, [], [], {}))
+    asset = GltfAsset(path)
+    for part, wanted in zip(asset.parts, (corners[faces[:1]], corners[faces]), strict=True):
+        np.testing.assert_allclose(part.corners[0], wanted, rtol=0, atol=2e-7)
+    nodes = asset.document.root.value["nodes"]
+    assert nodes[0]["translation"] == nodes[1]["translation"]
+    assert [float(np.float32(value)) for value in nodes[0]["translation"]] == nodes[0]["translation"]
+
+
+def test_near_the_origin_positions_are_written_as_they_are() -> None:
+    mesh = BuildMesh("a", [BuildPrimitive(np.eye(3), np.array([[0, 1, 2]]))])
+    assert b"translation" not in build_glb([mesh], [], [], {})

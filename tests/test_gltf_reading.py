@@ -11,7 +11,8 @@ from gltf_samples import SQUARE, SQUARE_UV, Maker, paint
 
 from meshstyle.asset import load_asset
 from meshstyle.asset.accessors import to_float
-from meshstyle.asset.contract import Asset, Wrap
+from meshstyle.asset.contract import Asset, Paint, Wrap
+from meshstyle.asset.document import GltfDocument
 from meshstyle.asset.geometry import triangles
 from meshstyle.asset.gltf import GltfAsset
 
@@ -410,3 +411,40 @@ def test_small_sins_of_exporters(tmp_path: Path, change: str) -> None:
     assert len(asset.parts) == 1
     written = asset.write(tmp_path / "new.glb", paint(asset, unwrap=True))
     np.testing.assert_array_equal(load_asset(written[0]).parts[0].corners[0], TWO)
+
+
+def test_morph_targets_stand_at_the_weights_of_the_file(tmp_path: Path) -> None:
+    """The mesh says 0.5; one of its two nodes says 1."""
+    maker = Maker()
+    square = maker.square()
+    square["targets"] = [{"POSITION": maker.positions(np.tile(np.float32([0, 0, 4]), (4, 1)))}]
+    maker.mesh(square, nodes=2, weights=[0.5])
+    maker.json["nodes"][1]["weights"] = [1.0]
+    (part,) = GltfAsset(maker.glb(tmp_path / "m.glb")).parts
+    assert part.corners[0, ..., 2].tolist() == [[2.0] * 3] * 2
+    assert part.corners[1, ..., 2].tolist() == [[4.0] * 3] * 2
+    assert part.corners[:, 0, 0, 0].tolist() == [0.0, 2.0]
+
+
+def test_of_very_many_instances_some_neighbours_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field of 400 squares and one tower of a mesh of its own; at most 100 triangles are looked at."""
+    monkeypatch.setattr("meshstyle.asset.gltf_parts.MAX_TRIANGLES", 500)
+    monkeypatch.setattr("meshstyle.asset.gltf_parts.MAX_OF_INSTANCES", 100)
+    maker = Maker(extensionsUsed=["EXT_mesh_gpu_instancing"])
+    grass = maker.mesh(maker.square(), nodes=0)
+    maker.mesh(maker.square())
+    place = np.stack(np.meshgrid(np.arange(20), np.arange(20), [0]), axis=-1).reshape(-1, 3)
+    copies = {"attributes": {"TRANSLATION": maker.accessor(place.astype("<f4"))}}
+    maker.add("nodes", {"mesh": grass, "extensions": {"EXT_mesh_gpu_instancing": copies}})
+    path = maker.glb(tmp_path / "field.glb")
+    asset = GltfAsset(path)
+    field, tower = asset.parts
+    assert 40 <= field.corners.shape[0] <= 49
+    assert tower.corners.shape[0] == 1
+    assert np.ptp(field.corners[:, 0, 0, :2], axis=0).max() <= 9  # a patch, not scattered
+    assert any("400 instances" in text for text in asset.warnings)
+    asset.write(tmp_path / "out.glb", Paint((), (None, None)))
+    nodes = [GltfDocument(file).root.value["nodes"] for file in (path, tmp_path / "out.glb")]
+    assert nodes[0] == nodes[1]

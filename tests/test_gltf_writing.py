@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gltf_compare import Gltf, assert_lossless
-from gltf_samples import SQUARE, Maker, gradient, paint, per_triangle_uv
+from gltf_samples import SQUARE, SQUARE_UV, Maker, gradient, paint, per_triangle_uv
 from gltf_validator import assert_no_new_problems
 
+from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Paint, PaintedAtlas, PaintedPart
 from meshstyle.asset.gltf import GltfAsset
 from meshstyle.asset.gltf_vertices import split_vertices
@@ -82,7 +83,10 @@ def test_unwrapping_adds_a_set_and_splits(tmp_path: Path) -> None:
         result.accessor(primitive["targets"][0]["POSITION"])[:, 2], [1, 2, 3, 4, 1, 3]
     )
     surface = result.json["materials"][0]["pbrMetallicRoughness"]
-    assert surface["baseColorTexture"] == {"index": 0, "texCoord": 1}
+    assert surface["baseColorTexture"] == {"index": 0}  # programs that know one set only see the paint
+    np.testing.assert_array_equal(
+        result.accessor(primitive["attributes"]["TEXCOORD_1"])[:4], Gltf(tmp_path / "in.glb").accessor(1)
+    )
     assert len(result.json["bufferViews"]) == 7  # six attributes and indices, one image: no dead ones
 
 
@@ -218,7 +222,7 @@ def test_one_accessor_under_two_names(tmp_path: Path) -> None:
     maker.mesh(square)
     result = write(maker, tmp_path, parts(TWO_CELLS))
     attributes = result.json["meshes"][0]["primitives"][0]["attributes"]
-    assert attributes["TEXCOORD_0"] == attributes["TEXCOORD_1"] != attributes["TEXCOORD_2"]
+    assert attributes["TEXCOORD_2"] == attributes["TEXCOORD_1"] != attributes["TEXCOORD_0"]
 
 
 def test_accessor_that_an_animation_uses_stays(tmp_path: Path) -> None:
@@ -256,22 +260,22 @@ def test_lines_keep_their_material(tmp_path: Path) -> None:
     assert result.image(0) == Gltf(tmp_path / "in.glb").image(0)
 
 
-def test_texture_that_is_also_an_emissive_map_stays(tmp_path: Path) -> None:
+def test_texture_that_is_also_an_emissive_map_is_painted_there_too(tmp_path: Path) -> None:
     maker = Maker()
     texture = maker.texture()
     maker.mesh(maker.square(material=maker.material(texture, emissiveTexture={"index": texture})))
     result = write(maker, tmp_path)
     (material,) = result.json["materials"]
-    assert material["emissiveTexture"] == {"index": 0}
-    assert material["pbrMetallicRoughness"]["baseColorTexture"] == {"index": 1}
-    assert result.image(0) == Gltf(tmp_path / "in.glb").image(0)
+    assert material["emissiveTexture"] == material["pbrMetallicRoughness"]["baseColorTexture"] == {"index": 0}
+    assert len(result.json["images"]) == 1
+    assert result.image(0) != Gltf(tmp_path / "in.glb").image(0)
 
 
 def test_image_that_another_texture_uses_stays(tmp_path: Path) -> None:
     maker = Maker()
     texture = maker.texture()
     other = maker.add("textures", {"source": 0})
-    maker.mesh(maker.square(material=maker.material(texture, emissiveTexture={"index": other})))
+    maker.mesh(maker.square(material=maker.material(texture, occlusionTexture={"index": other})))
     result = write(maker, tmp_path)
     assert [item["source"] for item in result.json["textures"]] == [1, 0]
 
@@ -299,7 +303,9 @@ def test_kept_and_unwrapped_parts_of_one_material(tmp_path: Path) -> None:
     maker.mesh(maker.square(material=material), maker.square(material=material))
     result = write(maker, tmp_path, parts("keep", TWO_CELLS))
     infos = [item["pbrMetallicRoughness"]["baseColorTexture"] for item in result.json["materials"]]
-    assert infos == [{"index": 0}, {"index": 0, "texCoord": 1}]
+    assert infos == [{"index": 0}, {"index": 0}]
+    first, second = result.json["meshes"][0]["primitives"]
+    assert (first["material"], second["material"]) == (0, 1)
 
 
 def test_two_images_into_one_atlas(tmp_path: Path) -> None:
@@ -344,7 +350,7 @@ def test_texture_transform(unwrap: bool, tmp_path: Path) -> None:
     )
     result = write(maker, tmp_path, unwrap=unwrap)
     after = result.json["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]
-    assert after == ({"index": 0, "texCoord": 1} if unwrap else info)
+    assert after == ({"index": 0} if unwrap else info)
     assert ("extensionsUsed" in result.json) == (not unwrap)
 
 
@@ -597,3 +603,130 @@ def square_with_image(path: Path) -> Path:
     maker = Maker()
     maker.mesh(maker.square(material=maker.material(maker.texture())))
     return maker.glb(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "free"),
+    [
+        ({}, True),
+        ({"normalTexture": {"index": 1}}, False),
+        ({"normalTexture": {"index": 1, "texCoord": 1}}, True),
+        ({"extensions": {"KHR_materials_clearcoat": {"clearcoatTexture": {"index": 1}}}}, False),
+        ({"occlusionTexture": {"index": 1, "extensions": {"KHR_texture_transform": {"texCoord": 1}}}}, True),
+    ],
+)
+def test_new_uvs_come_first_where_no_other_texture_reads_the_first(
+    more: dict, free: bool, tmp_path: Path
+) -> None:  # type: ignore[type-arg]
+    maker = Maker(extensionsUsed=["KHR_texture_transform", "KHR_materials_clearcoat"])
+    square = maker.square(material=maker.material(maker.texture(), **more))
+    maker.texture()
+    square["attributes"]["TEXCOORD_1"] = maker.accessor(SQUARE_UV / 2)
+    square["targets"] = [{"TEXCOORD_0": maker.accessor(SQUARE_UV / 8)}]
+    maker.mesh(square)
+    result = write(maker, tmp_path, parts(TWO_CELLS))
+    (primitive,) = result.json["meshes"][0]["primitives"]
+    (material,) = result.json["materials"]
+    old, new = ("TEXCOORD_2", "TEXCOORD_0") if free else ("TEXCOORD_0", "TEXCOORD_2")
+    np.testing.assert_array_equal(result.accessor(primitive["attributes"][old])[:4], SQUARE_UV)
+    np.testing.assert_array_equal(result.accessor(primitive["attributes"]["TEXCOORD_1"])[:4], SQUARE_UV / 2)
+    assert result.accessor(primitive["attributes"][new]).max() < 0.96
+    assert list(primitive["targets"][0]) == [old]
+    info = material["pbrMetallicRoughness"]["baseColorTexture"]
+    assert info == ({"index": 0} if free else {"index": 0, "texCoord": 2})
+    assert {key: material[key] for key in more} == more
+
+
+def test_a_variant_that_reads_the_first_uvs_keeps_them(tmp_path: Path) -> None:
+    maker = Maker(
+        extensionsUsed=["KHR_materials_variants"],
+        extensions={"KHR_materials_variants": {"variants": [{"name": "other"}]}},
+    )
+    square = maker.square(material=maker.material(maker.texture()))
+    other = maker.material(maker.texture())
+    square["extensions"] = {"KHR_materials_variants": {"mappings": [{"variants": [0], "material": other}]}}
+    maker.mesh(square)
+    result = write(maker, tmp_path, parts(TWO_CELLS))
+    assert result.json["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] == 1
+
+
+def test_a_black_material_is_painted_where_it_shines(tmp_path: Path) -> None:
+    maker = Maker()
+    texture = maker.texture()
+    surface = {"baseColorFactor": [0, 0, 0, 1]}
+    shining = {"emissiveFactor": [0.5, 1, 1], "emissiveTexture": {"index": texture}, "name": "screen"}
+    maker.mesh(maker.square(material=maker.add("materials", {"pbrMetallicRoughness": surface, **shining})))
+    asset = GltfAsset(maker.glb(tmp_path / "screen.glb"))
+    assert asset.materials[0].image == 0
+    assert asset.materials[0].factor == (0.5, 1.0, 1.0, 1.0)
+    for uvs in (None, TWO_CELLS):
+        result = write(maker, tmp_path, parts("keep" if uvs is None else uvs))
+        (material,) = result.json["materials"]
+        assert material["pbrMetallicRoughness"] == surface
+        assert (material["emissiveFactor"], material["emissiveTexture"]) == ([1, 1, 1], {"index": 0})
+        assert result.image(0) != Gltf(tmp_path / "in.glb").image(0)
+
+
+def test_emissive_pictures_of_their_own_stay_where_the_base_colour_is_seen(tmp_path: Path) -> None:
+    maker = Maker()
+    base, lamp = maker.texture(), maker.texture()
+    maker.mesh(
+        maker.square(material=maker.material(base, emissiveTexture={"index": lamp}, emissiveFactor=[1, 1, 1]))
+    )
+    result = write(maker, tmp_path)
+    assert result.json["materials"][0]["emissiveTexture"] == {"index": lamp}
+    assert result.image(1) == Gltf(tmp_path / "in.glb").image(1)
+
+
+def test_vrm_1_shade_follows_the_paint_and_what_does_not_is_told(tmp_path: Path) -> None:
+    maker = Maker(extensionsUsed=["VRMC_materials_mtoon", "KHR_texture_transform"])
+    texture = maker.texture()
+    moved = {"index": texture, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0]}}}
+    mtoon = {"specVersion": "1.0", "shadeMultiplyTexture": {"index": texture}, "rimMultiplyTexture": moved}
+    maker.mesh(
+        maker.square(
+            material=maker.material(texture, name="skin", extensions={"VRMC_materials_mtoon": mtoon})
+        )
+    )
+    result = write(maker, tmp_path)
+    (material,) = result.json["materials"]
+    painted = material["pbrMetallicRoughness"]["baseColorTexture"]["index"]
+    assert material["extensions"]["VRMC_materials_mtoon"]["shadeMultiplyTexture"]["index"] == painted
+    assert material["extensions"]["VRMC_materials_mtoon"]["rimMultiplyTexture"] == moved
+    (warning,) = GltfAsset(tmp_path / "in.glb").warnings
+    assert "'skin'" in warning
+    assert "rimMultiplyTexture" in warning
+
+
+def vrm_0(**more: int) -> Maker:
+    maker = Maker()
+    texture = maker.texture()
+    names = {"_MainTex": texture, "_ShadeTexture": texture, **more}
+    entry = {"name": "skin", "shader": "VRM/MToon", "textureProperties": names}
+    maker.json["extensions"] = {"VRM": {"materialProperties": [entry]}}
+    maker.json["extensionsUsed"] = ["VRM"]
+    maker.mesh(maker.square(material=maker.material(texture, name="skin")))
+    return maker
+
+
+@pytest.mark.parametrize("unwrap", [False, True])
+def test_vrm_0_entries_name_the_paint(unwrap: bool, tmp_path: Path) -> None:
+    vrm_0().glb(tmp_path / "in.vrm")
+    asset = load_asset(tmp_path / "in.vrm")
+    assert isinstance(asset, GltfAsset)
+    asset.write(tmp_path / "out.vrm", paint(asset, unwrap))
+    result = Gltf(tmp_path / "out.vrm")
+    info = result.json["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]
+    assert "texCoord" not in info
+    (entry,) = result.json["extensions"]["VRM"]["materialProperties"]
+    assert entry["textureProperties"] == {"_MainTex": info["index"], "_ShadeTexture": info["index"]}
+    source = result.json["textures"][info["index"]]["source"]
+    assert result.image(source) != Gltf(tmp_path / "in.vrm").image(0)
+
+
+def test_only_vrms_can_become_vrms(tmp_path: Path) -> None:
+    maker = Maker()
+    maker.mesh(maker.square())
+    asset = GltfAsset(maker.glb(tmp_path / "in.glb"))
+    with pytest.raises(UsageError):
+        asset.write(tmp_path / "out.vrm", paint(asset, True))

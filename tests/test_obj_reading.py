@@ -10,11 +10,16 @@ import pytest
 from obj_models import FOUR, QUAD, QUAD_MTL, read_obj, write_quad
 
 from meshstyle.asset import load_asset
-from meshstyle.asset.contract import Wrap
+from meshstyle.asset.contract import Paint, PaintedAtlas, PaintedPart, Wrap
 from meshstyle.asset.obj import ObjAsset
 from meshstyle.asset.obj_mtl import parse_map
 from meshstyle.asset.pictures import encode_png
+from meshstyle.bake.finish import finish, quantized
 from meshstyle.errors import AssetError, PictureError
+from meshstyle.settings import Settings
+from meshstyle.surface.build import build_surface
+from meshstyle.views.placement import place_cameras
+from meshstyle.views.tracing import Tracer
 
 DATA = Path(__file__).parent / "data"
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
@@ -147,15 +152,18 @@ def test_range_of_a_texture(tmp_path: Path) -> None:
 
 
 def test_cut_outs(tmp_path: Path) -> None:
-    """With map_d and without: an alpha of 0 and 1 is a mask. Blender's map_d means the picture's alpha."""
+    """With map_d an alpha of 0 and 1 is a mask; without, it is left aside and stays in the picture.
+
+    Blender's map_d means the picture's alpha.
+    """
     leaf = encode_png(np.dstack([FOUR, np.array([[0, 255], [255, 255]], np.uint8)]))
     soft = encode_png(np.dstack([FOUR, np.full((2, 2), 100, np.uint8)]))
     grey = encode_png(np.array([[[0], [255]], [[128], [64]]], np.uint8))
     for statements, mode, alpha in [
         ("map_Kd leaf.png\nmap_d leaf.png", "MASK", [[0, 255], [255, 255]]),
-        ("map_Kd leaf.png", "MASK", [[0, 255], [255, 255]]),
+        ("map_Kd leaf.png", "OPAQUE", [[0, 255], [255, 255]]),
         ("map_Kd four.png\nmap_d grey.png", "BLEND", [[0, 255], [128, 64]]),
-        ("map_Kd soft.png", "OPAQUE", [[255, 255], [255, 255]]),
+        ("map_Kd soft.png", "OPAQUE", [[100, 100], [100, 100]]),
         ("map_Kd soft.png\nmap_d soft.png", "BLEND", [[100, 100], [100, 100]]),
         ("map_Kd four.png\nmap_d -imfchan r four.png\nd 0.5", "BLEND", [[255, 0], [0, 255]]),
         ("map_Kd four.png\nd 0.5", "BLEND", [[255, 255], [255, 255]]),
@@ -166,7 +174,7 @@ def test_cut_outs(tmp_path: Path) -> None:
         asset = ObjAsset(path)
         assert asset.materials[0].alpha_mode == mode, statements
         assert asset.image(0)[..., 3].tolist() == alpha, statements
-        assert len(asset.warnings) == (statements == "map_Kd soft.png")
+        assert len(asset.warnings) == (statements in ("map_Kd soft.png", "map_Kd leaf.png"))
 
 
 def test_a_mask_alone_makes_a_white_image(tmp_path: Path) -> None:
@@ -380,3 +388,38 @@ def test_real_models() -> None:
     plane = ObjAsset(DATA / "plane" / "plane.obj")
     assert plane.image_name(0) == "plane_diffuse"
     assert plane.parts[0].corners.shape == (1, 2564, 3, 3)
+
+
+@pytest.mark.parametrize("hidden", ["all", "half"])
+def test_alpha_that_no_map_d_asks_for_hides_nothing(hidden: str, tmp_path: Path) -> None:
+    pixels = np.dstack([np.kron(FOUR, np.ones((16, 16, 1), np.uint8)), np.zeros((32, 32), np.uint8)])
+    if hidden == "half":
+        pixels[:, 16:, 3] = 255
+    path = write_quad(tmp_path, mtl="newmtl paper\nmap_Kd skin.png\n")
+    (tmp_path / "skin.png").write_bytes(encode_png(pixels))
+    surface = build_surface(ObjAsset(path), Settings(uv="keep", texture_size=32))
+    assert place_cameras(Tracer(surface), 4, 0).visible == 1.0
+    texture = np.random.default_rng(0).random((32, 32, 3), dtype=np.float32)
+    (image,) = finish(surface, [texture], [surface.atlases[0].covered]).images
+    np.testing.assert_array_equal(image[..., :3], quantized(texture, None))  # painted below alpha everywhere
+    np.testing.assert_array_equal(image[..., 3], pixels[..., 3])  # which stays in the picture
+
+
+def test_texture_vertices_and_normals_that_do_not_exist_are_left_aside(tmp_path: Path) -> None:
+    """`f 1/1/1 2/2/2 3/3/3` without any vt and vn, as several programs export; all viewers read it."""
+    text = "v 0 0 0\nv 1 0 0\nv 1 1 0\nusemtl a\nf 1/1/1 2/2/2 3/3/3\nusemtl b\nf 3/3/3 2/2/2 1/1/1\n"
+    asset = read_obj(tmp_path, text)
+    assert [part.uv for part in asset.parts] == [None, None]
+    assert [part.normals for part in asset.parts] == [None, None]
+    assert sum("left aside" in text for text in asset.warnings) == 2
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    uv = np.array([[[0.25, 0.25], [0.75, 0.25], [0.25, 0.75]]])
+    asset.write(tmp_path / "new.obj", Paint((PaintedAtlas("p", pixels),), (PaintedPart(0, uv), None)))
+    back = ObjAsset(tmp_path / "new.obj")
+    np.testing.assert_allclose(back.parts[0].uv, uv)
+    assert back.parts[1].uv is None  # the texture vertices that exist now are not its
+
+
+def test_some_texture_vertices_do_not_excuse_an_index_beyond_them(tmp_path: Path) -> None:
+    with pytest.raises(AssetError):
+        read_obj(tmp_path, "v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 0\nf 1/1 2/2 3/3\n")

@@ -178,3 +178,23 @@ def test_an_empty_background_is_no_picture(tmp_path: Path) -> None:
         images={0: pixels},
     )
     assert build_surface(asset, Settings(uv="keep", texture_size=SIDE)).atlases[0].rest is None
+
+
+def test_a_part_without_a_size_at_rest_is_laid_out_by_its_mesh(tmp_path: Path) -> None:
+    """Two squares with one picture, which is unwrapped; one has scale 0 until an animation shows it."""
+    maker = Maker()
+    pixels = letters(5)[..., :3]
+    image = maker.add("images", {"bufferView": maker.view(encode_png(pixels)), "mimeType": "image/png"})
+    material = maker.material(maker.add("textures", {"source": image}))
+    maker.mesh(maker.square(material=material))
+    maker.mesh(maker.square(material=material))
+    maker.json["nodes"][1]["scale"] = [0, 0, 0]
+    asset = GltfAsset(maker.glb(tmp_path / "fx.glb"))
+    assert asset.parts[0].shape is None
+    surface = build_surface(asset, Settings(uv="unwrap", texture_size=256))
+    (atlas,) = surface.atlases
+    own = [atlas.covered & (surface.part[atlas.owner] == n) for n in (0, 1)]
+    assert own[1].sum() == pytest.approx(own[0].sum(), rel=0.1)
+    (result,) = finish(surface, [paint_over(surface, 0)], [own[0]]).images
+    before, after = atlas.start[own[1]] @ LUMA, result[own[1]][:, :3] @ LUMA
+    assert np.corrcoef(before, after)[0, 1] > 0.9

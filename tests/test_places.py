@@ -37,8 +37,8 @@ def test_kinds_that_can_be_written(model: str, output: str) -> None:
     [
         ("a.obj", "b", "its name has no suffix to say what kind of file it should be"),
         ("a.obj", "b.png", ".png is not a kind of model that can be written"),
-        ("a.glb", "b.obj", "a .glb model cannot be written as .obj"),
-        ("a.off", "b.obj", "a .off model cannot be written as .obj"),
+        ("a.obj", "b.vrm", "a .obj model cannot be written as .vrm"),
+        ("a.off", "b.vrm", "a .off model cannot be written as .vrm"),
         ("a.stl", "b.stl", ".stl is not a kind of model that can be written"),
     ],
 )

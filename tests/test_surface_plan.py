@@ -14,7 +14,7 @@ from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Material, Paint, Part, Wrap
 from meshstyle.errors import UsageError
 from meshstyle.settings import Settings
-from meshstyle.surface.plan import plan_atlases
+from meshstyle.surface.plan import plan_atlases, size_notes
 from meshstyle.surface.uv_health import uv_health
 
 ROOT = Path(__file__).parent
@@ -112,10 +112,10 @@ def test_deep_stacks_are_measured_in_time() -> None:
         ("../assets/models/spot/spot.obj", False, "48 %"),
         ("data/Fox/Fox.glb", False, "37"),
         ("data/plastic_monobloc_chair_01_1k/plastic_monobloc_chair_01_1k.gltf", False, "63"),
-        ("data/barrel_large/barrel_large.gltf.glb", True, "no area"),
-        ("data/car_taxi/car_taxi.gltf", True, "no area"),
+        ("data/barrel_large/barrel_large.gltf.glb", True, "no texels"),
+        ("data/car_taxi/car_taxi.gltf", True, "no texels"),
         ("data/greenman/greenman.glb", True, "several places"),
-        ("data/character/character.glb", True, "no area"),
+        ("data/character/character.glb", True, "no texels"),
         ("data/robot/robot.glb", True, "no UVs"),
     ],
 )
@@ -251,3 +251,31 @@ def test_keep_and_unwrap_are_obeyed() -> None:
 def test_uvs_that_do_not_exist_cannot_be_kept() -> None:
     with pytest.raises(UsageError, match="no UVs"):
         plan_atlases(HandMade([part(uv=None)]), Settings(uv="keep"))
+
+
+def test_surface_beyond_a_clamped_border_has_no_texels() -> None:
+    """Of a square whose UVs run from 0 to 2 along u, half lies on the border's last row of texels."""
+    uv = SQUARE_UV * [2, 1]
+    clamp, repeat = (Wrap.CLAMP, Wrap.CLAMP), (Wrap.REPEAT, Wrap.REPEAT)
+    assert uv_health(SQUARE, uv, wrap=clamp).zero_area == pytest.approx(0.5, abs=0.03)
+    assert uv_health(SQUARE, uv, wrap=repeat).zero_area == 0
+    assert uv_health(SQUARE, SQUARE_UV, wrap=clamp).zero_area == 0
+    asset = HandMade([part(uv=uv)], [Material("m", image=0, wrap=clamp)])
+    (plan,) = plan_atlases(asset, Settings())
+    assert plan.unwrap
+    assert "no texels" in plan.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "written", "notes"), [(None, 2048, 1), ("original", 8192, 0), (512, 512, 0)]
+)
+def test_large_textures_keep_their_size_where_that_is_asked_for(
+    size: str | int | None, written: int, notes: int
+) -> None:
+    asset = HandMade([part()], [Material("m", image=0)], size=(8192, 8192))
+    settings = Settings(texture_size=size)
+    plans = plan_atlases(asset, settings)
+    assert plans[0].size == (written, written)
+    told = size_notes(asset, plans, settings)
+    assert len(told) == notes
+    assert all("8192" in note and "2048" in note for note in told)

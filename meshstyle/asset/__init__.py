@@ -6,25 +6,31 @@ from pathlib import Path
 
 from ..errors import AssetError
 from .contract import Asset
+from .paths import check_root
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
+SUFFIXES = (".glb", ".gltf", ".vrm", ".obj", ".ply", ".stl", ".off")
 
 
-def load_asset(path: Path) -> Asset:
-    """Read a model; its suffix says how. Raises AssetError, and PictureError for pictures named in it."""
+def load_asset(path: Path, root: str | Path | None = None) -> Asset:
+    """Read a model; its suffix says how. Raises AssetError, and PictureError for pictures named in it.
+
+    `root`: a folder above the model whose files may be read too; None: those of the model's own folder only. Raises
+    UsageError where it is not above the model.
+    """
+    allowed = check_root(root, path)
     suffix = path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
+    if suffix in (".glb", ".gltf", ".vrm"):
         from .gltf import GltfAsset
 
-        return GltfAsset(path)
+        return GltfAsset(path, allowed)
     if suffix == ".obj":
         from .obj import ObjAsset
 
-        return ObjAsset(path)
+        return ObjAsset(path, allowed)
     if suffix in SUFFIXES:
         from .mesh_files import MeshAsset
 
-        return MeshAsset(path)
+        return MeshAsset(path, allowed)
     if not path.exists():
         raise AssetError(path, "there is no such file", "Check the path.")
     raise AssetError(

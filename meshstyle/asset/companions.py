@@ -41,6 +41,9 @@ class Companions:
             return uri
         if source not in self._moved:
             relative = source.relative_to(self._document.path.parent)
+            if ".." in relative.parts:  # from a folder above, which the output may not have
+                relative = Path(source.name)
+                uri = encode_uri(source.name)
             data = read_file(source, self._document.path)
             path = self._free(self._folder / relative, data)
             if path != self._folder / relative:

@@ -73,8 +73,9 @@ class Part:
             None: none are.
         hidden: instances that the file does not show at rest (an animation may); None: none are. They never hide
             what lies behind them.
-        stand_in: a coarser shape (a level of detail) shown in place of other parts: no view looks at it, and it takes
-            the paint of what it stands for.
+        stand_in: of a coarser shape (a level of detail) that is shown in place of other parts, where it would stand; it
+            has no instances, no view looks at it, and it takes the paint of what it stands for.
+        shape: of a part that has no size at rest (an animation gives it one), as its mesh has it; None: it has one.
     """
 
     name: str
@@ -85,7 +86,18 @@ class Part:
     colours: Float64[np.ndarray, "F 3 4"] | None = None
     mirrored: Bool[np.ndarray, "I"] | None = None
     hidden: Bool[np.ndarray, "I"] | None = None
-    stand_in: bool = False
+    stand_in: Float64[np.ndarray, "F 3 3"] | None = None
+    shape: Float64[np.ndarray, "F 3 3"] | None = None
+
+    @property
+    def layout(self) -> Float64[np.ndarray, "F 3 3"]:
+        """Corners by which texels are shared out."""
+        return self.places[0] if self.shape is None else self.shape
+
+    @property
+    def places(self) -> Float64[np.ndarray, "I F 3 3"]:
+        """Corners of all instances, or of the one that a stand-in would be."""
+        return self.corners if self.stand_in is None else self.stand_in[None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +146,11 @@ class FromFiles(Protocol):
 
     @property
     def sources(self) -> tuple[Path, ...]: ...
+
+
+def lost_textures(asset: Asset) -> tuple[str, ...]:
+    """A sentence for every texture that an asset names and that is not there."""
+    return tuple(getattr(asset, "lost_textures", ()))
 
 
 @runtime_checkable

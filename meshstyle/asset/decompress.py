@@ -38,13 +38,13 @@ class _Task:
     view: int
 
 
-def read_document(path: Path) -> GltfDocument:
+def read_document(path: Path, root: Path | None = None) -> GltfDocument:
     """A file's document, plain where it was only there compressed.
 
     Raises AssetError: as GltfDocument does, where a decoder is not installed, and for compressed data that is
     damaged or too large.
     """
-    document = GltfDocument(path)
+    document = GltfDocument(path, root)
     tasks = [*_meshopt_tasks(document), *_draco_tasks(document)]
     if tasks:
         _decompress(document, tasks)

@@ -32,9 +32,10 @@ _KNOWN_EXTENSIONS = frozenset(
         "KHR_xmp_json_ld",
         "MSFT_lod",
         "MSFT_texture_dds",
+        "VRM",
     }
 )
-_KNOWN_PREFIX = "KHR_materials_"
+_KNOWN_PREFIXES = ("KHR_materials_", "VRMC_")
 COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
 
 
@@ -50,9 +51,9 @@ class GltfDocument:
         warnings: what is not as in the file, one sentence each.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the file and its buffers. Raises AssetError."""
-        self.path = path
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read the file and its buffers; `root`: see `load_asset`. Raises AssetError."""
+        self.path, self._root = path, root
         self.container: Container = read_container(path)
         self._text = self.container.text
         self.root = Fields(parse_json(self._text, path), "", path)
@@ -66,7 +67,7 @@ class GltfDocument:
         self._room = MAX_FILE_BYTES
         for i, image in enumerate(self._images):
             if image.has("uri") and not is_data_uri(uri := image.text("uri")):
-                self._image_files[i] = resolve_uri(uri, path.parent, path)
+                self._image_files[i] = resolve_uri(uri, path.parent, path, root)
         self.buffers = tuple(
             self._read_buffer(i, item) for i, item in enumerate(self.root.children("buffers"))
         )
@@ -92,6 +93,14 @@ class GltfDocument:
     def image_file(self, index: int) -> Path | None:
         """The file that an image lies in, or None where it is part of the model's own data."""
         return self._image_files.get(index)
+
+    def is_missing(self, index: int) -> bool:
+        """Whether an image lies in a file that is not there."""
+        file = self.image_file(index)
+        try:
+            return file is not None and not file.exists()
+        except OSError:
+            return True
 
     def buffer_file(self, index: int) -> Path | None:
         """The same of a buffer."""
@@ -148,7 +157,7 @@ class GltfDocument:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             fail(self.path, "extensionsRequired is not a list of names")
         for name in names:
-            if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIX):
+            if name not in _KNOWN_EXTENSIONS and not name.startswith(_KNOWN_PREFIXES):
                 raise AssetError(
                     self.path,
                     f"it requires the glTF extension {name[:80]!r}, which meshstyle does not know",
@@ -163,7 +172,7 @@ class GltfDocument:
             if is_data_uri(uri):
                 data = memoryview(decode_data_uri(uri, self.path)[1])
             else:
-                file = self._buffer_files[index] = resolve_uri(uri, self.path.parent, self.path)
+                file = self._buffer_files[index] = resolve_uri(uri, self.path.parent, self.path, self._root)
                 data = memoryview(read_file(file, self.path, self._room))
         elif index == 0 and self.container.binary is not None:
             data = self.container.binary

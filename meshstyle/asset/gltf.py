@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import UInt8
 
 from ..errors import AssetError, PictureError
 from . import ktx2, pictures
 from .accessors import Accessors
-from .contract import Material, Paint, Part
+from .contract import Material, Paint
 from .decompress import read_document
 from .fields import Fields
-from .geometry import Geometry, place, read_corners, read_geometry
-from .gltf_materials import DEFAULT, BaseColour, read_materials
+from .gltf_materials import DEFAULT, read_materials
+from .gltf_parts import PartReader
 from .paths import is_data_uri
-from .scene import Instances, Scene, hidden, mirrored
-
-# All instances together: 1 GB as corners, normals and UVs.
-MAX_TRIANGLES = 5_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class PartSource:
-    """Where a part came from, for writing its paint back.
-
-    Attributes:
-        mesh, primitive: its place in the document.
-        material: index into the document's materials; None: the default material.
-        vertices: which vertex each corner is.
-        vertex_count: how many the primitive's attributes hold.
-    """
-
-    mesh: int
-    primitive: int
-    material: int | None
-    vertices: Int64[np.ndarray, "F 3"]
-    vertex_count: int
 
 
 class GltfAsset:
@@ -51,20 +28,24 @@ class GltfAsset:
     one for each primitive however many nodes show its mesh.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`. Raises AssetError."""
         self.path = path
-        self.document = read_document(path)
+        self.document = read_document(path, root)
         self.kind = "GLB" if self.document.container.is_glb else "glTF"
         self.base_colours = read_materials(self.document)
-        self._warnings: list[str] = []
-        self._accessors = Accessors(self.document)
-        self.part_sources, self.parts = self._read_parts()
+        self.lost_textures = tuple(dict.fromkeys(item.lost for item in self.base_colours if item.lost))
+        notes = [note for item in self.base_colours for note in item.notes]
+        accessors = Accessors(self.document)
+        reader = PartReader(self.document, accessors, self.base_colours)
+        self.part_sources, self.parts = reader.read()
         extra = [DEFAULT.material] if any(item.material is None for item in self.part_sources) else []
         self.materials: tuple[Material, ...] = (*(item.material for item in self.base_colours), *extra)
-        self.warnings = tuple(dict.fromkeys([*self._warnings, *self.document.warnings]))
+        self.warnings = tuple(
+            dict.fromkeys([*self.lost_textures, *notes, *reader.warnings, *self.document.warnings])
+        )
         self.record = self._read_record()
-        self._accessors.forget()
+        accessors.forget()
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -96,9 +77,38 @@ class GltfAsset:
 
     def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
         """Write the model with its paint. Raises OutputError, UsageError (see `contract.Asset`)."""
+        if output.suffix.lower() == ".obj":
+            from .as_obj import write_as_obj
+
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *self._lost_in_obj()]))
+            return write_as_obj(self, output, paint, self.sources)
         from .gltf_write import write_gltf  # it needs this module's types
 
         return write_gltf(self, output, paint)
+
+    def _lost_in_obj(self) -> list[str]:
+        """What OBJ cannot hold of this model, as a sentence."""
+        root = self.document.root
+        lost = [name for name in ("animations", "skins", "cameras") if root.children(name)]
+        if any(
+            item.children("targets")
+            for mesh in root.children("meshes")
+            for item in mesh.children("primitives")
+        ):
+            lost.append("morph targets")
+        if any(self._has_more(material) for material in root.children("materials")):
+            lost.append("all of its materials but their base colours")
+        if any(part.corners.shape[0] > 1 for part in self.parts):
+            lost.append("instances, which were written one by one")
+        return [f"OBJ cannot hold these, which were left out: {', '.join(lost)}."] if lost else []
+
+    @staticmethod
+    def _has_more(material: Fields) -> bool:
+        surface = material.child("pbrMetallicRoughness")
+        maps = ("normalTexture", "occlusionTexture", "emissiveTexture", "extensions")
+        return any(map(material.has, maps)) or any(
+            map(surface.has, ("metallicRoughnessTexture", "metallicFactor", "roughnessFactor"))
+        )
 
     def _image_bytes(self, index: int) -> tuple[bytes, str]:
         """Encoded bytes and what to call them. Raises PictureError where the model's data gives none."""
@@ -111,97 +121,6 @@ class GltfAsset:
         except AssetError as error:
             raise PictureError(subject, error.cause, error.remedy) from error
         return data, subject
-
-    def _read_parts(self) -> tuple[tuple[PartSource, ...], tuple[Part, ...]]:
-        scene = Scene(self.document, self._accessors)
-        mesh_count = len(self.document.root.children("meshes"))
-        found = self._collect(scene.instances())
-        if not found:
-            found = self._collect(scene.all_instances())
-            if found:
-                self._warnings.append("The default scene shows no triangles, so all nodes were taken.")
-        if not found:
-            found = self._collect({i: [Instances(np.eye(4)[None])] for i in range(mesh_count)})
-            if found:
-                self._warnings.append("No node shows a mesh, so all meshes were taken where they are.")
-        if not found:
-            why = f" ({self._warnings[0].rstrip('.')})" if self._warnings else ""
-            raise AssetError(
-                self.path, f"it has no triangles{why}", "Choose a model with a surface to paint."
-            )
-        sources, parts = zip(*found, strict=True)
-        return sources, parts
-
-    def _collect(self, instances: Mapping[int, list[Instances]]) -> list[tuple[PartSource, Part]]:
-        """The parts of these meshes, where these instances stand."""
-        found, total = [], 0
-        meshes = self.document.root.children("meshes")
-        for mesh in sorted(instances):
-            count = sum(len(item.matrices) for item in instances[mesh])
-            for number, primitive in enumerate(meshes[mesh].children("primitives")):
-                geometry = read_geometry(primitive, self._accessors)
-                if geometry is None or not len(geometry.vertices):
-                    self._note_left_out(primitive)
-                    continue
-                total += len(geometry.vertices) * count
-                if total > MAX_TRIANGLES:
-                    raise AssetError(
-                        self.path,
-                        f"it shows more than {MAX_TRIANGLES} triangles",
-                        "Reduce or split the model.",
-                    )
-                source = self._source(mesh, number, geometry)
-                found.append((source, self._part(meshes[mesh], source, geometry, instances[mesh])))
-        return found
-
-    def _note_left_out(self, primitive: Fields) -> None:
-        if primitive.integer("mode", 4) < 4:
-            self._warnings.append("Points and lines are left as they are.")
-        elif not primitive.child("attributes").has("POSITION"):
-            self._warnings.append(f"{primitive.where} has no positions and is left as it is.")
-        else:
-            self._warnings.append(f"{primitive.where} has fewer than three corners and is left as it is.")
-
-    def _source(self, mesh: int, number: int, geometry: Geometry) -> PartSource:
-        material = geometry.fields.index("material", len(self.base_colours), "materials")
-        return PartSource(mesh, number, material, geometry.vertices, geometry.vertex_count)
-
-    def _part(self, mesh: Fields, source: PartSource, geometry: Geometry, instances: list[Instances]) -> Part:
-        colour = DEFAULT if source.material is None else self.base_colours[source.material]
-        corners, normals = place(geometry, instances, self._accessors)
-        name = mesh.text("name", "") or f"mesh {source.mesh}"
-        return Part(
-            name=f"{name}, primitive {source.primitive}",
-            material=len(self.base_colours) if source.material is None else source.material,
-            corners=corners,
-            normals=normals,
-            uv=self._uv(geometry, colour),
-            colours=self._colours(geometry),
-            mirrored=mirrored(instances),
-            hidden=hidden(instances),
-        )
-
-    def _uv(self, geometry: Geometry, colour: BaseColour) -> Float64[np.ndarray, "F 3 2"] | None:
-        """Effective UVs: texture transform applied."""
-        uv = read_corners(geometry, f"TEXCOORD_{colour.texcoord}", (2,), self._accessors)
-        if uv is None:
-            return None
-        with np.errstate(over="ignore", invalid="ignore"):
-            uv = uv @ colour.transform[:, :2].T + colour.transform[:, 2]
-        if not np.isfinite(uv).all():
-            self._warnings.append(
-                f"{geometry.fields.where} has UVs that are not finite numbers; they count as missing."
-            )
-            return None
-        return uv
-
-    def _colours(self, geometry: Geometry) -> Float64[np.ndarray, "F 3 4"] | None:
-        colours = read_corners(geometry, "COLOR_0", (3, 4), self._accessors)
-        if colours is None:
-            return None
-        if colours.shape[-1] == 3:
-            colours = np.concatenate([colours, np.ones_like(colours[..., :1])], axis=-1)
-        return np.clip(np.nan_to_num(colours, nan=1.0), 0.0, 1.0)
 
     def _read_record(self) -> Mapping[str, Any] | None:
         extras = self.document.root.child("asset").value.get("extras")

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Float64, Integer
 
 from .container import pack_glb
 from .contract import PaintedAtlas, Wrap
@@ -18,6 +18,7 @@ from .pictures import encode
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
+FAR = 4.0  # times its size from the origin: there single precision has lost two bits and more
 GL_WRAP = {Wrap.REPEAT: 10497, Wrap.MIRROR: 33648, Wrap.CLAMP: 33071}
 
 
@@ -91,7 +92,7 @@ def build_glb(
     Meshes without primitives and primitives without triangles are left out (glTF forbids empty ones).
     Raises ValueError for positions that are not finite in single precision and indices out of range.
     """
-    builder = _Builder()
+    builder = _Builder(common_offset(meshes))
     builder.document["asset"] = {"version": "2.0", "generator": f"meshstyle {version('meshstyle')}"}
     if record:
         builder.document["asset"]["extras"] = {"meshstyle": dict(record)}
@@ -104,10 +105,27 @@ def build_glb(
     return builder.pack()
 
 
+def common_offset(meshes: Sequence[BuildMesh]) -> Float64[np.ndarray, "3"] | None:
+    """What is taken off all positions and given to the nodes instead, where a model lies far from the origin (in map
+    coordinates, say): single precision would bend it. None where it does not.
+
+    The offset is a single-precision number itself, so that no program rounds it.
+    """
+    found = [item.positions for mesh in meshes for item in mesh.primitives if len(item.indices)]
+    if not found:
+        return None
+    low, high = np.min([p.min(axis=0) for p in found], axis=0), np.max([p.max(axis=0) for p in found], axis=0)
+    middle = ((low + high) / 2).astype(np.float64)
+    if not np.isfinite(middle).all() or np.abs(middle).max() <= FAR * (high - low).max():
+        return None
+    return middle.astype(np.float32).astype(np.float64)
+
+
 class _Builder:
     """The document as it grows. Lists appear with their first item, since glTF forbids empty ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, offset: Float64[np.ndarray, "3"] | None) -> None:
+        self.offset = offset
         self.document: dict[str, Any] = {}
         self.binary = bytearray()
 
@@ -115,7 +133,8 @@ class _Builder:
         primitives = [self._primitive(item) for item in mesh.primitives if len(item.indices)]
         if primitives:
             index = self._append("meshes", {"name": mesh.name, "primitives": primitives})
-            self._append("nodes", {"name": mesh.name, "mesh": index})
+            place = {} if self.offset is None else {"translation": self.offset.tolist()}
+            self._append("nodes", {"name": mesh.name, "mesh": index, **place})
 
     def add_material(self, material: BuildMaterial) -> None:
         surface: dict[str, Any] = {"baseColorFactor": list(material.factor)}
@@ -154,7 +173,8 @@ class _Builder:
         return {"extensions": {WEBP: {"source": image}}}
 
     def _primitive(self, item: BuildPrimitive) -> dict[str, Any]:
-        positions = item.positions.astype(np.float32)  # (V, 3)
+        local = item.positions if self.offset is None else item.positions - self.offset
+        positions = local.astype(np.float32)  # (V, 3)
         if not np.isfinite(positions).all():
             raise ValueError("positions must be finite in single precision")
         if item.indices.min() < 0 or item.indices.max() >= len(positions):

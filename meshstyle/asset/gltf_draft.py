@@ -43,6 +43,7 @@ class Draft:
         new_views: binary data to place.
         released: bufferViews that lost a user; free once nothing else refers to them.
         former: by `id` of an object, the bufferView it had.
+        copied: by number of a new material, the one it is a copy of.
     """
 
     def __init__(self, document: GltfDocument) -> None:
@@ -51,6 +52,7 @@ class Draft:
         self.new_views: list[NewView] = []
         self.released: set[int] = set()
         self.former: dict[int, int] = {}
+        self.copied: dict[int, int] = {}
 
     def items(self, name: str) -> list[Json]:
         """One of the document's lists, without making it: glTF forbids empty ones."""

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from .contract import Material, Wrap
 from .document import GltfDocument
 from .fields import Fields
+from .gltf_places import left_behind
 
 SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 TRANSFORM = "KHR_texture_transform"
@@ -19,7 +20,10 @@ WEBP = "EXT_texture_webp"
 # In order of preference where a texture has no plain source.
 IMAGE_EXTENSIONS = (WEBP, "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
 _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
-_MOVING = re.compile(r"/materials/(\d{1,9})/.*(?:baseColor|diffuse)Texture/.*KHR_texture_transform/.*")
+DARK = 0.02  # linear; base colours below it show nothing of their picture
+_MOVING = re.compile(
+    r"/materials/(\d{1,9})/.*(?:baseColor|diffuse|emissive)Texture/.*KHR_texture_transform/.*"
+)
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -32,12 +36,18 @@ class BaseColour:
         texture: index into the document's textures, or None.
         texcoord: number of the UV set.
         transform: from stored UVs to effective ones: `(u', v') = transform @ (u, v, 1)`.
+        emissive: whether it is the material's emissive picture, which is all that is seen of it.
+        lost: what is to be told where its picture is not there.
+        notes: where its picture is named as well and will not follow the paint, a sentence for each.
     """
 
     material: Material
     texture: int | None
     texcoord: int
     transform: Float64[np.ndarray, "2 3"]
+    emissive: bool = False
+    notes: tuple[str, ...] = ()
+    lost: str = ""
 
 
 DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
@@ -53,13 +63,19 @@ def read_materials(document: GltfDocument) -> tuple[BaseColour, ...]:
 
 
 def _moving(document: GltfDocument) -> set[int]:
-    """Materials whose base colour an animation moves across the surface (KHR_animation_pointer)."""
-    found = set()
+    """Materials whose picture an animation (KHR_animation_pointer) or an expression (VRM) moves across the surface."""
+    found: set[int] = set()
     for animation in document.root.children("animations"):
         for channel in animation.children("channels"):
             pointer = channel.child("target").extension("KHR_animation_pointer").value.get("pointer")
             if isinstance(pointer, str) and (hit := _MOVING.fullmatch(pointer)):
                 found.add(int(hit[1]))
+    for expressions in document.root.extension("VRMC_vrm").child("expressions").value.values():
+        for expression in expressions.values() if isinstance(expressions, dict) else ():
+            binds = expression.get("textureTransformBinds") if isinstance(expression, dict) else None
+            for bind in binds if isinstance(binds, list) else ():
+                if isinstance(bind, dict) and isinstance(bind.get("material"), int):
+                    found.add(bind["material"])
     return found
 
 
@@ -82,13 +98,23 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
             "diffuseFactor",
             "diffuseTexture",
         )
-    info = surface.child(texture_key)
-    texture = info.index("index", len(document.root.children("textures")), "textures")
     red, green, blue, alpha = surface.numbers(factor_key, 4, (1.0, 1.0, 1.0, 1.0))
     mode = item.text("alphaMode", "OPAQUE")
+    emissive = _is_only_emissive(item, max(red, green, blue), mode)
+    info = item.child("emissiveTexture") if emissive else surface.child(texture_key)
+    if emissive:
+        red, green, blue = item.numbers("emissiveFactor", 3)
+    texture = info.index("index", len(document.root.children("textures")), "textures")
     if mode not in ("OPAQUE", "MASK", "BLEND"):
         item.fail(f"has the unknown alphaMode {mode[:20]!r}")
     image, wrap = (None, (Wrap.REPEAT, Wrap.REPEAT)) if texture is None else read_texture(document, texture)
+    lost = ""
+    if image is not None and document.is_missing(image):
+        uri = document.root.children("images")[image].text("uri")
+        image, lost = (
+            None,
+            f"The texture {uri if len(uri) <= 60 else f'...{uri[-57:]}'!r} is not there; white was taken.",
+        )
     material = Material(
         name=item.text("name", "") or f"material {index}",
         factor=(_unit(red), _unit(green), _unit(blue), _unit(alpha)),
@@ -100,7 +126,24 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
         transmits=_transmits(item),
         moves=index in moving,
     )
-    return BaseColour(material, texture, *read_mapping(info))
+    behind = (
+        left_behind(item.value, info.value, document.root.value.get("textures", []))
+        if image is not None
+        else []
+    )
+    notes = tuple(
+        f"Material {material.name!r} names its picture as {place} too, which stays as it is."
+        for place in behind
+    )
+    return BaseColour(material, texture, *read_mapping(info), emissive, notes, lost)
+
+
+def _is_only_emissive(item: Fields, brightest: float, mode: str) -> bool:
+    """Whether all that is seen of a material is its emissive picture: shadeless exports have a black base colour."""
+    lit = max(item.numbers("emissiveFactor", 3, (0.0, 0.0, 0.0))) > 0
+    has = item.child("emissiveTexture").has("index")
+    unlit = "KHR_materials_unlit" in item.child("extensions").value
+    return has and lit and mode == "OPAQUE" and not unlit and brightest < DARK
 
 
 def _unit(value: float) -> float:

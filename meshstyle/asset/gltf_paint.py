@@ -11,9 +11,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from .contract import Paint
-from .gltf import PartSource
 from .gltf_draft import Draft, Json, drop_extension, numbers_at
 from .gltf_materials import IMAGE_EXTENSIONS, SPECULAR_GLOSSINESS, TRANSFORM, WEBP
+from .gltf_parts import PartSource
+from .gltf_places import base_infos, followers, reads_first_set
+from .gltf_vrm import has_other_maps
 
 _VARIANTS = "KHR_materials_variants"
 
@@ -61,10 +63,38 @@ def keep_vertex_colours_aside(draft: Draft, paint: Paint, parts: Sequence[PartSo
         drop_extension(primitive, "KHR_draco_mesh_compression")  # it lists attributes by name
 
 
+def first_set_is_free(draft: Draft, source: PartSource, emissive: Collection[int | None]) -> bool:
+    """Whether new UVs may become TEXCOORD_0 of a primitive: programs that know one set only then see the paint.
+
+    Not where another texture reads the old ones: of its materials (variants count), of extensions of the primitive,
+    or of a VRM.
+    """
+    primitive, textures = draft.primitive(source.mesh, source.primitive), draft.items("textures")
+    for number in {source.material, *(mapping.get("material") for mapping in _variants(primitive))}:
+        material = {} if number is None else draft.items("materials")[number]
+        painted: list[Json] = []
+        if number == source.material:
+            bases = base_infos(material)
+            main = material["emissiveTexture"] if number in emissive else next(iter(bases), None)
+            painted = bases if main is None else [main, *bases, *followers(material, main, textures)]
+        if reads_first_set(material, painted):
+            return False
+    others = {k: v for k, v in (primitive.get("extensions") or {}).items() if k != _VARIANTS}
+    return not reads_first_set(others, []) and not has_other_maps(draft.json, source.material)
+
+
 def paint_materials(
-    draft: Draft, paint: Paint, parts: Sequence[PartSource], uv_sets: Mapping[int, int]
+    draft: Draft,
+    paint: Paint,
+    parts: Sequence[PartSource],
+    uv_sets: Mapping[int, int],
+    emissive: Collection[int | None] = (),
 ) -> dict[int, list[int]]:
-    """Edit materials, textures and images. `uv_sets`: part to number of its new UV set.
+    """Edit materials, textures and images.
+
+    Args:
+        uv_sets: part to number of its new UV set.
+        emissive: materials whose emissive picture is what is painted.
 
     Returns which images hold each atlas; their contents are still to be set.
     """
@@ -77,7 +107,9 @@ def paint_materials(
     slots: list[_Slot] = []
     for use, indices in members.items():
         number, material = _own_material(draft, use, needed, paint.atlases[use.atlas].name)
-        slots += _paint_material(material, use)
+        slots += _paint_material(
+            material, use, draft.document.root.value.get("textures", []), use.material in emissive
+        )
         for index in indices:
             _assign(draft.primitive(parts[index].mesh, parts[index].primitive), use.material, number)
     return _place_images(draft, slots, _place_textures(draft, slots), paint)
@@ -119,7 +151,9 @@ def _own_material(draft: Draft, use: _Use, needed: set[int | None], atlas: str) 
     material = deepcopy(draft.document.root.value["materials"][use.material])
     if "name" in material:
         material["name"] = f"{material['name']} painted"
-    return draft.append("materials", material), material
+    number = draft.append("materials", material)
+    draft.copied[number] = use.material
+    return number, material
 
 
 def _assign(primitive: Json, old: int | None, new: int) -> None:
@@ -129,8 +163,20 @@ def _assign(primitive: Json, old: int | None, new: int) -> None:
             mapping["material"] = new
 
 
-def _paint_material(material: Json, use: _Use) -> list[_Slot]:
-    """White factor (alpha stays) and a slot for the texture, wherever the material keeps its base colour."""
+def _paint_material(material: Json, use: _Use, textures: list[Json], emissive: bool) -> list[_Slot]:
+    """White factor (alpha stays) and a slot for the texture, wherever the material keeps its base colour, and slots
+    for the other places that name the same picture."""
+    if emissive:
+        main = material["emissiveTexture"]
+        also = [info for info in followers(material, main, textures) if info is not main]
+        material["emissiveFactor"] = [1, 1, 1]
+        return [_slot(info, use) for info in (main, *also)]
+    main = next(iter(base_infos(material)), None)
+    also = [] if main is None else followers(material, main, textures)
+    return [*_paint_base(material, use), *(_slot(info, use) for info in also)]
+
+
+def _paint_base(material: Json, use: _Use) -> list[_Slot]:
     gloss = material.get("extensions", {}).get(SPECULAR_GLOSSINESS)
     slots = []
     if gloss is not None:
@@ -145,7 +191,10 @@ def _paint_material(material: Json, use: _Use) -> list[_Slot]:
 def _paint_surface(surface: Json, factor: str, texture: str, use: _Use) -> _Slot:
     if factor in surface:
         surface[factor] = [1, 1, 1, surface[factor][3]]
-    info = surface.setdefault(texture, {})
+    return _slot(surface.setdefault(texture, {}), use)
+
+
+def _slot(info: Json, use: _Use) -> _Slot:
     old = info.get("index")
     if use.uv_set is not None:
         drop_extension(info, TRANSFORM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,9 @@ from jaxtyping import Float32, Float64, Int64, Shaped
 
 from .accessors import COMPONENT_TYPES, Accessors, element_layout
 from .geometry import TRIANGLES
-from .gltf import PartSource
 from .gltf_build import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, FLOAT
 from .gltf_draft import Draft, Json, NewView, drop_extension, numbers_at
+from .gltf_parts import PartSource
 
 # Largest index of each component type; the largest number itself would restart the primitive.
 _INDEX_LIMITS = {5121: 254, 5123: 65534, 5125: 2**32 - 2}
@@ -93,11 +93,22 @@ class _Group:
 
 
 def add_uv_sets(
-    draft: Draft, parts: Sequence[PartSource], uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]]
+    draft: Draft,
+    parts: Sequence[PartSource],
+    uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]],
+    first: Collection[int] = (),
 ) -> dict[int, int]:
-    """Write new UVs into a draft. `uvs` maps part to effective UVs; returns part to number of its new set."""
+    """Write new UVs into a draft.
+
+    Args:
+        uvs: part to effective UVs.
+        first: parts whose new UVs become TEXCOORD_0; the old ones move to the end of the list. Those of the others
+            are added at its end.
+
+    Returns part to number of its new set.
+    """
     groups = _group(draft, parts, uvs)
-    editor = _Editor(draft, Accessors(draft.document), _replaceable(draft, groups))
+    editor = _Editor(draft, Accessors(draft.document), _replaceable(draft, groups), first)
     return {part: number for group in groups for part, number in editor.edit(group).items()}
 
 
@@ -159,8 +170,11 @@ def _attributes_of(primitive: Json) -> list[int]:
 
 
 class _Editor:
-    def __init__(self, draft: Draft, accessors: Accessors, replaceable: set[int]) -> None:
-        self._draft, self._accessors, self._replaceable = draft, accessors, replaceable
+    def __init__(
+        self, draft: Draft, accessors: Accessors, replaceable: set[int], first: Collection[int]
+    ) -> None:
+        self._draft, self._accessors = draft, accessors
+        self._replaceable, self._first = replaceable, first
 
     def edit(self, group: _Group) -> dict[int, int]:
         """Give the members of a group their UV set. Returns part to its number."""
@@ -178,6 +192,11 @@ class _Editor:
                         holder[name] = grown[accessor]
             if member.reindexed:
                 self._reindex(member.json, member.corners)
+            if number and member.part in self._first:
+                for holder in (attributes, *member.json.get("targets", ())):
+                    if "TEXCOORD_0" in holder:
+                        holder[f"TEXCOORD_{number}"] = holder.pop("TEXCOORD_0")
+                number = 0
             attributes[f"TEXCOORD_{number}"] = uv
             numbers[member.part] = number
             drop_extension(member.json, "KHR_draco_mesh_compression")  # the plain data has just been changed

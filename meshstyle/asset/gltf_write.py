@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from . import pictures
+from . import gltf_vrm, pictures
 from .atomic import write_all
 from .companions import Companions
 from .container import dump_json, pack_glb
@@ -16,7 +16,7 @@ from .document import COMPRESSIONS
 from .gltf_draft import Draft, Json, NewView, drop_unused_names
 from .gltf_materials import IMAGE_EXTENSIONS, TRANSFORM
 from .gltf_pack import pack_for_glb, pack_for_gltf
-from .gltf_paint import keep_vertex_colours_aside, paint_materials, point_at_webp
+from .gltf_paint import first_set_is_free, keep_vertex_colours_aside, paint_materials, point_at_webp
 from .gltf_vertices import add_uv_sets
 from .paths import file_stem
 from .pictures import Encoded
@@ -38,19 +38,20 @@ def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]
     Raises OutputError; UsageError for other suffixes; AssetError where the input has changed meanwhile.
     """
     suffix = output.suffix.lower()
-    if suffix not in (".glb", ".gltf"):
+    is_vrm = any(name in asset.document.root.child("extensions").value for name in gltf_vrm.EXTENSIONS)
+    if suffix not in (".glb", ".gltf", ".vrm") or (suffix == ".vrm" and not is_vrm):
         raise UsageError(
             str(output),
             f"a {asset.kind} model cannot be written as {suffix or 'a file without a suffix'}, which would "
             "lose what such files cannot hold",
-            "Give an output that ends in .glb or .gltf.",
+            "Give an output that ends in .glb, .gltf or .obj.",
         )
     if len(paint.parts) != len(asset.parts):
         raise ValueError(f"{len(asset.parts)} parts, but paint for {len(paint.parts)}")
     draft = Draft(asset.document)
     encoded = [pictures.encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
     images = _edit(draft, asset, paint, encoded)
-    files = (_as_glb if suffix == ".glb" else _as_gltf)(draft, output, paint, images, encoded)
+    files = (_as_gltf if suffix == ".gltf" else _as_glb)(draft, output, paint, images, encoded)
     return write_all(files, asset.document.sources)
 
 
@@ -58,9 +59,12 @@ def _edit(draft: Draft, asset: GltfAsset, paint: Paint, encoded: Sequence[Encode
     """All changes but the contents of images. Returns which images hold each atlas."""
     sources = asset.part_sources
     new_uv = {i: part.uv for i, part in enumerate(paint.parts) if part is not None and part.uv is not None}
-    uv_sets = add_uv_sets(draft, sources, new_uv)
+    emissive = {i for i, item in enumerate(asset.base_colours) if item.emissive}
+    first = {i for i in new_uv if first_set_is_free(draft, sources[i], emissive)}
+    uv_sets = add_uv_sets(draft, sources, new_uv, first)
     keep_vertex_colours_aside(draft, paint, sources)
-    images = paint_materials(draft, paint, sources, uv_sets)
+    images = paint_materials(draft, paint, sources, uv_sets, emissive)
+    gltf_vrm.follow(draft)
     in_webp = {number for atlas in images if encoded[atlas].media == "image/webp" for number in images[atlas]}
     point_at_webp(draft, in_webp)
     drop_unused_names(draft, (*IMAGE_EXTENSIONS, TRANSFORM, *COMPRESSIONS))

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64, UInt8
 
 from ..errors import AssetError, UsageError
 from .as_glb import build_material, build_primitive, number_rows, number_uvs, write_glb_bytes
+from .as_obj import write_as_obj
 from .container import read_file
 from .contract import Material, Paint, PaintedPart, Part
 from .gltf_build import BuildImage, BuildMesh, build_glb
@@ -33,13 +34,16 @@ _READERS = {".ply": read_ply, ".stl": read_stl, ".off": read_off}
 class MeshAsset:
     """Satisfies `contract.Asset`. Colours are taken as sRGB; beside a texture they do not count."""
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError, and PictureError for a damaged texture with transparency."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`.
+
+        Raises AssetError, and PictureError for a damaged texture with transparency.
+        """
         self.path = path
         self.kind = path.suffix[1:].upper()
         found = _read(path)
         triangles, _, cut_short = triangulate(found.positions, found.vertex, found.first)
-        finder, notes = Finder(path.parent, path), list(found.notes)
+        finder, notes = Finder(path.parent, path, root), list(found.notes)
         material, self._images = _material(path, found, finder, notes)
         if cut_short:
             notes.append("There are too many large concave polygons; some were cut into fans.")
@@ -48,6 +52,7 @@ class MeshAsset:
         self.record: Mapping[str, Any] | None = None
         self.files, self._missing = (path, *finder.files), tuple(finder.missing)
         self.warnings: tuple[str, ...] = (*finder.notes, *notes)
+        self.lost_textures = tuple(finder.lost)
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -67,12 +72,14 @@ class MeshAsset:
         return self._images[index].size()
 
     def write(self, output: Path, paint: Paint) -> tuple[Path, ...]:
-        """Write a .glb or .gltf. Raises OutputError, UsageError."""
+        """Write a .glb, .gltf or .obj. Raises OutputError, UsageError."""
+        if output.suffix.lower() == ".obj":
+            return write_as_obj(self, output, paint, self.files)
         if output.suffix.lower() not in (".glb", ".gltf"):
             raise UsageError(
                 str(output),
                 f"{self.kind} files cannot hold a painted texture",
-                "Give the output a name that ends in .glb or .gltf.",
+                "Give the output a name that ends in .glb, .gltf or .obj.",
             )
         (part,), (new,) = self.parts, paint.parts
         vertices = _vertex_ids(part, new)

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .contract import Material, Paint, Part
 from .obj_materials import ObjMaterial, srgb_to_linear
 from .obj_model import ObjModel, read_model
+from .obj_udim import tile_number
 
 MAX_UV = 1e6  # beyond, single precision has lost the texel
 
@@ -29,10 +30,13 @@ class ObjAsset:
 
     kind = "OBJ"
 
-    def __init__(self, path: Path) -> None:
-        """Read a file. Raises AssetError, and PictureError for damaged textures with transparency."""
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Read a file; `root`: see `load_asset`.
+
+        Raises AssetError, and PictureError for damaged textures with transparency.
+        """
         self.path = path
-        self.model = read_model(path)
+        self.model = read_model(path, root)
         self.materials: tuple[Material, ...] = tuple(item.material for item in self.model.materials)
         notes: list[str] = []
         material = self.model.face_material[self.model.triangle_face]
@@ -43,6 +47,11 @@ class ObjAsset:
         self.warnings = tuple(dict.fromkeys([*self.model.warnings, *notes]))
         records = [library.record for library in self.model.libraries if library.record]
         self.record: Mapping[str, Any] | None = records[-1] if records else None
+
+    @property
+    def lost_textures(self) -> tuple[str, ...]:
+        """A sentence for every texture that is named and not there."""
+        return self.model.lost
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -82,7 +91,8 @@ def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: lis
     material = model.materials[index]
     positions = model.scan.positions[corners[..., 0]]  # (F, 3, 3)
     return Part(
-        name=material.material.name,
+        name=material.material.name
+        + ("" if material.tile is None else f", tile {tile_number(material.tile)}"),
         material=index,
         corners=positions[None],
         normals=corner_normals(model.scan.normals, corners[..., 2], positions),
@@ -100,6 +110,8 @@ def _uv(
     uv = np.where((index >= 0)[..., None], uvs[index], np.nan)
     if material.map:
         uv = uv * material.map.scale + material.map.offset
+    if material.tile is not None:
+        uv = uv - material.tile
     usable = np.all(np.abs(uv) <= MAX_UV, axis=2)  # NaN compares as false
     if not usable.all():
         count = int((~usable).sum())

@@ -32,14 +32,18 @@ class Finder:
         folder: the model's.
         subject: the model, for messages.
         notes: a sentence for every file that was missing or is not the one that was named.
+        root: a folder above it that may be read too; None: the model's own only.
         files: what was found so far; `missing`: what was named and is not there.
+        lost: the notes on textures for which nothing was found.
     """
 
     folder: Path
     subject: Path
+    root: Path | None = None
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     _found: dict[str, Path | None] = field(default_factory=dict)
     _listings: dict[Path, tuple[list[Path], list[Path]]] = field(default_factory=dict)
 
@@ -54,11 +58,13 @@ class Finder:
         """
         if name not in self._found:
             path = self._exact(name)
-            if path is None and near is not None and near != self.folder:
+            if path is None and near is not None and near != self.folder and near.is_relative_to(self.folder):
                 path = self._exact(f"{near.relative_to(self.folder).as_posix()}/{name}")
             if path is None:
                 path = self._similar(name, suffixes)
                 self.notes.append(self._note(name, what, path))
+                if path is None and what == "texture":
+                    self.lost.append(self.notes[-1])
                 if (meant := self._meant(name)) is not None:
                     self.missing.append(meant)
             if path is not None and path not in self.files:
@@ -94,7 +100,7 @@ class Finder:
     def _meant(self, name: str) -> Path | None:
         """Where a file of exactly that name would be."""
         try:
-            return resolve_uri(name, self.folder, self.subject)
+            return resolve_uri(name, self.folder, self.subject, self.root)
         except (AssetError, OSError, ValueError):
             return None
 
@@ -144,7 +150,8 @@ class Finder:
         shown = name if len(name) <= 60 else f"...{name[-57:]}"
         why = "leads out of the model's folder" if is_foreign(name) else "is not there"
         if path is None:
-            return f"The {what} {shown!r} {why}, and nothing beside the model is called like it."
+            hint = " (--root FOLDER allows a folder above)" if is_foreign(name) and self.root is None else ""
+            return f"The {what} {shown!r} {why}{hint}, and nothing beside the model is called like it."
         return f"The {what} {shown!r} {why}; {path.relative_to(self.folder).as_posix()!r} was taken."
 
 

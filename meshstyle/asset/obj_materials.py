@@ -83,12 +83,14 @@ class ObjMaterial:
         source: its statements; None where no library has it.
         map: of `map_Kd`, else of `map_d`; its options hold for both lookups. None: no image.
         image: the files.
+        tile: column and row of the UV plane's unit square that it is for (see `obj_udim`); None: no certain one.
     """
 
     material: Material
     source: MtlMaterial | None
     map: TextureMap | None = None
     image: ObjImage | None = None
+    tile: tuple[int, int] | None = None
 
 
 def read_material(name: str, source: MtlMaterial | None, finder: Finder, warnings: list[str]) -> ObjMaterial:
@@ -187,8 +189,8 @@ def _alpha_mode(
 ) -> tuple[AlphaMode, ObjImage | None]:
     """The mode, and the image without the alpha where that does not count.
 
-    MTL knows no modes. A picture whose alpha is mostly 0 or 1 is a cut-out, with or without a `map_d`. A
-    soft alpha without a `map_d` is not looked up by MTL's rules; engines keep other things there.
+    MTL knows no modes. A picture whose alpha is mostly 0 or 1 is a cut-out. Without a `map_d` the alpha is not looked
+    up by MTL's rules, engines keep other things there: the paint goes below all of it, and it stays in the picture.
     """
     if image is None:
         return ("OPAQUE" if opacity == 1.0 else "BLEND"), None
@@ -198,13 +200,15 @@ def _alpha_mode(
     alpha = image.decode()[..., 3]
     if alpha.min() >= OPAQUE_ALPHA:
         return ("OPAQUE" if opacity == 1.0 else "BLEND"), opaque
+    if image.alpha is None:
+        warnings.append(
+            f"No map_d asks for the alpha in the texture of material {name!r}; it was left aside."
+        )
+        return ("OPAQUE", image) if opacity == 1.0 else ("BLEND", opaque)
     soft = float(((alpha > 255 - OPAQUE_ALPHA) & (alpha < OPAQUE_ALPHA)).mean())
     if opacity == 1.0 and soft <= CUTOUT_SOFT_SHARE:
         return "MASK", image
-    if image.alpha is not None:
-        return "BLEND", image
-    warnings.append(f"No map_d asks for the alpha in the texture of material {name!r}; it was left aside.")
-    return ("OPAQUE" if opacity == 1.0 else "BLEND"), opaque
+    return "BLEND", image
 
 
 def _scalar(pixels: UInt8[np.ndarray, "H W 4"], channel: str) -> UInt8[np.ndarray, "H W"]:

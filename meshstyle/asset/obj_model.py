@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from .obj_mtl import MAX_MTL_BYTES, Library, MtlMaterial, parse_library
 from .obj_polygons import triangulate
 from .obj_scan import Scan, Statement, line_number, scan
 from .obj_text import REMEDY, Text, plain_lines, read_text
+from .obj_udim import Tiled, split_tiles
 
 MAX_TRIANGLES = 4_000_000
 MAX_MATERIALS = 4096
@@ -41,6 +42,8 @@ class ObjModel:
         triangles: corners (rows of `scan.corners`); `triangle_face`: the faces they are cut from.
         files: every file that was read; `missing`: those that are named and not there.
         warnings: see `contract.Asset`.
+        root: folder above the model whose files may be read too.
+        lost: a sentence for every texture that is named and not there.
     """
 
     path: Path
@@ -58,13 +61,15 @@ class ObjModel:
     files: tuple[Path, ...]
     missing: tuple[Path, ...]
     warnings: tuple[str, ...]
+    root: Path | None = None
+    lost: tuple[str, ...] = ()
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds this byte of the body begins."""
         return self.plain.rfind(b"\n", 0, offset) + 1
 
 
-def read_model(path: Path) -> ObjModel:
+def read_model(path: Path, root: Path | None = None) -> ObjModel:
     """Read an OBJ file and what it names. Raises AssetError, and PictureError for damaged pictures."""
     text = read_text(path, path)
     plain = plain_lines(text.body)
@@ -81,10 +86,13 @@ def read_model(path: Path) -> ObjModel:
         found.positions, found.corners[:, 0].astype(np.int64), found.face_first
     )
     warnings = _geometry_warnings(found, cut_short)
-    finder = Finder(path.parent, path)
+    finder = Finder(path.parent, path, root)
     libraries, named = _read_libraries(text, found, finder)
     names, face_material, unnamed = _used_materials(text, found, libraries, path)
-    materials, images = _read_materials(names, unnamed, libraries, bool(len(found.uvs)), finder, warnings)
+    sources = _sources(names, unnamed, libraries, warnings)
+    tiled = split_tiles(names, sources, face_material, found)
+    pictured = bool(len(found.uvs)) and not libraries
+    materials, images = _read_materials(tiled, pictured, finder, warnings)
     return ObjModel(
         path=path,
         text=text,
@@ -95,12 +103,14 @@ def read_model(path: Path) -> ObjModel:
         materials=materials,
         images=images,
         unnamed=unnamed,
-        face_material=face_material,
+        face_material=tiled.face_material,
         triangles=triangles,
         triangle_face=face,
         files=(path, *finder.files),
         missing=tuple(finder.missing),
         warnings=tuple(dict.fromkeys([*finder.notes, *warnings])),
+        root=root,
+        lost=tuple(finder.lost),
     )
 
 
@@ -120,7 +130,9 @@ def _check_positions(path: Path, plain: bytes, found: Scan) -> None:
 
 
 def _geometry_warnings(found: Scan, cut_short: bool) -> list[str]:
-    warnings = []
+    warnings = [
+        f"Faces name {what}, of which the file has none; they were left aside." for what in found.ghosts
+    ]
     if small := int((np.diff(found.face_first) < 3).sum()):
         warnings.append(f"Faces of fewer than three corners cannot be painted: {small}.")
     if cut_short:
@@ -187,14 +199,10 @@ def _name_for_unnamed(in_use: list[str], libraries: tuple[Library, ...]) -> str:
     return next(name for number in range(len(taken) + 1) if (name := f"default{number or ''}") not in taken)
 
 
-def _read_materials(
-    names: list[str],
-    unnamed: int | None,
-    libraries: tuple[Library, ...],
-    has_uvs: bool,
-    finder: Finder,
-    warnings: list[str],
-) -> tuple[tuple[ObjMaterial, ...], tuple[ObjImage, ...]]:
+def _sources(
+    names: list[str], unnamed: int | None, libraries: tuple[Library, ...], warnings: list[str]
+) -> list[MtlMaterial | None]:
+    """Each material's statements; None where no library has it."""
     sources: dict[str, MtlMaterial] = {}
     for library in libraries:
         for source in library.materials:
@@ -203,8 +211,18 @@ def _read_materials(
     if missing:
         shown = ", ".join(repr(name) for name in missing[:3]) + (", ..." if len(missing) > 3 else "")
         warnings.append(f"No library has the material {shown}; white was taken.")
-    found = [read_material(name, sources.get(name), finder, warnings) for name in names]
-    if not libraries and has_uvs and len(found) == 1 and (picture := finder.picture_for(finder.subject.stem)):
+    return [sources.get(name) for name in names]
+
+
+def _read_materials(
+    tiled: Tiled, pictured: bool, finder: Finder, warnings: list[str]
+) -> tuple[tuple[ObjMaterial, ...], tuple[ObjImage, ...]]:
+    """`pictured`: whether a picture that nothing names may be the model's."""
+    found = [
+        replace(read_material(name, source, finder, warnings), tile=tile)
+        for name, source, tile in zip(tiled.names, tiled.sources, tiled.tiles, strict=True)
+    ]
+    if pictured and len(found) == 1 and (picture := finder.picture_for(finder.subject.stem)):
         finder.notes.append(f"The model names no texture; {picture.name!r} was taken.")
         finder.files.append(picture)
         found = [with_picture(found[0], picture, warnings)]

@@ -17,10 +17,14 @@ from .paths import file_stem
 
 @dataclass(frozen=True)
 class Places:
-    """Names beside the output: the material library's and, atlas by atlas, the pictures'."""
+    """Names beside the output: the material library's and, atlas by atlas, the pictures'.
+
+    `ours`: the library of an earlier result.
+    """
 
     library: Path
     atlases: tuple[Path, ...]
+    ours: bytes = b""
 
 
 def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequence[str]) -> Places:
@@ -40,7 +44,7 @@ def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequenc
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)
                 break
-    return Places(library, tuple(chosen))
+    return Places(library, tuple(chosen), ours)
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Companions:
     _finder: Finder = field(init=False)
 
     def __post_init__(self) -> None:
-        self._finder = Finder(self.model.path.parent, self.model.path)
+        self._finder = Finder(self.model.path.parent, self.model.path, self.model.root)
 
     def reference(self, name: str, near: Path) -> str:
         """What to write instead of `name` so that it leads to the same file from the output's folder.
@@ -72,7 +76,10 @@ class Companions:
         path = self._finder.find(name, "texture", PICTURE_SUFFIXES, near)
         if path is None:
             return name
-        relative = path.relative_to(self.model.path.parent)
+        here = self.model.path.parent
+        relative = path.relative_to(here) if path.is_relative_to(here) else Path(path.name)
+        if ".." in relative.parts:  # from a folder above, which the output may not have
+            relative = Path(path.name)
         wanted = self.output.parent / relative
         if not wanted.resolve().is_relative_to(self.output.parent.resolve()):  # a link there leads elsewhere
             wanted = self.output.parent / path.name

@@ -48,6 +48,7 @@ class Scan:
         face_first: index of each face's first corner, and C at the end.
         face_span: bytes of the body from a face's `f` to the end of its line.
         vertex_at, uv_at: where each `v` and `vt` line begins.
+        ghosts: what faces name although the file has none of it, in words; those indices count as absent.
     """
 
     positions: Float64[np.ndarray, "V 3"]
@@ -60,6 +61,7 @@ class Scan:
     vertex_at: Int64[np.ndarray, " V"]
     uv_at: Int64[np.ndarray, " T"]
     statements: tuple[Statement, ...]
+    ghosts: tuple[str, ...] = ()
 
 
 def scan(plain: bytes, path: Path) -> Scan:
@@ -115,6 +117,7 @@ class _Scanner:
         corners = np.concatenate([np.empty((0, 3), np.int32), *self.corners])
         sizes = np.concatenate([np.empty(0, np.int64), *self.sizes])
         spans = np.concatenate([np.empty((0, 2), np.int64), *self.spans])
+        ghosts = self._drop_ghosts(corners)
         found = Scan(
             positions=np.concatenate([np.empty((0, 3)), *self.numbers[V]]),
             colours=self._all_colours(),
@@ -126,9 +129,19 @@ class _Scanner:
             vertex_at=np.concatenate([np.empty(0, np.int64), *self.at[V]]),
             uv_at=np.concatenate([np.empty(0, np.int64), *self.at[VT]]),
             statements=tuple(self.statements),
+            ghosts=ghosts,
         )
         self._check_range(found)
         return found
+
+    def _drop_ghosts(self, corners: Int32[np.ndarray, "C 3"]) -> tuple[str, ...]:
+        """Some programs write `f 1/1/1` whether or not there are texture vertices and normals: those are left aside."""
+        found = []
+        for column, kind, what in ((1, VT, "texture vertices"), (2, VN, "normals")):
+            if self.counts[kind] == 0 and (corners[:, column] >= 0).any():
+                corners[:, column] = -1
+                found.append(what)
+        return tuple(found)
 
     def _add_numbers(self, tokens: Tokens) -> None:
         wanted = tokens.is_value & (tokens.kind[tokens.line] <= VN)

@@ -45,8 +45,8 @@ def new_uvs(asset: ObjAsset, paint: Paint) -> NewUVs | None:
     """
     model = asset.model
     chosen = [
-        (rows, painted.uv)
-        for rows, painted in zip(asset.part_triangles, paint.parts, strict=True)
+        (rows, painted.uv + np.array([0, 0] if item.tile is None else [item.tile[0], -item.tile[1]]))
+        for rows, painted, item in zip(asset.part_triangles, paint.parts, model.materials, strict=True)
         if painted is not None and painted.uv is not None
     ]
     if not chosen:
@@ -78,12 +78,13 @@ def uv_edits(model: ObjModel, new: NewUVs) -> list[Edit]:
     has_new = count_new[first[1:]] > count_new[first[:-1]]  # (F,)
     block_at = model.line_start(int(scan.face_span[np.argmax(has_new), 0]))
     before = int(np.searchsorted(scan.uv_at, block_at))
-    number = np.where(old < 0, 0, old + 1 + np.where(old >= before, len(new.table), 0))  # 0: none
+    ghosts = not len(scan.uvs)  # faces may name texture vertices that did not exist: now they would
+    number = np.where(old < 0, -ghosts, old + 1 + np.where(old >= before, len(new.table), 0))  # 0: none
     number = np.where(takes_new, before + 1 + new.corner, number)
     newline = model.text.newline
     lines = [f"vt {u:.{DECIMALS}f} {v:.{DECIMALS}f}".encode() + newline for u, v in new.table.tolist()]
     edits: list[Edit] = [(block_at, block_at, b"".join(lines))]
-    for face in np.flatnonzero(has_new | _shifted(model, np.where(takes_new, -1, old), before)):
+    for face in np.flatnonzero(has_new | ghosts | _shifted(model, np.where(takes_new, -1, old), before)):
         edits.append(_face_edit(model, int(face), number, new, before))
     edits += _line_edits(model, before, len(new.table))
     return edits
@@ -143,10 +144,12 @@ def _face_edit(model: ObjModel, face: int, number: Int64[np.ndarray, " C"], new:
 
 
 def _with(corner: re.Match[bytes], number: int) -> bytes:
-    """A corner as written, with another texture vertex; 0 leaves it alone."""
+    """A corner as written, with another texture vertex; 0 leaves it alone, -1 takes it off."""
+    normal = corner.group(3)
+    if number < 0:
+        return corner.group(1) + (b"//" + normal if normal else b"")
     if number == 0:
         return corner.group()
-    normal = corner.group(3)
     return b"%b/%d" % (corner.group(1), number) + (b"/" + normal if normal else b"")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from ..errors import AssetError
+from ..errors import AssetError, UsageError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _MAX_URI = 4096  # characters of a reference to a file; PATH_MAX of common systems
@@ -19,12 +19,12 @@ def is_data_uri(uri: str) -> bool:
     return uri[:5].lower() == "data:"
 
 
-def resolve_uri(uri: str, folder: Path, subject: Path) -> Path:
+def resolve_uri(uri: str, folder: Path, subject: Path, root: Path | None = None) -> Path:
     """The file that a relative URI of a model in `folder` means. It need not exist; nothing is opened.
 
     Percent-encoding is undone unless only a file of the undecoded name exists; backslashes count as slashes
     where no file has them in its name. Raises AssetError about `subject` for any scheme, absolute paths,
-    `..`, and links that lead out of the folder.
+    `..`, and links that lead out of the folder; with `root`, a folder above it, out of that one.
     """
     if _SCHEME.match(uri):
         _refuse(subject, uri, "is not a relative path")
@@ -35,23 +35,23 @@ def resolve_uri(uri: str, folder: Path, subject: Path) -> Path:
     except UnicodeDecodeError:
         decoded = uri
     candidates = [decoded, uri, decoded.replace("\\", "/")]
-    paths = [_inside(name, uri, folder, subject) for name in dict.fromkeys(candidates)]
+    paths = [_inside(name, uri, folder, subject, root) for name in dict.fromkeys(candidates)]
     return next((path for path in paths if _exists(path)), paths[-1])
 
 
-def _inside(name: str, uri: str, folder: Path, subject: Path) -> Path:
+def _inside(name: str, uri: str, folder: Path, subject: Path, root: Path | None) -> Path:
     parts = re.split(r"[/\\]", name)
-    if ".." in parts:
+    if ".." in parts and root is None:
         _refuse(subject, uri, "leads out of the model's folder")
     if name.startswith(("/", "\\")) or Path(name).is_absolute() or Path(name).drive:
         _refuse(subject, uri, "is not a relative path")
     path = folder / name
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        inside = path.resolve().is_relative_to((root or folder).resolve())
     except (OSError, RuntimeError, ValueError):  # a loop of links
         inside = False
     if not inside:
-        _refuse(subject, uri, "leads out of the model's folder")
+        _refuse(subject, uri, f"leads out of {'the model' if root is None else root.name}'s folder")
     return path
 
 
@@ -67,8 +67,25 @@ def _refuse(subject: Path, uri: str, why: str) -> NoReturn:
     raise AssetError(
         subject,
         f"the reference {shown!r} {why}",
-        "Only files in the model's own folder are read: put the file there and name it by a relative path.",
+        "Only files in the model's own folder are read: put the file there and name it by a relative path, or allow "
+        "a folder above it with --root FOLDER.",
     )
+
+
+def check_root(root: str | Path | None, model: Path) -> Path | None:
+    """The folder from which files may be read beside the model's own. Raises UsageError where it is none above it."""
+    if root is None:
+        return None
+    folder = Path(root)
+    try:
+        above = folder.is_dir() and model.parent.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        above = False
+    if not above:
+        raise UsageError(
+            "root", f"{str(root)!r} is no folder that holds the model", "Give a folder above the model."
+        )
+    return folder
 
 
 def decode_data_uri(uri: str, subject: Path) -> tuple[str, bytes]:

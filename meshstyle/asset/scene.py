@@ -5,7 +5,7 @@ Matrices act on column vectors: `world = matrix @ (x, y, z, 1)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -57,6 +57,23 @@ class Scene:
     def all_instances(self) -> dict[int, list[Instances]]:
         """The same for all nodes, in a scene or not."""
         return self._collect(self._roots)
+
+    def levels(self) -> dict[int, Float64[np.ndarray, "4 4"]]:
+        """Meshes of coarser levels of detail (MSFT_lod) of what the default scene shows: where each would stand."""
+        parents = {child: node for node, children in enumerate(self._children) for child in children}
+        local, _ = local_matrices(self._nodes)
+        found: dict[int, Float64[np.ndarray, "4 4"]] = {}
+        for node in self._walk(self._shown_roots()):
+            above = self._world[parents[node]] if node in parents else np.eye(4)
+            for level in self._nodes[node].extension("MSFT_lod").integers("ids", len(self._nodes), "nodes"):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    # Levels are written beside the scene; each takes the place of the node that names it.
+                    moved = above @ local[level] @ np.linalg.pinv(self._world[level])
+                    for below in self._walk([level]):
+                        mesh = self._nodes[below].index("mesh", self._mesh_count, "meshes")
+                        if mesh is not None:
+                            found.setdefault(mesh, moved @ self._world[below])
+        return found
 
     def _find_roots(self) -> list[int]:
         parents: dict[int, int] = {}
@@ -185,6 +202,24 @@ def hidden(instances: list[Instances]) -> Bool[np.ndarray, " I"] | None:
     if not any(item.hidden for item in instances):
         return None
     return np.concatenate([np.full(len(item.matrices), item.hidden) for item in instances])
+
+
+def nearest(instances: list[Instances], count: int) -> list[Instances]:
+    """Of all appearances the first, and its neighbours: `count` together."""
+    if sum(len(item.matrices) for item in instances) <= count:
+        return instances
+    place = np.concatenate([item.matrices[:, :3, 3] for item in instances])
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = np.nan_to_num(np.linalg.norm(place - place[0], axis=1), nan=np.inf)
+    chosen = np.zeros(len(place), bool)
+    chosen[np.argsort(distance, kind="stable")[:count]] = True
+    found, first = [], 0
+    for item in instances:
+        own = chosen[first : first + len(item.matrices)]
+        first += len(item.matrices)
+        if own.any():
+            found.append(replace(item, matrices=item.matrices[own]))
+    return found
 
 
 def local_matrices(nodes: list[Fields]) -> tuple[Float64[np.ndarray, "N 4 4"], Bool[np.ndarray, " N"]]:

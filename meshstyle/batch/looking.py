@@ -29,7 +29,7 @@ def look_at(request: LookRequest) -> Look:
     """Read a model. Never raises but for interrupts: what is wrong with it is told by whoever paints it."""
     key = request.key()
     try:
-        asset = load_asset(request.model)
+        asset = load_asset(request.model, request.settings.root)
         only, skip = (
             _fitting(patterns, asset) for patterns in (request.settings.only, request.settings.skip)
         )

@@ -52,7 +52,7 @@ def build_surface(
             layout.spread(atlas, part, np.full(len(own), number, np.int32))
             painted[part] = PaintedPart(number, own if plan.unwrap else None)
         atlases.append(_atlas(asset, plan, triangles, layout))
-    corners = layout.gather([p.corners for p in asset.parts], (3, 3))
+    corners = layout.gather([p.places for p in asset.parts], (3, 3))
     part_of = layout.per_part(list(range(len(asset.parts))), np.int32)
     triangle = layout.triangle()
     return Surface(
@@ -74,9 +74,9 @@ def build_surface(
 def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = ignore) -> AtlasTriangles:
     """Collect what is painted into one atlas, with fresh UVs where the plan says so."""
     parts = [asset.parts[i] for i in plan.parts]
-    counts = [p.corners.shape[1] for p in parts]
+    counts = [p.places.shape[1] for p in parts]
     counted = list(zip(parts, counts, strict=True))
-    corners = np.concatenate([p.corners[0] for p in parts])
+    corners = np.concatenate([p.layout for p in parts])
     source = np.concatenate([np.full((n, 3, 2), np.nan) if p.uv is None else p.uv for p, n in counted])
     number = np.repeat(np.array(plan.parts, np.int32), counts)
     colours = None
@@ -85,7 +85,8 @@ def atlas_triangles(asset: Asset, plan: AtlasPlan, progress: ProgressCallback = 
     uv = source
     if plan.unwrap:
         progress(Progress("unwrap", message=f"{plan.name}: laying out {len(corners)} triangles"))
-        material = np.repeat(np.array([p.material for p in parts], np.int64), counts)
+        kinds = [p.material if p.shape is None else -1 - number for number, p in enumerate(parts)]
+        material = np.repeat(np.array(kinds, np.int64), counts)
         # Of triangles at one place a view meets only one: they share its texels, so that none stays unpainted.
         twin, turn = find_twins(corners, material)
         own = np.flatnonzero(twin == np.arange(len(twin)))
@@ -145,20 +146,26 @@ def _normals(
 ) -> Float64[np.ndarray, "F 3 3"]:
     """The file's normals where it has them; smooth ones elsewhere."""
     flat = np.repeat(face_normals(corners)[0][:, None], 3, axis=1)
-    given = [p.normals if p.normals is not None else np.full(p.corners.shape, np.nan) for p in parts]
+    given = [_given_normals(p) for p in parts]
     normals = layout.gather(given, (3, 3))
-    missing = layout.per_part([p.normals is None for p in parts], np.bool_)
+    missing = layout.per_part([p.normals is None or p.stand_in is not None for p in parts], np.bool_)
     if missing.any():
         normals[missing] = smooth_normals(corners[missing])
     return repaired(normals, flat)
+
+
+def _given_normals(part: Part) -> Float64[np.ndarray, "I F 3 3"]:
+    if part.normals is None or part.stand_in is not None:
+        return np.full(part.places.shape, np.nan)
+    return part.normals
 
 
 class _Layout:
     """Where each part's triangles lie in the Surface: part by part, instance by instance."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        self.instances = np.array([p.corners.shape[0] for p in parts], np.int64)
-        self.triangles = np.array([p.corners.shape[1] for p in parts], np.int64)
+        self.instances = np.array([p.places.shape[0] for p in parts], np.int64)
+        self.triangles = np.array([p.places.shape[1] for p in parts], np.int64)
         ends = np.cumsum(self.instances * self.triangles)
         self.first = ends - self.instances * self.triangles
         self.count = int(ends[-1]) if len(ends) else 0

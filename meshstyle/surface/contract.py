@@ -20,7 +20,8 @@ class UVHealth:
     Attributes:
         overlap: share of the covered texels that more than one surface point owns (instances of one mesh do
             not count: they share their paint).
-        zero_area: share of the surface area whose triangles have no UV area.
+        zero_area: share of the surface area without texels: triangles of no UV area, and what lies outside an image
+            whose border is repeated.
         coverage: share of the atlas that is covered.
         low, high: the range of the UVs along u and v.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,7 +11,7 @@ from jaxtyping import Float64
 
 from ..asset.contract import Asset, Part
 from ..errors import UsageError
-from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, Settings
+from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, ORIGINAL, TEXTURE_SIZE_RANGE, Settings
 from .contract import AtlasPlan, UVHealth
 from .normals import face_normals
 from .uv_health import uv_health
@@ -104,7 +105,7 @@ def _groups(asset: Asset, chosen: frozenset[int], settings: Settings) -> list[_G
     images = [asset.materials[part.material].image for part in asset.parts]
     found: dict[int | None, list[int]] = {}
     for index, part in enumerate(asset.parts):
-        if part.corners.size and part.material in chosen:
+        if part.places.size and part.material in chosen:
             found.setdefault(None if shared else images[index], []).append(index)
     return [
         _Group(
@@ -117,7 +118,7 @@ def _groups(asset: Asset, chosen: frozenset[int], settings: Settings) -> list[_G
 
 
 def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> AtlasPlan:
-    parts = [asset.parts[i] for i in group.parts]
+    parts = _shown(asset, group)
     bare = [p.name for p in parts if p.uv is None]
     original = max((asset.image_size(image) for image in group.images), key=max, default=None)
     kept_size, fresh_size = _kept_size(original, settings), _fresh_size(original, settings, parts, diagonal)
@@ -150,12 +151,17 @@ def _plan(asset: Asset, settings: Settings, group: _Group, diagonal: float) -> A
     )
 
 
+def _shown(asset: Asset, group: _Group) -> list[Part]:
+    """Without stand-ins, which use the texels of what they stand for."""
+    return [asset.parts[i] for i in group.parts if asset.parts[i].stand_in is None]
+
+
 def _kept_size(original: tuple[int, int] | None, settings: Settings) -> tuple[int, int]:
     if original is None:
-        side = settings.texture_size or FRESH_SIZE
+        side = settings.side or FRESH_SIZE
         return side, side
     longer = max(original)
-    target = settings.texture_size or int(np.clip(longer, *DEFAULT_TEXTURE_SIZE_RANGE))
+    target = settings.side or _within(longer, DEFAULT_TEXTURE_SIZE_RANGE[0], settings)
     height, width = (max(round(side * target / longer), 1) for side in original)
     return height, width
 
@@ -169,7 +175,7 @@ def _fresh_size(
     needed = _texels_seen(parts, diagonal)
     while least * SPARE < needed and 2 * least <= most:
         least *= 2
-    side = settings.texture_size or int(np.clip(longer, least, most))
+    side = settings.side or _within(longer, least, settings)
     return side, side
 
 
@@ -184,8 +190,29 @@ def _texels_seen(parts: list[Part], diagonal: float) -> float:
     return SEEN_AT * float(np.sqrt(area / FRESH_COVERAGE)) / diagonal
 
 
+def _within(longer: int, least: int, settings: Settings) -> int:
+    """The original's longer side, brought into range where the user does not ask for it as it is."""
+    if settings.texture_size == ORIGINAL:
+        return max(min(longer, TEXTURE_SIZE_RANGE[1]), TEXTURE_SIZE_RANGE[0])
+    return int(np.clip(longer, least, DEFAULT_TEXTURE_SIZE_RANGE[1]))
+
+
+def size_notes(asset: Asset, plans: Sequence[AtlasPlan], settings: Settings) -> tuple[str, ...]:
+    """A sentence for each picture that will be written smaller than it is, unasked."""
+    notes = []
+    for plan in plans:
+        images = {image for m in plan.materials if (image := asset.materials[m].image) is not None}
+        largest = max((max(asset.image_size(image)) for image in images), default=0)
+        if settings.texture_size is None and largest > max(plan.size):
+            notes.append(
+                f"The texture {plan.name!r} has {largest} texels along its longer side and is written with "
+                f"{max(plan.size)}; --texture-size {ORIGINAL} keeps its size."
+            )
+    return tuple(notes)
+
+
 def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
-    parts = [asset.parts[i] for i in group.parts]
+    parts = _shown(asset, group)
     counts = [p.corners.shape[1] for p in parts]
     corners, uv = _stacked(parts)
     return uv_health(
@@ -200,7 +227,7 @@ def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:
 def _stacked(parts: list[Part]) -> tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3 2"]]:
     """Instance 0 of every part: corners and UVs."""
     uv = [p.uv for p in parts if p.uv is not None]
-    return np.concatenate([p.corners[0] for p in parts]), np.concatenate(uv)
+    return np.concatenate([p.layout for p in parts]), np.concatenate(uv)
 
 
 def _fault(
@@ -216,7 +243,7 @@ def _fault(
     if len(group.images) > 1:
         return f"{len(group.images)} images are put into one"
     if health.zero_area > MAX_ZERO_AREA:
-        return f"{_percent(health.zero_area)} of the surface has no area in its UVs"
+        return f"{_percent(health.zero_area)} of the surface has no texels of its own in its UVs"
     if health.overlap > MAX_OVERLAP:
         return (
             f"{_percent(health.overlap)} of the texels its UVs cover belong to several places of the surface"
@@ -224,7 +251,7 @@ def _fault(
     outside = min(health.low) < 0 or max(health.high) > 1
     if outside and len({asset.materials[m].wrap for m in group.materials}) > 1:
         return "its UVs leave the image, and its materials wrap the image differently"
-    coarse = _coarse_share([asset.parts[i] for i in group.parts], *sizes, diagonal)
+    coarse = _coarse_share(_shown(asset, group), *sizes, diagonal)
     if coarse > MAX_COARSE:
         return f"{_percent(coarse)} of the surface has too few texels for paint to show"
     return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int32
 from PIL import Image
 
 from ..asset.contract import Asset, Material, Part
 from .contract import AlphaMap, Atlas, Sight, Surface
+from .normals import weld
 from .spans import usable_uv
 
 AIR = 0.05
@@ -100,7 +101,7 @@ def read_sight(
         front=front.astype(np.int8),
         single=np.array([not m.double_sided for m in materials], bool)[part],
         hides_from=hides,
-        absent=np.array([p.stand_in for p in asset.parts], bool)[part],
+        absent=np.array([p.stand_in is not None for p in asset.parts], bool)[part],
         map=which,
         uv=looked,
         maps=tuple(maps),
@@ -109,7 +110,7 @@ def read_sight(
 
 def _flags(part: Part, material: Material) -> tuple[np.ndarray, np.ndarray]:
     """Per triangle of all instances: which side is the front, and whether the file hides it at rest."""
-    instances, count = part.corners.shape[:2]
+    instances, count = part.places.shape[:2]
     mirrored = np.zeros(instances, bool) if part.mirrored is None else part.mirrored
     hidden = np.zeros(instances, bool) if part.hidden is None else part.hidden
     return np.repeat(np.where(mirrored, -1, 1), count), np.repeat(hidden, count)
@@ -138,18 +139,23 @@ def _own_map(asset: Asset, material: Material) -> AlphaMap | None:
     return AlphaMap(np.asarray(picture, np.float32) / 255, material.wrap)
 
 
-def opposed(normals: Float64[np.ndarray, "F 3"], vertex: Int64[np.ndarray, "F 3"]) -> Bool[np.ndarray, "F"]:
+def opposed(
+    normals: Float64[np.ndarray, "F 3"], corners: Float64[np.ndarray, "F 3 3"]
+) -> Bool[np.ndarray, "F"]:
     """Triangles all of whose corners are corners, too, of triangles that face exactly the other way: the two sides
     of a card, however each side is cut into triangles.
 
     Args:
         normals: unit normals of the triangles' planes.
-        vertex: (F, 3) the number of each corner's place.
     """
-    if not len(normals):
-        return np.zeros(0, bool)
     steps = np.rint(normals * 1e5).astype(np.int64) + 100_000
-    both = np.concatenate([steps, 200_000 - steps])  # each facing, then the opposite one
-    _, facing = np.unique((both[:, 0] << 36) + (both[:, 1] << 18) + both[:, 2], return_inverse=True)
-    own, other = np.split(facing.reshape(-1)[:, None] * (int(vertex.max()) + 1) + np.tile(vertex, (2, 1)), 2)
-    return np.isin(other, own).all(axis=1) & (np.abs(normals).sum(axis=1) > 0)
+    own, other = ((s[:, 0] << 36) + (s[:, 1] << 18) + s[:, 2] for s in (steps, 200_000 - steps))
+    found = np.isin(other, own) & (np.abs(normals).sum(axis=1) > 0)
+    some = np.flatnonzero(found)  # few, but of boxes and the like: numbering places is slow
+    if not len(some):
+        return found
+    vertex = weld(corners[some])
+    _, facing = np.unique(np.concatenate([own[some], other[some]]), return_inverse=True)
+    here, there = np.split(facing.reshape(-1)[:, None] * (int(vertex.max()) + 1) + np.tile(vertex, (2, 1)), 2)
+    found[some] = np.isin(there, here).all(axis=1)
+    return found

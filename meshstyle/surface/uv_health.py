@@ -13,6 +13,7 @@ from .texels import layers, texel_area
 
 MEASURED_SIZE = 1024  # longer side of the atlas the layers are counted in
 WORK_LIMIT = 2e7  # texels × layers: deep stacks are counted in a smaller atlas
+_SPREAD = 8  # points along a triangle where its place in the image is looked at
 POINT = 1e-3
 """Texels (at 1024²): a UV triangle with less area than this is a line or a point."""
 
@@ -42,7 +43,8 @@ def uv_health(
     safe = np.where(usable[:, None, None], uv, 0.0)
     texels = texel_area(safe, (1024, 1024)) * usable
     total = area.sum()
-    zero = area[texels < POINT].sum() / total if total > 0 else 0.0
+    without = np.where(texels < POINT, 1.0, _beyond(safe, wrap))
+    zero = (area * without).sum() / total if total > 0 else 0.0
     distinct = np.flatnonzero(usable)
     groups = np.zeros(len(uv), np.int64) if group is None else group
     distinct = distinct[_distinct(corners[distinct], uv[distinct], groups[distinct])]
@@ -60,6 +62,21 @@ def uv_health(
         low=(float(low[0]), float(low[1])),
         high=(float(high[0]), float(high[1])),
     )
+
+
+def _beyond(uv: Float64[np.ndarray, "F 3 2"], wrap: tuple[Wrap, Wrap]) -> Float64[np.ndarray, "F"]:
+    """Share of each triangle that lies outside 0..1 where the image's border is repeated: one row of texels, which
+    cannot hold paint."""
+    steps = np.arange(_SPREAD) + 1 / 3
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) / _SPREAD
+    grid = grid[grid.sum(axis=1) < 1]
+    weights = np.column_stack([1 - grid.sum(axis=1), grid])  # (N, 3)
+    outside = np.zeros((len(uv), len(weights)), bool)
+    for axis in (0, 1):
+        if wrap[axis] is Wrap.CLAMP:
+            place = uv[..., axis] @ weights.T
+            outside |= np.abs(place - 0.5) > 0.5 + 1 / MEASURED_SIZE
+    return outside.mean(axis=1)
 
 
 def _fit(longer: int, aspect: float) -> tuple[int, int]:

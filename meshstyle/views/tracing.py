@@ -12,7 +12,6 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from ..surface.contract import Surface
-from ..surface.normals import weld
 from ..surface.sight import opposed, plain_sight
 from ..surface.spans import wrap_index
 from ..surface.texels import texel_area
@@ -78,7 +77,7 @@ class Tracer:
         self.corners = self.frame.normalise(surface.corners)  # (F, 3, 3)
         cross = np.cross(self.corners[:, 1] - self.corners[:, 0], self.corners[:, 2] - self.corners[:, 0])
         length = np.linalg.norm(cross, axis=1)
-        self.area = length / 2  # (F,) in squared bounding radii
+        self.area = np.where(self._there, length / 2, 0.0)  # (F,) in squared bounding radii
         self.face_normals = cross / np.maximum(length, 1e-300)[:, None]
         sight, outward = self.sight, self.sight.front[:, None] * self.face_normals
         self._culled = np.where(sight.single[:, None], outward, 0.0)  # (F, 3): rays along it meet a back
@@ -94,7 +93,7 @@ class Tracer:
     @cached_property
     def _tree(self) -> EmbreeScene:
         corners = self.corners
-        cards = opposed(self.face_normals, weld(self.surface.corners))
+        cards = opposed(self.face_normals, self.surface.corners)
         if cards.any():  # of two sides at one place the front must be met first
             corners = corners.copy()
             outward = self.sight.front[cards, None] * self.face_normals[cards]

@@ -1,0 +1,57 @@
+"""VRM 0: `extensions.VRM.materialProperties` of the document names pictures a second time, by material."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from .gltf_draft import Draft, Json
+from .gltf_places import VRM_COLOURS, base_infos, pictures_named
+
+EXTENSIONS = ("VRM", "VRMC_vrm")
+_MATCAPS = ("_SphereAdd",)  # looked up by the view's direction, not by UVs
+
+
+def properties(json: Json) -> list[Json]:
+    """The entries, in the order of the materials; empty where the file is no VRM 0 or they are damaged."""
+    holder: Any = (json.get("extensions") or {}).get("VRM")
+    found = holder.get("materialProperties") if isinstance(holder, dict) else None
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        return []
+    return found if len(found) == len(json.get("materials", ())) else []
+
+
+def has_other_maps(json: Json, material: int | None) -> bool:
+    """Whether a material's entry names pictures that are not painted and read the first UV set."""
+    entries = properties(json)
+    if material is None or not entries:
+        return False
+    names = entries[material].get("textureProperties")
+    return isinstance(names, dict) and bool(set(names) - set(VRM_COLOURS) - set(_MATCAPS))
+
+
+def follow(draft: Draft) -> None:
+    """Let the entries name what their materials show now; materials that were copied get copies of their entries."""
+    before = draft.document.root.value
+    entries, textures = properties(before), before.get("textures", [])
+    if not entries:
+        return
+    written: list[Json] = draft.json["extensions"]["VRM"]["materialProperties"]
+    for number, material in enumerate(draft.items("materials")):
+        origin = draft.copied.get(number, number)
+        if origin >= len(entries):
+            continue
+        while len(written) <= number:
+            written.append(deepcopy(entries[origin]))
+        old, new = base_infos(before["materials"][origin]), base_infos(material)
+        names = written[number].get("textureProperties")
+        if not old or not new or not isinstance(names, dict) or new[0].get("texCoord", 0):
+            continue
+        colour = (written[number].get("vectorProperties") or {}).get("_Color")
+        if isinstance(colour, list) and len(colour) == 4 and material != before["materials"][origin]:
+            colour[:3] = [1, 1, 1]  # it would tint the paint a second time
+        for key in VRM_COLOURS:
+            if key in names and pictures_named(names[key], textures) == pictures_named(
+                old[0]["index"], textures
+            ):
+                names[key] = new[0]["index"]

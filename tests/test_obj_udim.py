@@ -1,0 +1,102 @@
+"""UDIM: a material with a picture for each unit square of the UVs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from obj_models import FOUR, read_obj, read_plainly
+
+from meshstyle.asset.contract import Paint, PaintedAtlas, PaintedPart
+from meshstyle.asset.gltf import GltfAsset
+from meshstyle.asset.obj import ObjAsset
+from meshstyle.asset.pictures import encode_png
+from meshstyle.settings import Settings
+from meshstyle.surface.plan import plan_atlases
+
+OBJ = """\
+mtllib m.mtl
+v 0 0 0
+v 1 0 0
+v 1 1 0
+v 0 1 0
+v 2 0 0
+v 2 1 0
+vt 0 0
+vt 1 0
+vt 1 1
+vt 0 1
+vt 1 1
+vt 2 1
+vt 2 2
+vt 1 2
+usemtl skin
+f 1/1 2/2 3/3 4/4
+f 2/5 5/6 6/7 3/8
+"""
+MTL = "newmtl skin\nKd 1 1 1\nmap_Kd t.<UDIM>.png\n"
+
+
+def two_tiles(folder: Path, missing: bool = False) -> ObjAsset:
+    """A square in tile 1001 and one in tile 1012, whose picture is the other's turned over."""
+    second = {} if missing else {"t__1012__png": encode_png(FOUR[::-1])}
+    return read_obj(folder, OBJ, m__mtl=MTL, t__1001__png=encode_png(FOUR), **second)
+
+
+def painted(asset: ObjAsset, unwrap: bool) -> Paint:
+    pictures = tuple(
+        PaintedAtlas(f"t.{n}", np.full((16, 16, 3), value, np.uint8))
+        for n, value in ((1001, 50), (1012, 200))
+    )
+    corner = np.array([[0.25, 0.125], [0.5, 0.125], [0.25, 0.375]])
+    uv = np.broadcast_to(corner, (2, 3, 2)).copy() if unwrap else None
+    return Paint(pictures, (PaintedPart(0, uv), PaintedPart(1, uv)), {"seed": 1})
+
+
+def test_tiles_are_read_as_pictures_of_their_own(tmp_path: Path) -> None:
+    asset = two_tiles(tmp_path)
+    assert asset.warnings == ()
+    assert [part.name for part in asset.parts] == ["skin, tile 1001", "skin, tile 1012"]
+    assert [material.name for material in asset.materials] == ["skin", "skin"]
+    np.testing.assert_array_equal(asset.image(0)[..., :3], FOUR)
+    np.testing.assert_array_equal(asset.image(1)[..., :3], FOUR[::-1])
+    for part in asset.parts:
+        assert part.uv is not None
+        np.testing.assert_array_equal(part.uv[0], [[0, 1], [1, 1], [1, 0]])
+    assert [plan.unwrap for plan in plan_atlases(asset, Settings())] == [False, False]
+
+
+@pytest.mark.parametrize("unwrap", [False, True])
+def test_tiles_are_written_as_tiles(unwrap: bool, tmp_path: Path) -> None:
+    asset = two_tiles(tmp_path)
+    written = asset.write(tmp_path / "out.obj", painted(asset, unwrap))
+    assert [path.name for path in written] == ["out.obj", "out.mtl", "out_skin.1001.png", "out_skin.1012.png"]
+    assert "map_Kd out_skin.<UDIM>.png" in (tmp_path / "out.mtl").read_text()
+    assert read_plainly(tmp_path / "out.obj").materials.count("skin") == (4 if unwrap else 2)
+    back = ObjAsset(tmp_path / "out.obj")
+    assert back.warnings == ()
+    assert [int(back.image(n)[0, 0, 0]) for n in (0, 1)] == [50, 200]
+    for part in back.parts:
+        assert part.uv is not None
+        wanted = [[0.25, 0.125], [0.5, 0.125], [0.25, 0.375]] if unwrap else [[0, 1], [1, 1], [1, 0]]
+        np.testing.assert_allclose(part.uv[0], wanted, atol=1e-6)
+    asset.write(tmp_path / "out.obj", painted(asset, unwrap))  # an earlier result is replaced
+    assert not (tmp_path / "out_skin_2.1001.png").exists()
+
+
+def test_tiles_become_materials_of_a_glb(tmp_path: Path) -> None:
+    asset = two_tiles(tmp_path)
+    asset.write(tmp_path / "out.glb", painted(asset, False))
+    back = GltfAsset(tmp_path / "out.glb")
+    assert [int(back.image(part_image)[0, 0, 0]) for part_image in (0, 1)] == [50, 200]
+    for part in back.parts:
+        assert part.uv is not None
+        assert (part.uv.min(), part.uv.max()) == (0, 1)
+
+
+def test_a_tile_that_is_not_there_is_told(tmp_path: Path) -> None:
+    asset = two_tiles(tmp_path, missing=True)
+    (told,) = asset.lost_textures
+    assert "t.1012.png" in told
+    assert [material.image for material in asset.materials] == [0, None]
