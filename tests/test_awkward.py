@@ -21,10 +21,12 @@ from meshstyle import Result, Settings, stylize
 from meshstyle.asset import load_asset
 from meshstyle.errors import AssetError
 from meshstyle.settings import Scale
-from meshstyle.solver.objective import ContentTarget, LossTerms, Objective, StyleTarget
+from meshstyle.solver.objective import LossTerms
 from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.view_objective import ViewObjective, ViewTarget
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
 from meshstyle.views.render import Renderer
+from meshstyle.views.view import View
 
 _BALL = trimesh.creation.icosphere(2)
 POINTS = np.array(_BALL.vertices) * [1.0, 0.8, 0.6]
@@ -34,28 +36,30 @@ BOX, SIDES = np.array(_BOX.vertices), np.array(_BOX.faces)
 RNG = np.random.default_rng(0)
 
 
-class Negative(Objective):
+class Negative(ViewObjective):
     """Wants 1 − original. In front of a grey background that is a picture's negative too."""
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def style_target(self, _: torch.Tensor) -> StyleTarget:
-        return StyleTarget({})
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._wanted: dict[ViewTarget, torch.Tensor] = {}
 
     def ground(self, _: torch.Tensor) -> None:
         return None
 
-    def content_target(self, original: torch.Tensor, mask: torch.Tensor, **_: Any) -> ContentTarget:
-        return ContentTarget(1 - original.detach(), mask, {}, {}, {}, {})
+    def target(
+        self, view: View, original: torch.Tensor, background: torch.Tensor, ground: None
+    ) -> ViewTarget:
+        found = ViewTarget((), view.mask)
+        self._wanted[found] = 1 - view.render(original, background)
+        return found
 
-    def __call__(self, picture: torch.Tensor, _: StyleTarget, target: ContentTarget) -> LossTerms:
-        loss = ((picture - target.original).square() * target.mask).sum()
+    def __call__(self, lit: torch.Tensor, bare: torch.Tensor, target: ViewTarget) -> LossTerms:
+        loss = ((lit - self._wanted[target]).square() * target.mask).sum()
         return LossTerms(loss, torch.zeros(3))
 
 
 @pytest.fixture(autouse=True)
 def negative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meshstyle.solver.ladder, "Objective", Negative)
+    monkeypatch.setattr(meshstyle.solver.ladder, "ViewObjective", Negative)
     monkeypatch.setattr(meshstyle.pipeline, "load_weights", lambda _: None)
     monkeypatch.setattr(meshstyle.pipeline, "make_network", lambda *_: VGG19.__new__(VGG19))
     monkeypatch.setattr(meshstyle.pipeline, "load_painting", lambda _: torch.full((1, 3, 64, 64), 0.5))
