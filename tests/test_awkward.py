@@ -156,8 +156,19 @@ def test_interiors_are_filled_and_reported(tmp_path: Path) -> None:
     assert (inside.image(0)[..., :3].max(axis=(0, 1)) < 200).all()  # white nowhere, not even in there
 
 
-def test_specks_that_no_view_shows_are_refused(tmp_path: Path) -> None:
-    path = model(tmp_path, *joined((POINTS * 1e-3, FACES), (POINTS * 1e-3 + [1000.0, 0, 0], FACES)))
+def test_a_needle_that_no_view_shows_is_refused(tmp_path: Path) -> None:
+    """It stands on the optical axis of every camera, between two columns of pixels."""
+    path = model(tmp_path, BOX * [1e-5, 2, 1e-5], SIDES)
     with pytest.raises(AssetError, match="too thin"):
         paint(path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.glb"]
+
+
+def test_specks_far_apart_are_painted_in_views_of_their_own(tmp_path: Path) -> None:
+    """A hundred thousand times as far as they are large: whole views show nothing of them."""
+    ball = trimesh.creation.icosphere(1)
+    points, faces = np.array(ball.vertices) * 1e-2, np.array(ball.faces)
+    result = paint(model(tmp_path, *joined((points, faces), (points + np.array([1000.0, 0, 0]), faces))))
+    assert result.surface_seen > 0.98
+    painted = load_asset(tmp_path / "out.glb")
+    assert (painted.image(0)[..., :3].max(axis=(0, 1)) < 200).all()  # white nowhere

@@ -52,11 +52,6 @@ def tracer() -> Tracer:
 
 
 @pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
-
-
-@pytest.fixture(scope="module")
 def rung(tracer: Tracer, network: VGG19) -> Rung:
     painting = rand(1, 3, 40, 40, seed=1)
     objective = ViewObjective(network, painting, LossWeights(1.0, 1000.0, 130.0))

@@ -26,7 +26,6 @@ from meshstyle.solver.statistics import Colours
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.view_objective import ViewObjective
-from meshstyle.solver.weights import load_weights
 from meshstyle.views.cameras import camera_towards_centre
 from meshstyle.views.placement import Placement
 from meshstyle.views.sampling import Texels
@@ -36,11 +35,6 @@ from meshstyle.views.tracing import Tracer
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
 
 
 def test_matched_colours_have_the_targets_mean_and_covariance() -> None:

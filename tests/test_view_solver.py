@@ -20,7 +20,6 @@ from meshstyle.solver.smoothness import Smoothness
 from meshstyle.solver.vgg import VGG19
 from meshstyle.solver.view_objective import ViewObjective, ViewTarget
 from meshstyle.solver.view_solver import ViewProblem, ViewSolver, _neighbours_in_views, _resampled
-from meshstyle.solver.weights import load_weights
 from meshstyle.views.back_projection import BackProjection, Consistency, PixelGeometry
 from meshstyle.views.cameras import Camera, camera_towards_centre
 from meshstyle.views.reprojection import Shown, disagreement
@@ -30,11 +29,6 @@ from meshstyle.views.view import View
 
 CPU = torch.device("cpu")
 ASIDE = np.array([0.6, 0.0, 0.8])
-
-
-@pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
 
 
 class Scene:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -324,3 +325,34 @@ def test_a_view_of_nothing_painted_reads_nothing() -> None:
 def test_distinct_numbers(count: int) -> None:
     numbers = np.random.default_rng(count).integers(0, 200, count)
     assert np.array_equal(distinct(numbers, 200), np.unique(numbers))
+
+
+def dense_means(masks: list[np.ndarray]) -> np.ndarray:
+    """Of every mip level, cell by cell: 1/n in the n covered texels under it. Cells without any have no row."""
+    first, rows = np.cumsum([0, *(int(mask.sum()) for mask in masks)]), []
+    for offset, mask in zip(first, masks, strict=False):
+        number = np.full(mask.shape, -1)
+        number[mask] = np.arange(int(mask.sum())) + offset
+        for step in (2, 4, 8, 16):
+            for top, left in itertools.product(range(0, mask.shape[0], step), range(0, mask.shape[1], step)):
+                under = number[top : top + step, left : left + step]
+                under = under[under >= 0]
+                if len(under):
+                    row = np.zeros(first[-1])
+                    row[under] = 1 / len(under)
+                    rows.append(row)
+    return np.stack(rows)
+
+
+def test_mip_levels_are_means_of_what_is_covered_under_them() -> None:
+    """Odd sizes, whose last cells have less under them, and two atlases, of which one is empty for the most part."""
+    ragged = np.random.default_rng(0).random((5, 19)) < 0.6
+    sparse = np.zeros((18, 3), bool)
+    sparse[[0, 17], [2, 1]] = True
+    texels = Texels([ragged, sparse], [(Wrap.REPEAT, Wrap.REPEAT)] * 2)
+    wanted = dense_means([ragged, sparse])
+    assert texels.stack == texels.count + len(wanted)
+    every = np.arange(texels.count, texels.stack)
+    assert np.allclose(texels.means(every).toarray(), wanted, atol=1e-6)
+    for some in (every[::3], every[[1, 4, -1]], every[:0]):
+        assert np.allclose(texels.means(some).toarray(), wanted[some - texels.count], atol=1e-6)
