@@ -230,8 +230,10 @@ def shuffled_round(parts: int, even: int, shuffle: np.random.Generator) -> list[
 
 
 def learning_rate(size: int, step: int, steps: int) -> float:
-    """Falls linearly to `_LAST` over a scale; larger where views are small and colours still have far to go."""
-    return (0.08 if size <= 128 else 0.05) * (1 - (1 - _LAST) * step / max(steps, 1))
+    """Falls linearly to `_LAST` over a scale; larger where views are small and colours still have far to go, and small
+    where only the finest detail is left: large steps would leave it as coloured noise."""
+    first = 0.08 if size <= 128 else 0.05 if size <= 512 else 0.03
+    return first * (1 - (1 - _LAST) * step / max(steps, 1))
 
 
 def mean_terms(history: Sequence[Terms]) -> Terms:

@@ -26,6 +26,8 @@ from .smoothness import Smoothness
 from .view_objective import ViewObjective
 from .windows import HeldView, Windows, WindowScale
 
+SMOOTH = 0.6  # of τ: beside a style loss that is a mean over levels
+
 
 @runtime_checkable
 class Views(Protocol):
@@ -116,7 +118,7 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
             chart_of_texel(atlas.owner, self._charts, layout.covered.shape)
             for atlas, layout in zip(self.tracer.surface.atlases, texels.layouts, strict=True)
         ]
-        device, weight = self.painting.device, self.settings.tv_weight
+        device, weight = self.painting.device, SMOOTH * self.settings.tv_weight
         return Smoothness.on_surface(texels, charts, weight, device, colour, self._kernels)
 
     @functools.cached_property
