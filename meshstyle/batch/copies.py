@@ -22,6 +22,7 @@ import psutil
 from ..asset import SUFFIXES
 from ..errors import InputError, ManifestError, MeshStyleError, OutputError
 from ..remote import RemoteFolder, copies_of, is_url, local_path
+from ..wording import message
 from .contract import BatchCallback, BatchProgress, JobState, Outcome
 from .journal import Journal
 from .live_report import DATA, PAGE
@@ -259,7 +260,7 @@ def _told(places: Places) -> Iterator[None]:
     except MeshStyleError as error:
         for one in (error, *(error.problems if isinstance(error, ManifestError) else ())):
             one.subject, one.cause, one.remedy = map(places.told, (one.subject, one.cause, one.remedy))
-            one.args = (f"{one.subject}: {one.cause}. {one.remedy}",)
+            one.args = (message(one.subject, one.cause, one.remedy),)
         raise
 
 
