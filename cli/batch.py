@@ -197,7 +197,9 @@ def batch(
         if watches:
             _check_watchable(source, output)
         with at_hand(source, output, options, writes=not dry_run) as places:
-            request = BatchInput(places.source, places.output, tuple(style or run.styles), values, options)
+            request = BatchInput(
+                places.source, places.output, tuple(style or run.styles), values, options, places.from_url
+            )
             code = _watch(request, reporting) if watches else _go(request, places, dry_run, reporting)
     if code:
         raise typer.Exit(code)

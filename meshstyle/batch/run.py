@@ -245,7 +245,9 @@ def _request(
     options: BatchOptions,
 ) -> BatchInput:
     listed = [styles] if isinstance(styles, (str, Path)) else list(dict.fromkeys(styles))
-    return BatchInput(places.source, places.output, tuple(map(str, listed)), settings or {}, options)
+    return BatchInput(
+        places.source, places.output, tuple(map(str, listed)), settings or {}, options, places.from_url
+    )
 
 
 def _context(staging: Path, options: BatchOptions) -> WorkerContext:
