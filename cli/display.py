@@ -35,7 +35,8 @@ STAGES = {
     "render": "drawing",
     "encode": "encoding",
 }
-_LONGEST, _CELL = 300, 60  # characters of a line about a file, and of a table's first column
+_LONGEST = 300  # characters of a line about a file
+_CELL, _TEXT = 60, 1000  # of a cell in a table's first column, and in its second
 PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal to redraw
 
 
@@ -90,7 +91,7 @@ def say_block(text: str, stream: TextIO | None = None) -> None:
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns, the first as wide as it must be."""
-    shown = [(shortened(escaped(left), _CELL), escaped(right)) for left, right in rows]
+    shown = [(shortened(escaped(left), _CELL), shortened(escaped(right), _TEXT)) for left, right in rows]
     width = max((len(left) for left, _ in shown), default=0)
     return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in shown)
 
