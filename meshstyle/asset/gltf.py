@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 from ..errors import AssetError, PictureError
 from . import ktx2, pictures
 from .accessors import Accessors
+from .container import MAX_FILE_BYTES
 from .contract import Material, Paint, Part
 from .decompress import read_document
 from .fields import Fields
@@ -24,6 +25,7 @@ from .scene import Instances, Scene, mirrored
 
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
+MAX_LOOKED_AT = 2 * MAX_FILE_BYTES  # bytes of images whose sizes are asked for; each is looked at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,8 @@ class GltfAsset:
         self.kind = "GLB" if self.document.container.is_glb else "glTF"
         self.base_colours = read_materials(self.document)
         self._warnings: list[str] = []
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._looked_at = 0
         self._accessors = Accessors(self.document)
         self.part_sources, self.parts = self._read_parts()
         extra = [DEFAULT.material] if any(item.material is None for item in self.part_sources) else []
@@ -80,10 +84,14 @@ class GltfAsset:
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""
-        data, subject = self._image_bytes(index)
-        if ktx2.is_ktx2(data):
-            return ktx2.ktx2_size(data, subject)
-        return pictures.picture_size(data, subject)
+        if index not in self._sizes:
+            data, subject = self._image_bytes(index)
+            self._looked_at += len(data)
+            if self._looked_at > MAX_LOOKED_AT:
+                raise PictureError(subject, "too many images share the same data", "Merge them.")
+            size = ktx2.ktx2_size if ktx2.is_ktx2(data) else pictures.picture_size
+            self._sizes[index] = size(data, subject)
+        return self._sizes[index]
 
     def image_name(self, index: int) -> str:
         """The image's name, its file's without the suffix, or a made-up one."""
