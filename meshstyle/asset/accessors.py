@@ -20,7 +20,8 @@ COMPONENT_TYPES: dict[int, np.dtype[Any]] = {
 }
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 # What an accessor without data of its own may claim to hold: more than any real model, little enough memory.
-MAX_EMPTY_ELEMENTS = 2**21
+MAX_EMPTY_ELEMENTS = 2**24
+MAX_EMPTY_POSITIONS = 2**20  # of them triangles are made, which take a hundred times as much
 MAX_DECODED_BYTES = (
     2**29
 )  # of all that is not simply part of a buffer: filled in, or taken out of other values
@@ -49,6 +50,10 @@ class Accessors:
 
     def count(self, index: int) -> int:
         return self._items[index].integer("count")
+
+    def has_data(self, index: int) -> bool:
+        """Whether its values lie in the file, rather than that they are zeros but for some."""
+        return self._items[index].has("bufferView")
 
     def normalized(self, index: int) -> bool:
         return self._items[index].flag("normalized", False)

@@ -30,7 +30,7 @@ from .reducing import load_reduced
 MAX_SIDE = 16384  # pixels
 MAX_DECODED_BYTES = 512 * 2**20  # of the RGBA array
 MAX_FILE_BYTES = 512 * 2**20
-MOST_PIXELS, MOST_OF_A_STYLE = 2**26, 2**25  # above them pictures are made smaller while they are decoded
+MOST_PIXELS, MOST_OF_A_STYLE = 2**26, 2**25  # above them photos and style pictures are made smaller
 
 # Only what people keep textures and pictures in: Pillow also knows formats that start other programs (EPS).
 # TGA has no signature and is tried last, so that it cannot claim another format's damaged file.
@@ -55,13 +55,11 @@ def picture_has_alpha(data: bytes, subject: str | Path) -> bool:
 def decode_picture(data: bytes, subject: str | Path) -> UInt8[np.ndarray, "H W 4"]:
     """A model texture as sRGB with straight alpha. EXIF orientation and colour profiles are ignored.
 
-    One of more than `MOST_PIXELS` is made smaller (see `reducing`).
-
     Raises PictureError, naming `subject`, for data that is not a picture, is cut off, or is over the limits
     (`MAX_SIDE` along a side, `MAX_DECODED_BYTES`).
     """
     with _open(data, subject) as image:
-        return _to_array(_to_rgba(load_reduced(image, data, subject, MOST_PIXELS, _to_rgba)))
+        return _to_array(_to_rgba(load_reduced(image, data, subject, MAX_DECODED_BYTES // 4, _to_rgba)))
 
 
 def read_picture(path: Path, most: int = MOST_PIXELS) -> UInt8[np.ndarray, "H W 4"]:
