@@ -3,44 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
-from .as_glb import numbered
 from .contract import Paint
 from .obj_files import PICTURE_SUFFIXES, Finder, is_foreign
 from .obj_materials import read_image_file
 from .obj_model import ObjModel
 from .obj_mtl import MAX_MTL_BYTES, RECORD_MARK
 from .paths import file_stem
+from .pictures import Encoded
+from .replacing import holds, left_behind, names_file, numbered
+
+_HEAD = 1 << 20  # bytes of an OBJ file in which `mtllib` is looked for
 
 
 @dataclass(frozen=True)
 class Places:
-    """Names beside the output: the material library's and, atlas by atlas, the pictures'."""
+    """Names beside the output: the material library's and, atlas by atlas, the pictures'.
+
+    `earlier`: the library of the result that lies at the output now, or None; `stale`: that and its pictures, as far as
+    the new result has other names.
+    """
 
     library: Path
     atlases: tuple[Path, ...]
+    earlier: Path | None = None
+    stale: tuple[Path, ...] = ()
+
+    def with_library(self, content: bytes, taken: Collection[Path]) -> Places:
+        """With a library of this content: one that a model still names is not changed, but another is written."""
+        library = self.library
+        if self.earlier is not None and library.exists() and not holds(library, content):
+            library = next(path for path in numbered(library) if not path.exists() and path not in taken)
+        left = () if self.earlier in (None, library) else (self.earlier,)
+        return replace(self, library=library, stale=(*self.stale, *filter(None, left)))
 
 
-def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequence[str]) -> Places:
-    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several; the pictures with these suffixes.
+def choose_places(model: ObjModel, output: Path, paint: Paint, encoded: Sequence[Encoded]) -> Places:
+    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several.
 
-    Files that an earlier run wrote for the same output are replaced. Where a name is taken by anything else,
-    as by the texture of another model, a number is added.
+    Where a name is taken by anything else than these very bytes, a number is added: what an earlier run wrote for the
+    same output stays until the new model is there (see `replacing`).
     """
     protected = {path.resolve() for path in model.files}
     named = paint.stem(output)
     library, ours = _choose_library(output.with_name(f"{named}.mtl"), protected)
+    earlier = _earlier_library(output, output.with_name(f"{named}.mtl"), protected)
+    if earlier is not None:
+        ours = _content(earlier)
     chosen: list[Path] = []
-    for atlas, suffix in zip(paint.atlases, suffixes, strict=True):
+    wanted = []
+    for atlas, item in zip(paint.atlases, encoded, strict=True):
         stem = named if len(paint.atlases) == 1 else f"{named}_{file_stem(atlas.name)}"
-        for path in numbered(output.with_name(f"{stem}{suffix}")):
-            is_free = not path.exists() or path.name.encode() in ours
+        wanted.append(output.with_name(f"{stem}{item.suffix}"))
+        for path in numbered(wanted[-1]):
+            is_old = earlier is None and path.name.encode() in ours  # and no model names it any more
+            is_free = not path.exists() or is_old or (path.name.encode() in ours and holds(path, item.data))
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)
                 break
-    return Places(library, tuple(chosen))
+    stale = () if earlier is None else [left_behind(path, ours, chosen, protected) for path in wanted]
+    return Places(
+        library, tuple(chosen), earlier, tuple(dict.fromkeys(path for some in stale for path in some))
+    )
 
 
 @dataclass
@@ -109,6 +136,19 @@ def _choose_library(wanted: Path, protected: set[Path]) -> tuple[Path, bytes]:
         if RECORD_MARK + b"{" in content:
             return path, content
     raise AssertionError("names do not run out")
+
+
+def _earlier_library(output: Path, wanted: Path, protected: set[Path]) -> Path | None:
+    """The library that the model at the output names now, if an earlier run wrote both."""
+    try:
+        with output.open("rb") as stream:
+            statements = [line for line in stream.read(_HEAD).split(b"\n") if line.startswith(b"mtllib ")]
+    except OSError:
+        return None
+    for path in islice(numbered(wanted), 64):
+        if path.resolve() not in protected and any(names_file(line, path.name) for line in statements):
+            return path if RECORD_MARK + b"{" in _content(path) else None
+    return None
 
 
 def _content(path: Path) -> bytes:

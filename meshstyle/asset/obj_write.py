@@ -33,7 +33,7 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
     """
     model = asset.model
     encoded = [encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
-    places = choose_places(model, output, paint, [item.suffix for item in encoded])
+    places = choose_places(model, output, paint, encoded)
     companions = Companions(model, output, (output, places.library, *places.atlases))
     library = rewrite_library(
         model.libraries,
@@ -42,9 +42,10 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
         paint.record,
         Text(b"", model.text.codec, b"", model.text.codec),
     )
+    places = places.with_library(library, companions.copies)
     files = {output: _rewrite_model(asset, paint, places.library.name), places.library: library}
     files |= {path: item.data for path, item in zip(places.atlases, encoded, strict=True)}
-    return write_all(files | companions.copies, model.files)
+    return write_all(files | companions.copies, model.files, places.stale)
 
 
 def _new_colours(asset: ObjAsset, paint: Paint, pictures: list[str]) -> dict[str, NewColour]:
