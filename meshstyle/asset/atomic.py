@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from ..errors import OutputError
 from .replacing import undisturbed
+from .standing import has_fallen
 
 
 def write_all(
@@ -101,6 +103,8 @@ class _Transaction:
 def _make_folders(folder: Path, transaction: _Transaction) -> None:
     """`mkdir --parents`; folders that were made go away again when the writing fails."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    if fallen := [parent for parent in missing if has_fallen(parent)]:
+        raise OSError(errno.ENOENT, f"the folder {fallen[-1]} was removed meanwhile")
     for parent in reversed(missing):
         parent.mkdir(exist_ok=True)
         transaction.on_failure.append(parent.rmdir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -59,8 +60,8 @@ def choose_places(model: ObjModel, output: Path, paint: Paint, encoded: Sequence
         stem = named if len(paint.atlases) == 1 else f"{named}_{file_stem(atlas.name)}"
         wanted.append(output.with_name(f"{stem}{item.suffix}"))
         for path in numbered(wanted[-1]):
-            is_old = earlier is None and path.name.encode() in ours  # and no model names it any more
-            is_free = not path.exists() or is_old or (path.name.encode() in ours and holds(path, item.data))
+            is_old = earlier is None and os.fsencode(path.name) in ours  # and no model names it any more
+            is_free = not path.exists() or is_old or (os.fsencode(path.name) in ours and holds(path, item.data))
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)
                 break
