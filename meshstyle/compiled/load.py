@@ -37,6 +37,7 @@ _SOURCES = (
     "addresses",
     "gram_kernels",
     "gram_piece",
+    "keeping",
     "kernels",
     "piece",
     "processor",
