@@ -20,6 +20,7 @@ import typer
 
 from meshstyle.cores import tune_torch
 from meshstyle.errors import MeshStyleError, UsageError
+from meshstyle.wording import escaped
 
 from .batch import batch
 from .display import emit, emit_json, say, say_block
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     except (Exception, StoppedError, KeyboardInterrupt) as error:
         code, subject, cause, remedy = _explain(error)
         if debug:
-            say_block(traceback.format_exc())
+            say_block("".join(f"{escaped(line)}\n" for line in traceback.format_exc().split("\n")))
         for problem in getattr(error, "problems", ()) or [MeshStyleError(subject, cause, remedy)]:
             say(f"error: {problem}")
         if as_json:
