@@ -12,7 +12,7 @@ from meshstyle.errors import UsageError
 
 from .display import emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import Reporting, Style, reports
+from .options import Reporting, Style, one_style, reports
 
 Stylized = Annotated[
     Path, typer.Argument(metavar="STYLIZED", help="A model that was painted.", show_default=False)
@@ -30,14 +30,15 @@ def evaluate(
     """Judge STYLIZED from views it was not painted from."""
     if original is None:
         raise UsageError("--original", "no model was given", "Give the model that was painted.")
-    if style is None:
+    picture = one_style(style)
+    if picture is None:
         raise UsageError("--style", "no picture was given", "Give the picture that it was painted like.")
     display = make_display(reporting)
     with interruptible(), display:
         with loading_torch():
             from meshstyle.evaluate import evaluate as judge
 
-        figures = judge(stylized, original, style, progress=display).to_dict()
+        figures = judge(stylized, original, picture, progress=display).to_dict()
     if reporting.json:
         emit_json(figures)
         return

@@ -61,7 +61,9 @@ def choose_places(model: ObjModel, output: Path, paint: Paint, encoded: Sequence
         wanted.append(output.with_name(f"{stem}{item.suffix}"))
         for path in numbered(wanted[-1]):
             is_old = earlier is None and os.fsencode(path.name) in ours  # and no model names it any more
-            is_free = not path.exists() or is_old or (os.fsencode(path.name) in ours and holds(path, item.data))
+            is_free = (
+                not path.exists() or is_old or (os.fsencode(path.name) in ours and holds(path, item.data))
+            )
             if is_free and path not in chosen and path.resolve() not in protected:
                 chosen.append(path)
                 break
