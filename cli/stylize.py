@@ -26,6 +26,7 @@ from .options import (
     Style,
     naming_options,
     no_style,
+    one_style,
     reports,
     takes_settings,
 )
@@ -58,7 +59,7 @@ def stylize(
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
         naming_options(given),
     ):
-        picture, settings = choose(style, config, given, display)
+        picture, settings = choose(one_style(style), config, given, display)
         if dry_run:
             _show_plan(model, picture, output, settings, reporting)
             return

@@ -137,7 +137,7 @@ class Processes:
         self._failed_starts = 0 if worker.was_ready else self._failed_starts + 1
         if self._failed_starts >= _NEVER_READY * self.count:
             cause = "its processes end as soon as they begin"
-            remedy = "In a program of your own, begin a batch below: if __name__ == '__main__':."
+            remedy = "A program of your own lacks a line before run_batch: if __name__ == '__main__':"
             raise MeshStyleError("workers", cause, remedy)
 
 
