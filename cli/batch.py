@@ -14,7 +14,7 @@ from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.settings import Settings
 
 from .batch_display import BatchDisplay, make_batch_display
-from .display import duration, emit, emit_json, table
+from .display import about_file, duration, emit, emit_json, say, table
 from .interrupt import StoppedError, interruptible
 from .options import Config, DryRun, Reporting, naming_options, reports, takes_settings
 
@@ -188,13 +188,18 @@ def batch(
             ray_address=ray_address,
             gpus_per_job=gpus_per_job,
         )
-        run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
+        named = (*given, *(("style",) if style else ()))
+        run: RunFile[Settings] = read_run_file(config, named) if config else RunFile(Path())
+        for note in () if reporting.quiet else run.notes:
+            say(about_file(note))
         values = {**run.values, **given}
         watches = watch and not dry_run
         if watches:
             _check_watchable(source, output)
         with at_hand(source, output, options, writes=not dry_run) as places:
-            request = BatchInput(places.source, places.output, tuple(style or run.styles), values, options)
+            request = BatchInput(
+                places.source, places.output, tuple(style or run.styles), values, options, places.from_url
+            )
             code = _watch(request, reporting) if watches else _go(request, places, dry_run, reporting)
     if code:
         raise typer.Exit(code)
@@ -305,7 +310,7 @@ def _show_result(result: BatchResult, places: Places, display: BatchDisplay, rep
     if reporting.quiet:
         return
     for note in result.notes:
-        display.note(f"note: {note}")
+        display.note(about_file(note))
     before = f", {told['earlier']} done before" if told["earlier"] else ""
     display.note(
         f"{told['done']} painted, {told['failed']} failed{before}; "

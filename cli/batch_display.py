@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from meshstyle.batch.contract import BatchProgress, Outcome
+from meshstyle.wording import escaped, message
 
-from .display import duration, one_line, say
+from .display import about_file, duration, say
 from .options import Reporting
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ class BatchDisplay:
 
     def _tell(self, outcome: Outcome) -> None:
         if outcome.failure is not None:
-            self.note(f"failed: {outcome.job}: {outcome.failure.cause}. {outcome.failure.remedy}")
+            failure = outcome.failure
+            self.note(f"failed: {message(outcome.job, failure.cause, failure.remedy)}")
         elif self.verbose:
             self.note(f"done: {outcome.job} in {duration(outcome.seconds)}")
             for warning in outcome.warnings:
-                self.note(f"note: {outcome.job}: {warning}")
+                self.note(about_file(f"{outcome.job}: {warning}"))
 
     def show(self, progress: BatchProgress, changed: bool) -> None:
         """Show one record; `changed`: it is the first of its stage."""
@@ -126,7 +128,7 @@ class TerminalBatchDisplay(BatchDisplay):
         )
 
     def note(self, text: str) -> None:
-        self.bar.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(escaped(text), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self.bar.stop()
@@ -162,6 +164,6 @@ def _running(progress: BatchProgress) -> str:
     """Names come from files: rich must not take them for its markup."""
     from rich.markup import escape
 
-    names = [one_line(name) for name in progress.running[:_SHOWN]]
+    names = [escaped(name) for name in progress.running[:_SHOWN]]
     more = len(progress.running) - len(names)
     return escape(", ".join(names) + (f" and {more} more" if more else ""))

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from meshstyle.errors import OutputError
-from meshstyle.wording import duration
+from meshstyle.wording import duration, escaped, shortened
 
 from .options import Reporting
 
@@ -36,18 +36,15 @@ STAGES = {
     "render": "drawing",
     "encode": "encoding",
 }
+_LONGEST = 300  # characters of a line about a file
+_CELL, _TEXT = 60, 1000  # of a cell in a table's first column, and in its second
 PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal to redraw
 
 
-def one_line(text: str) -> str:
-    """Without line breaks and other control characters, which names of files may hold."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.splitlines()))
-
-
 def emit(text: str) -> None:
-    """Write a result to stdout. A reader that has gone away is no error; a full disk is."""
+    """Write a result to stdout, its lines escaped. A reader that has gone away is no error; a full disk is."""
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write("\n".join(map(escaped, text.split("\n"))) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         # What Python flushes when it exits must not fail again.
@@ -75,9 +72,14 @@ def _plain(value: Any) -> Any:
     return str(value)  # paths
 
 
+def about_file(text: str) -> str:
+    """A note that may hold texts from a file, at most 300 characters."""
+    return shortened(escaped(f"note: {text}"), _LONGEST)
+
+
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write one line to stderr."""
-    say_block(one_line(text) + "\n", stream)
+    say_block(escaped(text) + "\n", stream)
 
 
 def say_block(text: str, stream: TextIO | None = None) -> None:
@@ -90,8 +92,9 @@ def say_block(text: str, stream: TextIO | None = None) -> None:
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns, the first as wide as it must be."""
-    width = max((len(left) for left, _ in rows), default=0)
-    return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in rows)
+    shown = [(shortened(escaped(left), _CELL), shortened(escaped(right), _TEXT)) for left, right in rows]
+    width = max((len(left) for left, _ in shown), default=0)
+    return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in shown)
 
 
 def texels(size: tuple[int, int]) -> str:
@@ -123,8 +126,15 @@ class Display:
     def note(self, text: str) -> None:
         """Say something that should stay on the screen."""
 
+    def warn(self, text: str) -> None:
+        """Say something about a file, which may hold texts from it."""
+        self.note(about_file(text))
+
     def close(self) -> None:
         """Leave the terminal as it was."""
+
+
+SILENT = Display()
 
 
 class PlainDisplay(Display):
@@ -143,7 +153,7 @@ class PlainDisplay(Display):
             self.last = now
             self.note(_line(progress))
         if progress.message:
-            self.note(progress.message)
+            self.note(shortened(escaped(progress.message), _LONGEST))
 
     def note(self, text: str) -> None:
         say(text, self.stream)
@@ -190,7 +200,7 @@ class TerminalDisplay(Display):
 
     def show(self, progress: Progress, changed: bool) -> None:
         if progress.message:
-            self.note(progress.message)
+            self.note(shortened(escaped(progress.message), _LONGEST))
         self.bar.update(
             self.task,
             description=STAGES.get(progress.stage, progress.stage),
@@ -201,7 +211,7 @@ class TerminalDisplay(Display):
         )
 
     def note(self, text: str) -> None:
-        self.bar.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(escaped(text), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self.bar.stop()
@@ -214,7 +224,7 @@ def show_outcome(result: Result | PictureResult, display: Display, reporting: Re
     if reporting.quiet:
         return
     for warning in result.warnings:
-        display.note(f"note: {warning}")
+        display.warn(warning)
     if result.interrupted:
         display.note("interrupted: this is the best result so far")
 

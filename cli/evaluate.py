@@ -14,7 +14,7 @@ from meshstyle.errors import UsageError
 
 from .display import emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import Reporting, Style, reports
+from .options import Reporting, Style, one_style, reports
 
 if TYPE_CHECKING:  # loads torch
     from meshstyle.evaluate import Evaluation
@@ -35,14 +35,15 @@ def evaluate(
     """Judge STYLIZED at the size people look at it, from views it was not painted from."""
     if original is None:
         raise UsageError("--original", "no model was given", "Give the model that was painted.")
-    if style is None:
+    picture = one_style(style)
+    if picture is None:
         raise UsageError("--style", "no picture was given", "Give the picture that it was painted like.")
     display = make_display(reporting)
     with interruptible(), display:
         with loading_torch():
             from meshstyle.evaluate import evaluate as judge
 
-        found = judge(stylized, original, style, progress=display)
+        found = judge(stylized, original, picture, progress=display)
     if reporting.json:
         emit_json(found.to_dict())
         return

@@ -74,7 +74,9 @@ def grid(
     named = {**given, "size": size, "style": style, "strength": strength}
     with interruptible(lambda: display.stage) as interrupts, naming_options(named):
         strengths = parse_strengths(strength)
-        run = read_run_file(config) if config else RunFile(Path())
+        run = read_run_file(config, (*given, *(("style",) if style else ()))) if config else RunFile(Path())
+        for note in run.notes:
+            display.warn(note)
         settings = run.settings(**{"preset": PRESET, **given})
         pictures = style or ([run.style] if run.style else [])
         with loading_torch():
@@ -102,7 +104,7 @@ def _show(made: Grid, display: Display, reporting: Reporting) -> None:
     if reporting.quiet:
         return
     for warning in made.warnings:
-        display.note(f"note: {warning}")
+        display.warn(warning)
     if made.interrupted:
         display.note("interrupted: the other cells are empty")
     if reporting.verbose:

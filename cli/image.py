@@ -12,7 +12,7 @@ from meshstyle.cores import loading_torch
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.runfile import RunFile, read_picture_run_file
 
-from .display import Display, duration, emit, emit_json, make_display, show_outcome, table
+from .display import SILENT, Display, duration, emit, emit_json, make_display, show_outcome, table
 from .interrupt import interruptible
 from .options import DryRun, NoPartial, Preview, Reporting, naming_options, no_style, reports, takes_settings
 from .picture_options import PICTURE_SETTINGS, Config, Mask, Output, Photo, Styles
@@ -45,7 +45,7 @@ def image(
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
         naming_options(given),
     ):
-        pictures, settings = _choose(style, config, given)
+        pictures, settings = _choose(style, config, given, display)
         with loading_torch():
             from meshstyle.picture import plan_image, stylize_image
 
@@ -69,12 +69,15 @@ def image(
 
 
 def _choose(
-    styles: list[str] | None, config: Path | None, given: Mapping[str, Any]
+    styles: list[str] | None, config: Path | None, given: Mapping[str, Any], display: Display = SILENT
 ) -> tuple[tuple[str, ...], PictureSettings]:
     """The pictures and the settings: the line's options over the settings file over the defaults."""
+    named = (*given, *(("style",) if styles else ()))
     run: RunFile[PictureSettings] = (
-        read_picture_run_file(config) if config else RunFile(Path(), kind=PictureSettings)
+        read_picture_run_file(config, named) if config else RunFile(Path(), kind=PictureSettings)
     )
+    for note in run.notes:
+        display.warn(note)
     settings = run.settings(**given)
     pictures = tuple(styles) if styles else run.styles
     if not pictures:

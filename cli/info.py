@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from meshstyle.wording import escaped, shortened
+
 from .display import emit, emit_json, table, texels
 from .interrupt import interruptible
 from .options import Model, Reporting, reports
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from meshstyle.info import AtlasInfo, MaterialInfo, ModelInfo, PartInfo
 
 PARTS_SHOWN = 20  # JSON has them all
+TITLE = 100  # characters
 
 
 @reports
@@ -31,7 +34,7 @@ def info(model: Model, *, reporting: Reporting) -> None:
 def _lines(model: ModelInfo) -> Iterator[str]:
     x, y, z = model.extent
     size = f"{x:.4g} × {y:.4g} × {z:.4g} units"
-    yield f"{model.path}: {model.kind}, {_count(model.triangles, 'triangle')}, {size}"
+    yield f"{escaped(str(model.path))}: {model.kind}, {_count(model.triangles, 'triangle')}, {size}"
     yield from _section("materials", [(each.name, _material(each)) for each in model.materials])
     shown = [(part.name, _part(part)) for part in model.parts[:PARTS_SHOWN]]
     if len(model.parts) > PARTS_SHOWN:
@@ -47,7 +50,7 @@ def _lines(model: ModelInfo) -> Iterator[str]:
 def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
     if not rows:
         return []
-    return ["", title, *("  " + line for line in table(rows).splitlines())]
+    return ["", shortened(escaped(title), TITLE), *("  " + line for line in table(rows).splitlines())]
 
 
 def _material(material: MaterialInfo) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for the best result so far, the second ends the program."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks for the best result so far, the second ends the program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _FINISHING = ("bake", "measure", "write")  # stages that a finished painting is in: they are left to end
 
 
@@ -44,7 +44,9 @@ class Interrupts:
 def interruptible(stage: Callable[[], str] = str, keep_partial: bool = True) -> Iterator[Interrupts]:
     """Handle the signals inside the block. Raises StoppedError where the block did not save what it had."""
     state = Interrupts(stage, keep_partial)
-    old: dict[Any, Any] = {number: signal.signal(number, state.handle) for number in _SIGNALS}
+    old: dict[Any, Any] = {
+        number: signal.signal(number, state.handle) for number in _SIGNALS if not _is_left_alone(number)
+    }
     try:
         yield state
     except KeyboardInterrupt as error:
@@ -52,3 +54,8 @@ def interruptible(stage: Callable[[], str] = str, keep_partial: bool = True) -> 
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _is_left_alone(number: int) -> bool:
+    """Whether who began the program wants it to go on when the terminal is closed (`nohup`)."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) == signal.SIG_IGN

@@ -20,12 +20,14 @@ import typer
 
 from meshstyle.cores import tune_torch
 from meshstyle.errors import MeshStyleError, UsageError
+from meshstyle.wording import escaped
 
 from .batch import batch
 from .display import emit, emit_json, say, say_block
 from .doctor import doctor
 from .evaluate import evaluate
 from .grid import grid
+from .habits import hint, in_words, with_habits
 from .image import image
 from .info import info
 from .interrupt import StoppedError
@@ -44,7 +46,7 @@ app = typer.Typer(
     help="Paint a 3D model, or a photo, in the manner of a picture.",
     epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 4 some of a batch failed, "
     "130 interrupted.",
-    add_completion=False,
+    add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 for command in (stylize, batch, image, grid, turntable, evaluate, info, styles, doctor):
@@ -64,10 +66,13 @@ def _start(
     context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
+        say_block(context.get_help() + "\n\n")
         raise UsageError("meshstyle", "no command was given", "See: meshstyle --help.")
 
 
@@ -101,12 +106,12 @@ def main(arguments: Sequence[str]) -> int:
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")  # for programmers too
-            code = app(list(arguments), prog_name="meshstyle", standalone_mode=False)
+            code = app(with_habits(arguments), prog_name="meshstyle", standalone_mode=False)
         return code if isinstance(code, int) else DONE
     except (Exception, StoppedError, KeyboardInterrupt) as error:
-        code, subject, cause, remedy = _explain(error)
+        code, subject, cause, remedy = _explain(error, arguments)
         if debug:
-            say_block(traceback.format_exc())
+            say_block("".join(f"{escaped(line)}\n" for line in traceback.format_exc().split("\n")))
         for problem in getattr(error, "problems", ()) or [MeshStyleError(subject, cause, remedy)]:
             say(f"error: {problem}")
         if as_json:
@@ -114,13 +119,13 @@ def main(arguments: Sequence[str]) -> int:
         return code
 
 
-def _explain(error: BaseException) -> tuple[int, str, str, str]:
+def _explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[int, str, str, str]:
     """Exit code, subject, cause and remedy."""
     if isinstance(error, MeshStyleError):
         code = WRONG_USAGE if isinstance(error, UsageError) else BAD_INPUT
         return code, error.subject, error.cause, error.remedy
     if isinstance(error, _PARSE_ERROR):
-        return WRONG_USAGE, *_explain_parse_error(error)
+        return WRONG_USAGE, *_explain_parse_error(error, arguments)
     if isinstance(error, (StoppedError, KeyboardInterrupt)):
         return INTERRUPTED, "meshstyle", "interrupted", "Nothing was written."
     if isinstance(error, MemoryError):
@@ -134,11 +139,12 @@ def _explain(error: BaseException) -> tuple[int, str, str, str]:
     )
 
 
-def _explain_parse_error(error: Any) -> tuple[str, str, str]:
+def _explain_parse_error(error: Any, arguments: Sequence[str]) -> tuple[str, str, str]:
     context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
     path = context.command_path if context else "meshstyle"
     subject, cause = path, error.format_message()
     if parameter is not None and error.message:  # "'x' is not a valid integer" without its parameter's name
         names = [name for name in parameter.opts if name.startswith("--")]
         subject, cause = (names or [parameter.human_readable_name])[0], error.message
-    return subject, cause.strip().rstrip("."), f"See: {path} --help."
+    cause = in_words(subject, cause.strip().rstrip("."), arguments)
+    return subject, cause, hint(path, cause) or f"See: {path} --help."

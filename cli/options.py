@@ -57,7 +57,7 @@ Model = Annotated[
     ),
 ]
 Style = Annotated[
-    str | None,
+    list[str] | None,  # so that a second one is seen, and not taken for the only one
     typer.Option(
         "--style",
         "-s",
@@ -191,6 +191,14 @@ def takes_settings(
         )
 
     return decorate
+
+
+def one_style(styles: list[str] | None) -> str | None:
+    """The picture that was given. Raises UsageError where there are several."""
+    if styles and len(styles) > 1:
+        remedy = "Give one; meshstyle image mixes several, and grid shows them side by side."
+        raise UsageError("--style", f"{len(styles)} pictures were given, and one is used", remedy)
+    return styles[0] if styles else None
 
 
 def no_style() -> UsageError:

@@ -13,7 +13,7 @@ from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.scout import scout_for
 from meshstyle.settings import Settings
 
-from .display import Display, duration, emit, emit_json, make_display, show_outcome, table, texels
+from .display import SILENT, Display, duration, emit, emit_json, make_display, show_outcome, table, texels
 from .interrupt import interruptible
 from .options import (
     Config,
@@ -26,6 +26,7 @@ from .options import (
     Style,
     naming_options,
     no_style,
+    one_style,
     reports,
     takes_settings,
 )
@@ -58,7 +59,7 @@ def stylize(
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
         naming_options(given),
     ):
-        picture, settings = choose(style, config, given)
+        picture, settings = choose(one_style(style), config, given, display)
         if dry_run:
             _show_plan(model, picture, output, settings, reporting)
             return
@@ -80,9 +81,14 @@ def stylize(
         raise typer.Exit(130)
 
 
-def choose(style: str | None, config: Path | None, given: Mapping[str, Any]) -> tuple[str, Settings]:
+def choose(
+    style: str | None, config: Path | None, given: Mapping[str, Any], display: Display = SILENT
+) -> tuple[str, Settings]:
     """The picture and the settings: the line's options over the settings file over the defaults."""
-    run: RunFile[Settings] = read_run_file(config) if config else RunFile(Path())
+    named = (*given, *(("style",) if style else ()))
+    run: RunFile[Settings] = read_run_file(config, named) if config else RunFile(Path())
+    for note in run.notes:
+        display.warn(note)
     settings = run.settings(**given)
     picture = style or run.style
     if not picture:

@@ -173,7 +173,7 @@ def _show_result(result: TurntableResult, display: Display, reporting: Reporting
     if reporting.quiet:
         return
     for warning in result.warnings:
-        display.note(f"note: {warning}")
+        display.warn(warning)
     if not result.frames:
         display.note(f"wrote {result.output}: a page with a 3D viewer")
         return

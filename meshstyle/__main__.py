@@ -1,6 +1,6 @@
 """`python -m meshstyle` is the `meshstyle` command."""
 
-from meshstyle.cli.main import run
+from meshstyle.cli.start import run
 
 if __name__ == "__main__":
     run()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_args, get_type_hints
 
 from .errors import UsageError
+from .wording import shortened
 
+_LARGEST = int(1e300)  # of integers that stand for floats
+_SHOWN = 60  # characters of a value in a message
 OPTIMIZERS = ("adam", "lbfgs")
 INITS = ("color-matched", "content", "noise")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
@@ -123,17 +125,29 @@ def check_type(name: str, value: Any, hint: Any) -> None:
     """Integers pass for floats; booleans for booleans alone."""
     allowed = get_args(hint) or (hint,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        if not -_LARGEST <= value <= _LARGEST:
+            raise UsageError(name, f"{shown(value)} is out of range", "Give a smaller number.")
         return
     if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
         kinds = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in allowed)
-        raise UsageError(name, f"{value!r} is a {type(value).__name__}", f"Give a value of type {kinds}.")
+        raise UsageError(
+            name, f"{shown(value)} is a {type(value).__name__}", f"Give a value of type {kinds}."
+        )
+
+
+def shown(value: Any) -> str:
+    """A value in a message: at most 60 characters."""
+    try:
+        return shortened(repr(value), _SHOWN)
+    except ValueError:  # an integer of more digits than Python prints
+        return "a huge number"
 
 
 def _strings(name: str, value: Any) -> tuple[str, ...]:
     """A list of texts; one text alone will do."""
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) and text for text in texts):
-        raise UsageError(name, f"{value!r} is not a list of names", "Give one name, or a list of them.")
+        raise UsageError(name, f"{shown(value)} is not a list of names", "Give one name, or a list of them.")
     return tuple(texts)
 
 
@@ -143,15 +157,17 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
     try:
         texts = [part for item in items for part in str(item).split(",") if part.strip()]
         return tuple(float(text) for text in texts)
-    except ValueError as error:
-        raise UsageError(name, f"{value!r} is not a list of numbers", "Write for example 2,1.") from error
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            name, f"{shown(value)} is not a list of numbers", "Write for example 2,1."
+        ) from error
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UsageError(name, f"{value!r} is not a choice", f"Choose one of: {', '.join(choices)}.")
+        raise UsageError(name, f"{shown(value)} is not a choice", f"Choose one of: {', '.join(choices)}.")
 
 
 def check_range(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(name, f"{value} is out of range", f"Give a number from {low:g} to {high:g}.")
+    if value is not None and not low <= value <= high:  # nor is what is no number
+        raise UsageError(name, f"{shown(value)} is out of range", f"Give a number from {low:g} to {high:g}.")

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .wording import escaped, message
+
 
 class MeshStyleError(Exception):
     """A mistake the user can mend.
@@ -27,11 +29,13 @@ class MeshStyleError(Exception):
         subject: the file or option it is about.
         cause: what is wrong, as a clause without a full stop ("the JSON chunk is cut off").
         remedy: what to do about it, as a sentence.
+
+    They may hold texts from files: they are escaped, and the message as a whole is short (see `wording.message`).
     """
 
     def __init__(self, subject: str | Path, cause: str, remedy: str) -> None:
-        self.subject, self.cause, self.remedy = str(subject), cause, remedy
-        super().__init__(f"{self.subject}: {cause}. {remedy}")
+        self.subject, self.cause, self.remedy = map(escaped, (str(subject), cause, remedy))
+        super().__init__(message(self.subject, self.cause, self.remedy))
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), (self.subject, self.cause, self.remedy)

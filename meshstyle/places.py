@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from .asset.standing import remember_folders
 from .errors import OutputError, UsageError
 
 # Kinds of model that each kind can be written as.
@@ -105,6 +106,7 @@ def check_writable(output: Path) -> None:
         handle, name = tempfile.mkstemp(dir=output.parent, prefix=".meshstyle-")
         os.close(handle)
         os.unlink(name)
+        remember_folders(output.parent, made)
     except OSError as error:
         cause = f"its folder cannot be written to ({error.strerror or error})"
         raise OutputError(output, cause, "Choose a folder that you may write to.") from error

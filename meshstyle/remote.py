@@ -1,25 +1,30 @@
 """Files that are given by URL (s3://, gs://, sftp://, …), through fsspec and whichever package it needs for the kind.
 
-file:// is an ordinary path. Credentials come from where the packages look for them, never from the URL: what people
-call a picture is remembered in what is painted like it.
+file:// is an ordinary path. Credentials come from where the packages look for them, never from the URL. Of the kinds
+that fsspec knows, only those of `SCHEMES` are used, none through another (`zip://…::https://…`): some run or open what
+the file that they are about tells them to. Redirects of http(s) lead to http(s) only, as its package sees to.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from .bounded import TooMuchError, copy_stream, within
 from .errors import InputError, MeshStyleError, OutputError, PictureError, UsageError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -27,7 +32,11 @@ _DIGESTS = ("ETag", "etag", "md5Hash", "content_md5", "md5")  # as the kinds of 
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 # Kinds whose files appear whole or not at all. On others a file is written under another name and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
-_AT_ONCE = 64  # files
+_AT_ONCE, _THREADS = 64, 8  # files
+SCHEMES = ("https", "http", "s3", "gs", "az", "abfs", "sftp", "file", "memory")  # memory: of the same process
+PICTURE_BYTES, FILE_BYTES = 64 << 20, 1 << 30  # at most, of a picture, and of a file of a batch
+ASKING_SECONDS = 60.0  # for one answer
+PICTURE_SECONDS, FILES_SECONDS = 120.0, 3600.0  # for a picture, and for some files of a batch
 
 
 def is_url(place: str | Path) -> bool:
@@ -35,6 +44,27 @@ def is_url(place: str | Path) -> bool:
     return (
         isinstance(place, str) and _URL.match(place) is not None and not place.lower().startswith("file://")
     )
+
+
+def check_scheme(url: str, error: type[MeshStyleError] = InputError) -> None:
+    """Raise `error` for a URL of a kind that is not used, or that goes through several; UsageError for a password."""
+    scheme, url = url.partition("://")[0].lower(), _check_password(url, error)
+    remedy = f"Use a URL that begins with {', '.join(SCHEMES[:-2])}, or a path."
+    if "::" in url:
+        raise error(url, "it goes through several kinds of storage (::)", remedy)
+    if scheme not in SCHEMES:
+        raise error(url, f"URLs of the kind {scheme}:// are not used", remedy)
+
+
+def _check_password(url: str, error: type[MeshStyleError]) -> str:
+    """The URL, if it has no password in it."""
+    try:
+        if not urlsplit(url).password:
+            return url
+    except ValueError as problem:
+        raise error(url.split("@")[-1], f"it is not a URL ({_essence(problem)})", "Look at it.") from problem
+    remedy = "Give it as the storage's own package wants it: in the environment or a settings file."
+    raise UsageError(url.split("@")[-1], "the URL has a password in it", remedy)
 
 
 def local_path(place: str | Path) -> Path:
@@ -47,19 +77,20 @@ def local_path(place: str | Path) -> Path:
 class RemoteFolder:
     """A folder, by its URL. Paths in it have slashes and count from it.
 
-    Raises UsageError for a URL with a password or of a kind for which a package is missing.
+    Raises UsageError for a URL with a password or of a kind for which a package is missing, `error` for one of a kind
+    that is not used. Every method does for a host that does not answer.
     """
 
     def __init__(self, url: str, error: type[MeshStyleError] = InputError) -> None:
         """`error`: what to raise where it cannot be used."""
         self.url, self._error = url.rstrip("/"), error
-        if urlsplit(url).password:
-            remedy = "Give it as the storage's own package wants it: in the environment or a settings file."
-            raise UsageError(url.split("@")[-1], "the URL has a password in it", remedy)
+        check_scheme(url, error)
         with self._told():
             import fsspec
 
-            self._files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            self._files, root = within(
+                ASKING_SECONDS, lambda: fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            )
         self._root = root.rstrip("/")
         self._is_whole = bool(_WHOLE & set(_kinds(self._files)))
 
@@ -71,7 +102,9 @@ class RemoteFolder:
         with self._told():
             self._files.invalidate_cache()
             try:
-                found: Mapping[str, Any] = self._files.find(self._root, detail=True)
+                found: Mapping[str, Any] = within(
+                    FILES_SECONDS, lambda: self._files.find(self._root, detail=True)
+                )
             except FileNotFoundError:
                 return {}
         names = {path[len(self._root) + 1 :]: info for path, info in found.items() if self._holds(path)}
@@ -81,22 +114,39 @@ class RemoteFolder:
         """Of one file; None where it is not there."""
         with self._told(name):
             try:
-                return _stamp(self._files.info(self._path(name)))
+                return _stamp(within(ASKING_SECONDS, lambda: self._files.info(self._path(name))))
             except FileNotFoundError:
                 return None
 
-    def fetch(self, names: list[str], folder: Path) -> Iterator[str]:
-        """Copy files below a local folder, each whole or not at all. Yields their names as they are there."""
+    def fetch(
+        self, names: list[str], folder: Path, most: int = FILE_BYTES, seconds: float = FILES_SECONDS
+    ) -> Iterator[str]:
+        """Copy files below a local folder, each whole or not at all. Yields their names as they are there.
+
+        `most`: bytes of each; `seconds`: for some of them together.
+        """
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
             folder.mkdir(parents=True, exist_ok=True)
             with self._told(), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as place:
                 copies = [Path(place) / str(number) for number in range(len(some))]
-                self._files.get([self._path(name) for name in some], [str(copy) for copy in copies])
+                within(seconds, partial(self._copy, some, copies, most, time.monotonic() + seconds))
                 for name, copy in zip(some, copies, strict=True):
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     os.replace(copy, folder / name)
             yield from some
+
+    def _copy(self, names: list[str], copies: list[Path], most: int, until: float) -> None:
+        def one(name: str, copy: Path) -> None:
+            with self._files.open(self._path(name), "rb") as stream:
+                copy_stream(stream, copy, most, until)
+
+        if not getattr(self._files, "async_impl", False):  # nor may others be used by several threads
+            for name, copy in zip(names, copies, strict=True):
+                one(name, copy)
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(one, names, copies))
 
     def put(self, file: Path, name: str) -> str:
         """Copy a local file there. Returns its stamp."""
@@ -129,7 +179,7 @@ class RemoteFolder:
         """The contents of a file; none where it is not there."""
         with self._told(name):
             try:
-                data: bytes = self._files.cat_file(self._path(name))
+                data: bytes = within(ASKING_SECONDS, lambda: self._files.cat_file(self._path(name)))
             except FileNotFoundError:
                 return b""
             return data
@@ -159,6 +209,8 @@ class RemoteFolder:
                 else "Install it with pip."
             )
             raise UsageError(subject, f"a package is missing ({_essence(error)})", remedy) from error
+        except TooMuchError as error:
+            raise self._error(subject, str(error), "Fetch it yourself, and give its path.") from error
         except Exception as error:
             remedy = "Look at the URL, at the credentials and at the network."
             raise self._error(subject, f"it cannot be used ({_essence(error)})", remedy) from error
@@ -184,7 +236,7 @@ def _fetched(url: str) -> Path:
     folder = copies_of(url)
     known = folder / "stamp.json"
     if not (folder / name).is_file() or not known.is_file() or json.loads(known.read_text()) != stamp:
-        list(remote.fetch([name], folder))
+        list(remote.fetch([name], folder, PICTURE_BYTES, PICTURE_SECONDS))
         known.write_text(json.dumps(stamp), encoding="utf-8")
     return folder / name
 
@@ -193,9 +245,12 @@ def copies_of(*places: str) -> Path:
     """A folder of the user's cache for copies of these. Raises OutputError."""
     from .compiled.load import cache_folder  # loads numpy
 
-    root = cache_folder() or Path(tempfile.gettempdir()) / "meshstyle"
+    root = cache_folder() or Path(tempfile.gettempdir()) / f"meshstyle-{getattr(os, 'getuid', int)()}"
     folder = root / "copies" / hashlib.sha256("\n".join(places).encode()).hexdigest()[:16]
     try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid") and root.lstat().st_uid != os.getuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         cause = f"it cannot be written to ({error.strerror or error})"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -38,12 +38,14 @@ class RunFile(Generic[S]):
         values: only the settings it names, by the names of `Settings` (or whatever `kind` is).
         styles: names or paths of pictures; empty where the file names none.
         kind: the class of the settings.
+        notes: what the file says and was not taken, one clause each.
     """
 
     path: Path
     values: Mapping[str, Any] = field(default_factory=dict)
     styles: tuple[str, ...] = ()
     kind: type[S] = Settings  # type: ignore[assignment]
+    notes: tuple[str, ...] = ()
 
     @property
     def style(self) -> str | None:
@@ -55,28 +57,31 @@ class RunFile(Generic[S]):
         return self.kind.from_mapping({**self.values, **overrides})
 
 
-def read_run_file(path: str | Path) -> RunFile[Settings]:
+def read_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[Settings]:
     """Read settings from a `.toml` file, or from a model (`.glb`, `.gltf`, `.obj`) that meshstyle painted.
 
-    Raises: InputError for a file that cannot be read as what its suffix says; AssetError for a model that is
-        damaged; UsageError, naming file, line and key, for settings that do not exist or make no sense.
+    `given`: names of settings, and `style`, that are given elsewhere: a painted file need not tell them.
+
+    Raises: InputError for a file that cannot be read as what its suffix says, or for a painted one whose record asks
+        for what is not taken from records (see `recorded`); AssetError for a model that is damaged; UsageError, naming
+        file, line and key, for settings that do not exist or make no sense.
     """
     path = Path(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
         from .asset import load_asset  # decoding models is not needed for TOML
 
-        return _of_record(path, load_asset(path).record, Settings)
+        return _of_record(path, load_asset(path).record, Settings, given)
     return _read_toml(path, Settings)
 
 
-def read_picture_run_file(path: str | Path) -> RunFile[PictureSettings]:
+def read_picture_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[PictureSettings]:
     """Read settings from a `.toml` file, or from a `.png` that `meshstyle image` painted. Raises as `read_run_file`
     does, and PictureError for a picture that is damaged."""
     path = Path(path)
     if path.suffix.lower() in PICTURE_SUFFIXES:
         from .asset.picture_files import read_record
 
-        return _of_record(path, read_record(path), PictureSettings)
+        return _of_record(path, read_record(path), PictureSettings, given)
     return _read_toml(path, PictureSettings)
 
 
@@ -192,15 +197,11 @@ def with_own_files(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _of_record(path: Path, record: Mapping[str, Any] | None, kind: type[S]) -> RunFile[S]:
+def _of_record(
+    path: Path, record: Mapping[str, Any] | None, kind: type[S], given: Collection[str]
+) -> RunFile[S]:
     """What a painted file remembers."""
-    if not record or not isinstance(record.get("settings"), Mapping):
-        raise UsageError(
-            path,
-            "this file holds no settings of meshstyle",
-            "Give a file that meshstyle painted, or a TOML file.",
-        )
-    styles = record.get("style") or []
-    texts = [styles] if isinstance(styles, str) else styles
-    known = tuple(text for text in texts if isinstance(text, str)) if isinstance(texts, list) else ()
-    return RunFile(path, _check(dict(record["settings"]), path, {}, kind), known, kind)
+    from .recorded import take_record  # loads numpy, which TOML does without
+
+    taken = take_record(path, record, kind, given)
+    return RunFile(path, taken.values, taken.styles, kind, taken.notes)

@@ -181,7 +181,7 @@ def _detail(value: str | float) -> str | float:
         return value
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         check_choice("detail", str(value), (*DETAIL_CHOICES, "a number"))
         raise
     check_range("detail", number, 1.0, 64.0)

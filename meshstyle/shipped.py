@@ -50,6 +50,12 @@ def models() -> list[ShippedModel]:
     return [ShippedModel(path=root / entry.pop("file"), **entry) for entry in map(dict, catalogue["model"])]
 
 
+def shipped_style(name: str) -> ShippedStyle | None:
+    """The shipped painting of that name, compared as `find_style` does; None where there is none."""
+    wanted = _plain(name)
+    return next((style for style in styles() if _plain(style.name) == wanted), None)
+
+
 def find_style(name_or_path: str | Path) -> Path:
     """The picture a user means: a file or URL, else a shipped painting by name.
 

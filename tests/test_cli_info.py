@@ -11,7 +11,7 @@ from meshstyle.cli.main import main
 
 from meshstyle.asset.gltf_build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.asset.pictures import encode_png
-from meshstyle.errors import UsageError
+from meshstyle.errors import InputError
 from meshstyle.info import describe
 from meshstyle.runfile import read_run_file
 from meshstyle.settings import Settings
@@ -96,7 +96,7 @@ def test_a_model_that_was_not_painted_is_none(tmp_path: Path) -> None:
     primitive = BuildPrimitive(positions=np.eye(3), indices=np.array([[0, 1, 2]]))
     path = tmp_path / "plain.glb"
     path.write_bytes(build_glb([BuildMesh("a", [primitive])], [], [], {}))
-    with pytest.raises(UsageError, match="this file holds no settings of meshstyle"):
+    with pytest.raises(InputError, match="this file holds no settings of meshstyle"):
         read_run_file(path)
 
 
@@ -104,5 +104,5 @@ def test_settings_of_a_later_release_are_named(tmp_path: Path) -> None:
     primitive = BuildPrimitive(positions=np.eye(3), indices=np.array([[0, 1, 2]]))
     path = tmp_path / "later.glb"
     path.write_bytes(build_glb([BuildMesh("a", [primitive])], [], [], {"settings": {"warp": 9}}))
-    with pytest.raises(UsageError, match=r"later\.glb: there is no setting called warp"):
+    with pytest.raises(InputError, match=r"later\.glb: its record has a setting called warp"):
         read_run_file(path)

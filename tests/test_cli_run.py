@@ -195,7 +195,7 @@ def _png_header(width: int, height: int) -> bytes:
         (["model.glb", "-s", "style.png", "-o", "a.png"], 2, "a.png"),
         (["model.glb", "-s", "style.png", "-o", "a"], 2, "a"),
         (["model.glb", "-s", "style.png", "--device", "mps"], 2, "--device"),
-        (["model.glb", "-s", "style.png", "--config", "model.glb"], 2, "model.glb"),
+        (["model.glb", "-s", "style.png", "--config", "model.glb"], 3, "model.glb"),
     ],
 )
 def test_one_line_and_nothing_written(

@@ -31,7 +31,6 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "meshstyle: no command was given. See: meshstyle --help."),
         (["paint"], "meshstyle: No such command 'paint'. See: meshstyle --help."),
         (["stylize"], "meshstyle stylize: Missing argument 'MODEL'. See: meshstyle stylize --help."),
         (["stylize", "a.obj", "--colour"], "meshstyle stylize: No such option: --colour"),

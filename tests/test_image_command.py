@@ -342,7 +342,7 @@ def test_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]
         (["photo.png", "-s", "style.png", "--keep-colors", "yes"], 2, "--keep-colors: 'yes' is not a choice"),
         (
             ["photo.png", "-s", "style.png", "--config", "photo.png"],
-            2,
+            3,
             "photo.png: this file holds no settings",
         ),
     ],

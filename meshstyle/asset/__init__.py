@@ -8,6 +8,16 @@ from ..errors import AssetError
 from .contract import Asset
 from .paths import check_root
 
+_BLENDER = "blender -b --python-expr \"import bpy; {}; bpy.ops.export_scene.gltf(filepath='model.glb')\""
+_EMPTY = "bpy.ops.wm.read_factory_settings(use_empty=True); "
+# Kinds that are not read, and what makes a .glb of them.
+_CONVERTED = {
+    ".blend": "blender -b {name} --python-expr \"import bpy; bpy.ops.export_scene.gltf(filepath='model.glb')\"",
+    ".fbx": _BLENDER.format(_EMPTY + "bpy.ops.import_scene.fbx(filepath='{name}')"),
+    ".dae": "assimp export {name} model.glb",
+    ".usdz": _BLENDER.format(_EMPTY + "bpy.ops.wm.usd_import(filepath='{name}')"),
+    ".zip": "unzip {name} -d model",
+}
 SUFFIXES = (".glb", ".gltf", ".vrm", ".obj", ".ply", ".stl", ".off")
 
 
@@ -33,6 +43,9 @@ def load_asset(path: Path, root: str | Path | None = None) -> Asset:
         return MeshAsset(path, allowed)
     if not path.exists():
         raise AssetError(path, "there is no such file", "Check the path.")
+    if suffix in _CONVERTED:
+        remedy = f"Convert it first: {_CONVERTED[suffix].format(name='model' + suffix)}"
+        raise AssetError(path, f"{suffix} files are not read", remedy)
     raise AssetError(
         path,
         f"models of the kind {suffix or 'without a suffix'} are not read",

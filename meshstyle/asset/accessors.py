@@ -21,6 +21,10 @@ COMPONENT_TYPES: dict[int, np.dtype[Any]] = {
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 # What an accessor without data of its own may claim to hold: more than any real model, little enough memory.
 MAX_EMPTY_ELEMENTS = 2**24
+MAX_EMPTY_POSITIONS = 2**20  # of them triangles are made, which take a hundred times as much
+MAX_DECODED_BYTES = (
+    2**29
+)  # of all that is not simply part of a buffer: filled in, or taken out of other values
 
 
 class Accessors:
@@ -31,6 +35,7 @@ class Accessors:
         self._items = document.root.children("accessors")
         self._view_count = len(document.root.children("bufferViews"))
         self._decoded: dict[int, Shaped[np.ndarray, "N C"]] = {}
+        self._room = MAX_DECODED_BYTES
 
     def __len__(self) -> int:
         return len(self._items)
@@ -38,12 +43,17 @@ class Accessors:
     def forget(self) -> None:
         """Give back the memory of what was decoded."""
         self._decoded.clear()
+        self._room = MAX_DECODED_BYTES
 
     def fields(self, index: int) -> Fields:
         return self._items[index]
 
     def count(self, index: int) -> int:
         return self._items[index].integer("count")
+
+    def has_data(self, index: int) -> bool:
+        """Whether its values lie in the file, rather than that they are zeros but for some."""
+        return self._items[index].has("bufferView")
 
     def normalized(self, index: int) -> bool:
         return self._items[index].flag("normalized", False)
@@ -64,10 +74,19 @@ class Accessors:
         if view is None:
             if count > MAX_EMPTY_ELEMENTS:
                 item.fail(f"claims {count} elements without any data")
+            self._take(item, count * WIDTHS[kind] * dtype.itemsize)
             values = np.zeros((count, WIDTHS[kind]), dtype)
         else:
             values = self._elements(item, view, count, kind, dtype)
         return self._fill_sparse(item.child("sparse"), values, kind) if item.has("sparse") else values
+
+    def _take(self, item: Fields, size: int) -> None:
+        """Count before memory is taken: many accessors may be about the same few bytes."""
+        self._room -= size
+        if self._room < 0:
+            item.fail(
+                f"is one too many: all that is unpacked has more than the limit of {MAX_DECODED_BYTES} bytes"
+            )
 
     def _type(self, item: Fields) -> tuple[np.dtype[Any], str]:
         component, kind = item.integer("componentType"), item.text("type")
@@ -92,6 +111,8 @@ class Accessors:
         if end > len(data):
             item.fail(f"reaches byte {end} of a bufferView of {len(data)} bytes")
         strides = (stride, column, dtype.itemsize)
+        if strides != (rows * columns * dtype.itemsize, rows * dtype.itemsize, dtype.itemsize):
+            self._take(item, count * rows * columns * dtype.itemsize)
         view_of = np.ndarray((count, columns, rows), dtype, data, start, strides)
         return view_of.reshape(count, rows * columns)  # a copy unless the elements are packed
 
@@ -106,6 +127,7 @@ class Accessors:
         where = self._sparse_part(places, count, "SCALAR", COMPONENT_TYPES[component])[:, 0]
         if where.max() >= len(values):
             places.fail(f"names element {where.max()} of {len(values)}")
+        self._take(sparse, values.nbytes)
         filled = values.copy()
         filled[where] = self._sparse_part(fillings, count, kind, values.dtype)
         return filled

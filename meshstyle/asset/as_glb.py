@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from .container import dump_json
 from .contract import Material, PaintedPart, Part, Wrap
 from .gltf_build import BuildMaterial, BuildPrimitive
 from .paths import encode_uri
+from .replacing import holds, left_behind, numbered
 
 UV_STEPS = 10**7  # corners whose UVs differ by less are one vertex
 _JSON_AT = 20  # in a GLB: after its header and the first chunk's (glTF 2.0, section 4.4)
@@ -32,10 +32,10 @@ def write_glb_bytes(data: bytes, output: Path, sources: Sequence[Path]) -> tuple
     document = json.loads(data[_JSON_AT : _JSON_AT + length])
     (buffer,) = document["buffers"]
     start = _JSON_AT + length + 8
-    binary = _binary_path(output, sources)
+    content = data[start : start + buffer["byteLength"]]
+    binary, stale = _binary_path(output, content, sources)
     buffer["uri"] = encode_uri(binary.name)
-    files = {output: dump_json(document, indent=2), binary: data[start : start + buffer["byteLength"]]}
-    return write_all(files, sources)
+    return write_all({output: dump_json(document, indent=2), binary: content}, sources, stale)
 
 
 def build_material(material: Material, new: PaintedPart | None, kept_image: int | None) -> BuildMaterial:
@@ -92,16 +92,17 @@ def number_uvs(uv: Float64[np.ndarray, "F 3 2"]) -> Int64[np.ndarray, "F 3"]:
     return number_rows(steps).reshape(-1, 3)
 
 
-def _binary_path(output: Path, sources: Sequence[Path]) -> Path:
-    """OUTPUT.bin, or that with a number where something else has the name."""
-    ours = output.is_file() and b'"meshstyle"' in output.read_bytes()
+def _binary_path(output: Path, data: bytes, sources: Sequence[Path]) -> tuple[Path, tuple[Path, ...]]:
+    """OUTPUT.bin, or that with a number where something else has the name; and what it takes the place of."""
+    wanted = output.with_suffix(".bin")
+    earlier = output.read_bytes() if output.is_file() else b""
     taken = {path.resolve() for path in sources}
-    paths = numbered(output.with_suffix(".bin"))
-    return next(path for path in paths if path.resolve() not in taken and (ours or not path.exists()))
-
-
-def numbered(path: Path) -> Iterator[Path]:
-    """The path, then the same with 2, 3, ... added to its stem."""
-    yield path
-    for number in count(2):
-        yield path.with_name(f"{path.stem}_{number}{path.suffix}")
+    path = next(
+        path
+        for path in numbered(wanted)
+        if path.resolve() not in taken and (not path.exists() or holds(path, data))
+    )
+    if b'"meshstyle"' not in earlier:
+        return path, ()
+    names = earlier.replace(encode_uri(wanted.stem).encode(), wanted.stem.encode(errors="surrogateescape"))
+    return path, left_behind(wanted, names, (path,), taken)

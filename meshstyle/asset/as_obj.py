@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from ..surface.colour import to_srgb
-from .as_glb import numbered
 from .atomic import write_all
 from .contract import Asset, Paint, PaintedPart, Part, Wrap
 from .gltf_build import FAR
 from .obj_mtl import format_record
 from .paths import file_stem
 from .pictures import encode, encode_png
+from .replacing import numbered
 
 
 @dataclass(frozen=True)

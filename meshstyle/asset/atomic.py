@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -10,16 +11,22 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import OutputError
+from .replacing import undisturbed
+from .standing import has_fallen
 
 
-def write_all(files: Mapping[Path, bytes], protected: Iterable[Path]) -> tuple[Path, ...]:
-    """Write every file under a temporary name in its own folder, then rename them all.
+def write_all(
+    files: Mapping[Path, bytes], protected: Iterable[Path], stale: Iterable[Path] = ()
+) -> tuple[Path, ...]:
+    """Write every file under a temporary name in its own folder, then rename them all, the first one last.
 
-    Missing folders are made. When anything fails, files that were replaced come back, and nothing new stays.
+    Missing folders are made. When anything fails, files that were replaced come back, and nothing new stays. Signals
+    wait meanwhile.
 
     Args:
-        files: what to write where, in the order in which to return it.
+        files: what to write where, in the order in which to return it: the model, then what it names.
         protected: sources that must stay as they are: the input and every file it refers to.
+        stale: what is removed once all of them are there.
 
     Returns: the paths written.
     Raises: OutputError, before anything is touched where a target is a protected file, a folder, or given
@@ -34,17 +41,18 @@ def write_all(files: Mapping[Path, bytes], protected: Iterable[Path]) -> tuple[P
     if len({_identity(path) for path in targets}) != len(targets):
         raise OutputError(targets[0], "two results would have the same name", "Choose another output name.")
     current = targets[0] if targets else Path()
-    with _Transaction() as transaction:
+    with undisturbed(), _Transaction() as transaction:
         try:
             temporaries = []
             for current, data in zip(targets, files.values(), strict=True):
                 _make_folders(current.parent, transaction)
                 temporaries.append(_write_temporary(current.parent, data, transaction))
-            for current, temporary in zip(targets, temporaries, strict=True):
+            for current, temporary in reversed(list(zip(targets, temporaries, strict=True))):
                 _keep_old(current, transaction)
                 os.replace(temporary, current)
             for folder in {path.parent for path in targets}:
                 sync_folder(folder)
+            transaction.on_success += [partial(path.unlink, missing_ok=True) for path in stale]
         except OSError as error:
             raise OutputError(
                 current,
@@ -95,6 +103,8 @@ class _Transaction:
 def _make_folders(folder: Path, transaction: _Transaction) -> None:
     """`mkdir --parents`; folders that were made go away again when the writing fails."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    if fallen := [parent for parent in missing if has_fallen(parent)]:
+        raise OSError(errno.ENOENT, f"the folder {fallen[-1]} was removed meanwhile")
     for parent in reversed(missing):
         parent.mkdir(exist_ok=True)
         transaction.on_failure.append(parent.rmdir)

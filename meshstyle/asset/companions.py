@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from .container import parse_json, read_file
 from .document import GltfDocument
 from .fields import Fields
 from .paths import encode_uri, is_data_uri, resolve_uri
+from .replacing import holds
 
 
 class Companions:
@@ -25,11 +27,27 @@ class Companions:
         self._folder = output.parent
         self._ours = _earlier_files(output)
         self._moved: dict[Path, str] = {}
+        self._wanted: list[Path] = []
+
+    @property
+    def stale(self) -> tuple[Path, ...]:
+        """Files that an earlier result at the same place named, and that new ones take the place of."""
+        kept = {path.resolve() for path in (*self.files, *self._document.sources)}
+        kinds = [
+            re.compile(re.escape(path.stem) + r"(_\d+)?" + re.escape(path.suffix)) for path in self._wanted
+        ]
+        return tuple(
+            path
+            for path in sorted(self._ours - kept)
+            if path.parent == self._folder.resolve() and any(kind.fullmatch(path.name) for kind in kinds)
+        )
 
     def add(self, name: str, data: bytes) -> str:
         """Write new data under this name or one like it. Returns its URI."""
-        path = self._free(self._folder / name, data)
+        wanted = self._folder / name
+        path = self._free(wanted, data)
         self.files[path] = data
+        self._wanted.append(wanted)
         return encode_uri(path.relative_to(self._folder).as_posix())
 
     def keep(self, source: Path, uri: str) -> str:
@@ -48,7 +66,7 @@ class Companions:
             path = self._free(self._folder / relative, data)
             if path != self._folder / relative:
                 uri = encode_uri(path.relative_to(self._folder).as_posix())
-            if not _holds(path, data):
+            if not holds(path, data):
                 self.files[path] = data
             self._moved[source] = uri
         return self._moved[source]
@@ -68,7 +86,7 @@ class Companions:
             return True
         if any(source.exists() and path.samefile(source) for source in self._document.sources):
             return False
-        return path.resolve() in self._ours or _holds(path, data)
+        return holds(path, data)
 
     def _is_inside(self, path: Path) -> bool:
         """A link in the output's folder may lead somewhere else."""
@@ -94,11 +112,3 @@ def _earlier_files(output: Path) -> set[Path]:
 
 def _same_folder(first: Path, second: Path) -> bool:
     return first.resolve() == second.resolve()
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether a file of exactly these bytes is there already."""
-    try:
-        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False

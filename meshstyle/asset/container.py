@@ -25,6 +25,7 @@ JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 MAX_FILE_BYTES = 2**30  # 1 GiB; also the limit for everything that a model refers to, together
 MAX_JSON_BYTES = 2**28  # 256 MiB, mostly base64 where a file is that large
 MAX_JSON_VALUES = 2**23
+MAX_JSON_OBJECTS = 2**21  # and lists
 MAX_JSON_DEPTH = 100
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
@@ -116,7 +117,10 @@ def check_extent(text: bytes, path: Path) -> None:
     if marks.count(b",") > MAX_JSON_VALUES:
         fail(path, f"its JSON has more than {MAX_JSON_VALUES} values")
     signs = np.frombuffer(marks.replace(b",", b""), np.uint8)
-    depth = np.cumsum(np.where((signs == ord("[")) | (signs == ord("{")), 1, -1))
+    opening = (signs == ord("[")) | (signs == ord("{"))
+    if np.count_nonzero(opening) > MAX_JSON_OBJECTS:
+        fail(path, f"its JSON has more than {MAX_JSON_OBJECTS} objects and lists")
+    depth = np.cumsum(np.where(opening, np.int8(1), np.int8(-1)), dtype=np.int32)
     if depth.size and depth.max() > MAX_JSON_DEPTH:
         fail(path, f"its JSON is nested deeper than {MAX_JSON_DEPTH} levels")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..errors import AssetError
 from .container import MAX_FILE_BYTES, Container, dump_json, parse_json, read_container, read_file
-from .fields import Fields, fail
+from .fields import Fields, Root, fail
 from .paths import decode_data_uri, is_data_uri, resolve_uri
-from .structure import check_structure
+from .structure import check_counts, check_structure
 
 # Required extensions that do not change where triangles are or what their base colour is, and those we apply.
 _KNOWN_EXTENSIONS = frozenset(
@@ -56,7 +56,8 @@ class GltfDocument:
         self.path, self._root = path, root
         self.container: Container = read_container(path)
         self._text = self.container.text
-        self.root = Fields(parse_json(self._text, path), "", path)
+        self.root: Root = Root(parse_json(self._text, path), "", path)
+        check_counts(self.root)
         self._check_version()
         self._check_extensions()
         check_structure(self.root)
@@ -84,7 +85,7 @@ class GltfDocument:
 
     def replace(self, json: dict[str, Any], binary: bytes, warning: str) -> None:
         """Go on with other JSON, whose buffer has no uri, and with that buffer."""
-        self.root, self._text = Fields(json, "", self.path), dump_json(json)
+        self.root, self._text = Root(json, "", self.path), dump_json(json)
         self.buffers = (memoryview(binary),)
         self._views, self._buffer_files = self.root.children("bufferViews"), {}
         self._images = self.root.children("images")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -120,6 +120,18 @@ class Fields:
         except OverflowError:  # an integer beyond double precision
             pass
         self.fail(f"has {_shown(value)} in {key} where a finite number belongs")
+
+
+@dataclass(frozen=True)
+class Root(Fields):
+    """A whole document, which nobody changes: its lists are checked once."""
+
+    _lists: dict[str, list[Fields]] = field(default_factory=dict, compare=False, repr=False)
+
+    def children(self, key: str) -> list[Fields]:
+        if key not in self._lists:
+            self._lists[key] = super().children(key)
+        return self._lists[key]
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float64, Int64, Integer, Shaped
 
-from .accessors import Accessors, to_float
+from .accessors import MAX_EMPTY_POSITIONS, Accessors, to_float
 from .fields import Fields
 from .scene import Instances
 
@@ -51,6 +51,8 @@ def read_geometry(primitive: Fields, accessors: Accessors) -> Geometry | None:
             count = len(accessors.raw(index))  # read here, so that damaged ones are not met when writing
             if count != vertex_count:
                 holder.fail(f"has {count} of {name[:40]}, but {vertex_count} positions")
+    if vertex_count > MAX_EMPTY_POSITIONS and not accessors.has_data(attributes["POSITION"]):
+        primitive.fail(f"claims {vertex_count} positions without any data")
     indices = _read_indices(primitive, accessors, vertex_count)
     mode = primitive.integer("mode", TRIANGLES, high=6)
     return Geometry(primitive, triangles(indices, mode), vertex_count, primitive.has("indices"), attributes)

@@ -13,12 +13,15 @@ from jaxtyping import UInt8
 from ..errors import AssetError, PictureError
 from . import ktx2, pictures
 from .accessors import Accessors
+from .container import MAX_FILE_BYTES
 from .contract import Material, Paint
 from .decompress import read_document
 from .fields import Fields
 from .gltf_materials import DEFAULT, read_materials
 from .gltf_parts import PartReader
 from .paths import is_data_uri
+
+MAX_LOOKED_AT = 2 * MAX_FILE_BYTES  # bytes of images whose sizes are asked for; each is looked at once
 
 
 class GltfAsset:
@@ -36,6 +39,8 @@ class GltfAsset:
         self.base_colours = read_materials(self.document)
         self.lost_textures = tuple(dict.fromkeys(item.lost for item in self.base_colours if item.lost))
         notes = [note for item in self.base_colours for note in item.notes]
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._looked_at = 0
         accessors = Accessors(self.document)
         reader = PartReader(self.document, accessors, self.base_colours)
         self.part_sources, self.parts = reader.read()
@@ -61,10 +66,14 @@ class GltfAsset:
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""
-        data, subject = self._image_bytes(index)
-        if ktx2.is_ktx2(data):
-            return ktx2.ktx2_size(data, subject)
-        return pictures.picture_size(data, subject)
+        if index not in self._sizes:
+            data, subject = self._image_bytes(index)
+            self._looked_at += len(data)
+            if self._looked_at > MAX_LOOKED_AT:
+                raise PictureError(subject, "too many images share the same data", "Merge them.")
+            size = ktx2.ktx2_size if ktx2.is_ktx2(data) else pictures.picture_size
+            self._sizes[index] = size(data, subject)
+        return self._sizes[index]
 
     def image_name(self, index: int) -> str:
         """The image's name, its file's without the suffix, or a made-up one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -115,12 +116,16 @@ class PartReader:
         """The parts of these meshes, where these instances stand."""
         meshes = self.document.root.children("meshes")
         shapes: list[tuple[int, int, Geometry]] = []
+        total = 0
         for mesh in sorted(instances):
             for number, primitive in enumerate(meshes[mesh].children("primitives")):
                 geometry = read_geometry(primitive, self._accessors)
                 if geometry is None or not len(geometry.vertices):
                     self._note_left_out(primitive)
                     continue
+                total += len(geometry.vertices)
+                if total > MAX_TRIANGLES:  # before all of them are in memory
+                    self._refuse()
                 shapes.append((mesh, number, geometry))
         shown = self._few_enough(shapes, instances)
         found = []
@@ -139,10 +144,6 @@ class PartReader:
         copies = np.array([counts[mesh] for mesh, _, _ in shapes], np.int64)
         if (triangles * copies).sum() <= MAX_TRIANGLES:
             return instances
-        if triangles.sum() > MAX_TRIANGLES:
-            raise AssetError(
-                self.path, f"it shows more than {MAX_TRIANGLES} triangles", "Reduce or split the model."
-            )
         most, least = int(copies.max()), 1
         while least < most:  # the greatest number for which all fits
             middle = (least + most + 1) // 2
@@ -153,6 +154,10 @@ class PartReader:
             "with the others."
         )
         return {mesh: nearest(items, least) for mesh, items in instances.items()}
+
+    def _refuse(self) -> NoReturn:
+        cause = f"it shows more than {MAX_TRIANGLES} triangles"
+        raise AssetError(self.path, cause, "Reduce or split the model.")
 
     def _note_left_out(self, primitive: Fields) -> None:
         if primitive.integer("mode", 4) < 4:

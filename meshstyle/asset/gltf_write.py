@@ -51,8 +51,8 @@ def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]
     draft = Draft(asset.document)
     encoded = [pictures.encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
     images = _edit(draft, asset, paint, encoded)
-    files = (_as_gltf if suffix == ".gltf" else _as_glb)(draft, output, paint, images, encoded)
-    return write_all(files, asset.document.sources)
+    files, stale = (_as_gltf if suffix == ".gltf" else _as_glb)(draft, output, paint, images, encoded)
+    return write_all(files, asset.document.sources, stale)
 
 
 def _edit(draft: Draft, asset: GltfAsset, paint: Paint, encoded: Sequence[Encoded]) -> dict[int, list[int]]:
@@ -82,8 +82,8 @@ def _add_record(json: Json, record: Mapping[str, Any]) -> None:
 
 def _as_glb(
     draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Sequence[Encoded]
-) -> dict[Path, bytes]:
-    """One file that holds everything."""
+) -> tuple[dict[Path, bytes], tuple[Path, ...]]:
+    """One file that holds everything; nothing is left behind."""
     painted = {image for numbers in images.values() for image in numbers}
     for number, image in enumerate(draft.items("images")):
         if number not in painted and "uri" in image:
@@ -94,7 +94,7 @@ def _as_glb(
             _clear_image(draft, number, {"mimeType": encoded[atlas].media})
             draft.attach(draft.items("images")[number], view)
     binary = pack_for_glb(draft)
-    return {output: pack_glb(draft.json, binary, draft.document.container.extra_chunks)}
+    return {output: pack_glb(draft.json, binary, draft.document.container.extra_chunks)}, ()
 
 
 def _embed(draft: Draft, image: Json, number: int) -> None:
@@ -113,8 +113,9 @@ def _embed(draft: Draft, image: Json, number: int) -> None:
 
 def _as_gltf(
     draft: Draft, output: Path, paint: Paint, images: Mapping[int, list[int]], encoded: Sequence[Encoded]
-) -> dict[Path, bytes]:
-    """JSON, painted images and new binary data as files; what the input had beside it stays in reach."""
+) -> tuple[dict[Path, bytes], tuple[Path, ...]]:
+    """JSON, painted images and new binary data as files; what the input had beside it stays in reach. Also what an
+    earlier result leaves behind."""
     companions = Companions(output, draft.document)
     painted = {image for numbers in images.values() for image in numbers}
     for number, image in enumerate(draft.items("images")):
@@ -132,7 +133,7 @@ def _as_gltf(
     if home is not None:
         home["uri"] = companions.add(f"{paint.stem(output)}.bin", binary)
     indent = 2 if draft.document.container.is_glb or b"\n" in draft.document.container.text.strip() else None
-    return {output: dump_json(draft.json, indent), **companions.files}
+    return {output: dump_json(draft.json, indent), **companions.files}, companions.stale
 
 
 def _clear_image(draft: Draft, number: int, place: Json) -> None:

@@ -6,7 +6,9 @@ nothing of colour are white.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -195,20 +197,39 @@ def _alpha_mode(
     if image is None:
         return ("OPAQUE" if opacity == 1.0 else "BLEND"), None
     opaque = replace(image, alpha=None, channel="", opaque=True) if image.colour else None
-    if image.alpha is None and not picture_has_alpha(read_image_file(image.main), image.main):
-        return ("OPAQUE" if opacity == 1.0 else "BLEND"), opaque
-    alpha = image.decode()[..., 3]
-    if alpha.min() >= OPAQUE_ALPHA:
+    least, soft = _alpha_of(replace(image, base=0.0, gain=1.0), _stamps(image))
+    if least >= OPAQUE_ALPHA:
         return ("OPAQUE" if opacity == 1.0 else "BLEND"), opaque
     if image.alpha is None:
         warnings.append(
             f"No map_d asks for the alpha in the texture of material {name!r}; it was left aside."
         )
         return ("OPAQUE", image) if opacity == 1.0 else ("BLEND", opaque)
-    soft = float(((alpha > 255 - OPAQUE_ALPHA) & (alpha < OPAQUE_ALPHA)).mean())
     if opacity == 1.0 and soft <= CUTOUT_SOFT_SHARE:
         return "MASK", image
     return "BLEND", image
+
+
+@lru_cache(maxsize=256)
+def _alpha_of(image: ObjImage, stamps: tuple[object, ...]) -> tuple[int, float]:
+    """The least alpha, and the share that is neither clear nor solid. Thousands of materials may ask for one picture.
+
+    `stamps`: what changes with the files.
+    """
+    if image.alpha is None and not picture_has_alpha(read_image_file(image.main), image.main):
+        return 255, 0.0
+    alpha = image.decode()[..., 3]
+    soft = float(((alpha > 255 - OPAQUE_ALPHA) & (alpha < OPAQUE_ALPHA)).mean())
+    return int(alpha.min()), soft
+
+
+def _stamps(image: ObjImage) -> tuple[object, ...]:
+    found: list[object] = []
+    for path in filter(None, (image.colour, image.alpha)):
+        with suppress(OSError):  # whoever reads it will tell
+            state = path.stat()
+            found.append((state.st_ino, state.st_size, state.st_mtime_ns))
+    return tuple(found)
 
 
 def _scalar(pixels: UInt8[np.ndarray, "H W 4"], channel: str) -> UInt8[np.ndarray, "H W"]:

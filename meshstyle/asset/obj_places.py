@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .as_glb import numbered
 from .contract import Paint
+from .obj_earlier import Earlier, free_library
 from .obj_files import PICTURE_SUFFIXES, Finder, is_foreign
 from .obj_materials import read_image_file
 from .obj_model import ObjModel
-from .obj_mtl import MAX_MTL_BYTES, RECORD_MARK
 from .paths import file_stem
+from .pictures import Encoded
+from .replacing import holds, numbered
 
 
 @dataclass(frozen=True)
 class Places:
-    """Names beside the output: the material library's and, atlas by atlas, the pictures'.
+    """Names beside the output: the material library's and, by their atlases, those of pictures.
 
-    `ours`: the library of an earlier result.
+    `earlier`: what an earlier run left there; `stale`: its library and pictures, as far as the new result has other
+    names.
     """
 
     library: Path
-    atlases: tuple[Path, ...]
-    ours: bytes = b""
+    atlases: Mapping[int, Path]
+    earlier: Earlier
+    stale: tuple[Path, ...] = ()
+
+    def with_library(self, content: bytes, taken: Collection[Path]) -> Places:
+        """With a library of this content: one that a model still names is not changed, but another is written."""
+        library, named = self.library, self.earlier.library
+        if named is not None and library.exists() and not holds(library, content):
+            library = next(path for path in numbered(library) if not path.exists() and path not in taken)
+        left = () if named in (None, library) else (named,)
+        return replace(self, library=library, stale=(*self.stale, *filter(None, left)))
 
 
-def choose_places(model: ObjModel, output: Path, paint: Paint, suffixes: Sequence[str]) -> Places:
-    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several; the pictures with these suffixes.
+def choose_places(
+    model: ObjModel, output: Path, paint: Paint, encoded: Sequence[Encoded], atlases: Collection[int]
+) -> Places:
+    """`OUTPUT.mtl`, `OUTPUT.png`, or `OUTPUT_ATLAS.png` for several; `atlases`: those that get a picture.
 
-    Files that an earlier run wrote for the same output are replaced. Where a name is taken by anything else,
-    as by the texture of another model, a number is added.
+    Where a name is taken by anything else than these very bytes, a number is added: what an earlier run wrote for the
+    same output stays until the new model is there (see `replacing`).
     """
-    protected = {path.resolve() for path in model.files}
+    protected = frozenset(path.resolve() for path in model.files)
     named = paint.stem(output)
-    library, ours = _choose_library(output.with_name(f"{named}.mtl"), protected)
-    chosen: list[Path] = []
-    for atlas, suffix in zip(paint.atlases, suffixes, strict=True):
-        stem = named if len(paint.atlases) == 1 else f"{named}_{file_stem(atlas.name)}"
-        for path in numbered(output.with_name(f"{stem}{suffix}")):
-            is_free = not path.exists() or path.name.encode() in ours
-            if is_free and path not in chosen and path.resolve() not in protected:
-                chosen.append(path)
+    wanted = output.with_name(f"{named}.mtl")
+    earlier = Earlier.find(output, wanted, protected)
+    chosen: dict[int, Path] = {}
+    pictures = []
+    for atlas in sorted(atlases):
+        item = encoded[atlas]
+        stem = named if len(paint.atlases) == 1 else f"{named}_{file_stem(paint.atlases[atlas].name)}"
+        pictures.append(output.with_name(f"{stem}{item.suffix}"))
+        for path in numbered(pictures[-1]):
+            if path not in chosen.values() and earlier.frees(path, item.data):
+                chosen[atlas] = path
                 break
-    return Places(library, tuple(chosen), ours)
+    stale = [path for picture in pictures for path in earlier.leaves(picture, chosen.values())]
+    return Places(free_library(wanted, protected), chosen, earlier, tuple(dict.fromkeys(stale)))
 
 
 @dataclass
@@ -103,23 +120,3 @@ class Companions:
             if target.is_file() and target.read_bytes() == data:
                 return target
         raise AssertionError("names do not run out")
-
-
-def _choose_library(wanted: Path, protected: set[Path]) -> tuple[Path, bytes]:
-    """The library's path and, if an earlier run wrote one there, its content."""
-    for path in numbered(wanted):
-        if path.resolve() in protected:
-            continue
-        if not path.exists():
-            return path, b""
-        content = _content(path)
-        if RECORD_MARK + b"{" in content:
-            return path, content
-    raise AssertionError("names do not run out")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_MTL_BYTES else b""
-    except OSError:
-        return b""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from .large_polygons import LARGE, MAX_WORK, triangulate_large
+
 MAX_EAR_WORK = 100_000_000  # corners looked at in one model, some seconds; beyond, polygons become fans
 _TEST_COST = 1000  # of a test, besides looking at corners
 
@@ -31,14 +33,21 @@ def triangulate(
     step = np.arange(len(face)) - starts[face]
     corners = first[face][:, None] + np.stack([np.zeros_like(step), step + 1, step + 2], axis=1)
     _flip_folded_quads(positions, vertex, corners, starts[sizes == 4])
-    work_left = MAX_EAR_WORK
+    work_left, large_left = MAX_EAR_WORK, MAX_WORK
     for index in _concave(positions, vertex, first):
+        if sizes[index] > LARGE and sizes[index] ** 2 > large_left:
+            large_left = -1
+            continue
         flat = _flatten(positions[vertex[first[index] : first[index + 1]]])
-        ears, work = _clip_ears(flat, work_left)
-        work_left -= work
+        if sizes[index] > LARGE:
+            large_left -= int(sizes[index]) ** 2
+            ears = triangulate_large(flat)
+        else:
+            ears, work = _clip_ears(flat, work_left)
+            work_left -= work
         if ears is not None:
             corners[starts[index] : starts[index] + counts[index]] = first[index] + ears
-    return corners, face, work_left <= 0
+    return corners, face, work_left <= 0 or large_left < 0
 
 
 def _flip_folded_quads(

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
-from .as_glb import numbered
 from .atomic import write_all
 from .contract import Paint
 from .obj_model import ObjModel
-from .obj_places import Companions, Places, choose_places
+from .obj_places import Companions, choose_places
 from .obj_text import Edit, Text, apply_edits
-from .obj_udim import MARK, pictures_by_tile
+from .obj_tile_places import place_tiles
+from .obj_udim import pictures_by_tile
 from .obj_write_mtl import NewColour, rewrite_library
 from .obj_write_uv import new_uvs, uv_edits
-from .paths import file_stem
-from .pictures import Encoded, encode
+from .pictures import encode
 
 if TYPE_CHECKING:
     from .obj import ObjAsset
@@ -37,33 +36,30 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
     """
     model = asset.model
     encoded = [encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
-    places = choose_places(model, output, paint, [item.suffix for item in encoded])
     tiled = pictures_by_tile([item.tile for item in model.materials], _names(asset), paint)
-    patterns = {name: _pattern(places, output, paint, name, encoded, tiles) for name, tiles in tiled.items()}
-    tiles = {
-        output.with_name(patterns[name].replace(MARK, str(number))): _tile(
-            patterns[name], paint, encoded, atlas
-        )
-        for name, atlases in tiled.items()
-        for number, atlas in atlases.items()
-    }
-    companions = Companions(model, output, (output, places.library, *places.atlases, *tiles))
+    places = choose_places(model, output, paint, encoded, _whole(asset, paint))
+    pictures = {path: encoded[atlas].data for atlas, path in places.atlases.items()}
+    tiles = place_tiles(tiled, output, paint, encoded, places.earlier, pictures)
+    pictures |= tiles.files
+    companions = Companions(model, output, (output, places.library, *pictures))
     library = rewrite_library(
         model.libraries,
-        _new_colours(asset, paint, [path.name for path in places.atlases], patterns),
+        _new_colours(asset, paint, places.atlases, tiles.patterns),
         companions,
         paint.record,
         Text(b"", model.text.codec, b"", model.text.codec),
     )
-    files = {output: _rewrite_model(asset, paint, places.library.name), places.library: library}
-    whole = {
-        part.atlas
-        for part, item in zip(paint.parts, model.materials, strict=True)
-        if part is not None and item.tile is None
-    }
-    files |= {path: encoded[n].data for n, path in enumerate(places.atlases) if n in whole or not patterns}
-    files |= tiles
-    return write_all(files | companions.copies, model.files)
+    places = places.with_library(library, companions.copies)
+    files = {output: _rewrite_model(asset, paint, places.library.name), places.library: library, **pictures}
+    return write_all(files | companions.copies, model.files, (*places.stale, *tiles.stale))
+
+
+def _whole(asset: ObjAsset, paint: Paint) -> set[int]:
+    """Atlases that are written as one picture: all but those of tiles alone."""
+    used = list(zip(paint.parts, asset.model.materials, strict=True))
+    tiles = {part.atlas for part, item in used if part is not None and item.tile is not None}
+    others = {part.atlas for part, item in used if part is not None and item.tile is None}
+    return others if tiles else set(range(len(paint.atlases)))
 
 
 def _names(asset: ObjAsset) -> list[str]:
@@ -71,40 +67,13 @@ def _names(asset: ObjAsset) -> list[str]:
     return [asset.materials[part.material].name for part in asset.parts]
 
 
-def _pattern(
-    places: Places,
-    output: Path,
-    paint: Paint,
-    name: str,
-    encoded: Sequence[Encoded],
-    tiles: Mapping[int, int],
-) -> str:
-    """The name of a tiled material's pictures, with the mark for the tile's number."""
-    suffixes = {encoded[atlas].suffix for atlas in tiles.values()}
-    suffix = suffixes.pop() if len(suffixes) == 1 else ".png"
-    stem = f"{paint.stem(output)}_{file_stem(name)}"
-    for path in numbered(output.with_name(f"{stem}.{suffix[1:]}")):
-        pattern = f"{path.stem}.{MARK}{suffix}"
-        files = [output.with_name(pattern.replace(MARK, str(number))) for number in tiles]
-        if pattern.encode() in places.ours or not any(file.exists() for file in files):
-            return pattern
-    raise AssertionError("names do not run out")
-
-
-def _tile(pattern: str, paint: Paint, encoded: Sequence[Encoded], atlas: int) -> bytes:
-    """A tile's bytes; all tiles of a material are of one format."""
-    if pattern.endswith(encoded[atlas].suffix):
-        return encoded[atlas].data
-    return encode(paint.atlases[atlas].pixels, "png").data
-
-
 def _new_colours(
-    asset: ObjAsset, paint: Paint, pictures: list[str], patterns: Mapping[str, str]
+    asset: ObjAsset, paint: Paint, pictures: Mapping[int, Path], patterns: Mapping[str, str]
 ) -> dict[str, NewColour]:
     """By material name; every part has a material of its own, but for the tiles of one."""
     return {
         name: NewColour(
-            picture=patterns.get(name, pictures[painted.atlas]),
+            picture=patterns.get(name) or pictures[painted.atlas].name,
             has_alpha=paint.atlases[painted.atlas].pixels.shape[2] == 4
             and _has_map_d(asset.model, part.material),
             unwrapped=painted.uv is not None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from pathlib import Path
 from typing import NoReturn
@@ -33,7 +34,7 @@ def resolve_uri(uri: str, folder: Path, subject: Path, root: Path | None = None)
     try:
         decoded = unquote(uri, errors="strict")
     except UnicodeDecodeError:
-        decoded = uri
+        decoded = unquote(uri, errors="surrogateescape")  # as Python has names that are no text
     candidates = [decoded, uri, decoded.replace("\\", "/")]
     paths = [_inside(name, uri, folder, subject, root) for name in dict.fromkeys(candidates)]
     return next((path for path in paths if _exists(path)), paths[-1])
@@ -107,7 +108,7 @@ def decode_data_uri(uri: str, subject: Path) -> tuple[str, bytes]:
 
 def encode_uri(name: str) -> str:
     """A relative path with slashes as a URI reference; the reverse of `resolve_uri`."""
-    return quote(name, safe="/!$&'()*+,;=@~")
+    return quote(os.fsencode(name), safe="/!$&'()*+,;=@~")
 
 
 def file_stem(name: str) -> str:

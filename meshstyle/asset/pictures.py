@@ -25,10 +25,12 @@ from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ..errors import PictureError
+from .reducing import load_reduced
 
 MAX_SIDE = 16384  # pixels
 MAX_DECODED_BYTES = 512 * 2**20  # of the RGBA array
 MAX_FILE_BYTES = 512 * 2**20
+MOST_PIXELS, MOST_OF_A_STYLE = 2**26, 2**25  # above them photos and style pictures are made smaller
 
 # Only what people keep textures and pictures in: Pillow also knows formats that start other programs (EPS).
 # TGA has no signature and is tried last, so that it cannot claim another format's damaged file.
@@ -57,17 +59,20 @@ def decode_picture(data: bytes, subject: str | Path) -> UInt8[np.ndarray, "H W 4
     (`MAX_SIDE` along a side, `MAX_DECODED_BYTES`).
     """
     with _open(data, subject) as image:
-        return _to_array(_to_rgba(image))
+        return _to_array(_to_rgba(load_reduced(image, data, subject, MAX_DECODED_BYTES // 4, _to_rgba)))
 
 
-def read_picture(path: Path) -> UInt8[np.ndarray, "H W 4"]:
+def read_picture(path: Path, most: int = MOST_PIXELS) -> UInt8[np.ndarray, "H W 4"]:
     """A style picture or photo from a file: upright (EXIF), converted to sRGB (ICC), alpha kept.
+
+    `most`: pixels; a larger one is made smaller (see `reducing`).
 
     Raises PictureError for a path that is no readable file and as `decode_picture` does.
     """
-    with _open(_read_file(path), path) as image:
-        image.load()  # decoding may find the rest of the metadata (PNG keeps some behind the pixels)
-        return _to_array(_to_srgb(_upright(image)))
+    data = _read_file(path)
+    with _open(data, path) as image:
+        # Decoding may find the rest of the metadata (PNG keeps some behind the pixels).
+        return _to_array(_to_srgb(_upright(load_reduced(image, data, path, most, _to_rgba))))
 
 
 def picture_format(path: Path) -> str:

@@ -22,10 +22,30 @@ _LISTS = (
     "skins",
     "textures",
 )
+# What no real model has more of, and what is read in some seconds. What holds geometry may be more.
+MAX_ITEMS, MAX_LARGE, MAX_PRIMITIVES = 2**15, 2**17, 2**16
+_LARGE = ("accessors", "bufferViews", "meshes", "nodes")
 _BASE_COLOURS = (
     ("pbrMetallicRoughness", "baseColorFactor", "baseColorTexture"),
     ("KHR_materials_pbrSpecularGlossiness", "diffuseFactor", "diffuseTexture"),
 )
+
+
+def check_counts(root: Fields) -> None:
+    """Raise AssetError for lists too long to go through, before that is done."""
+    for name in _LISTS:
+        items, most = root.value.get(name), MAX_LARGE if name in _LARGE else MAX_ITEMS
+        if isinstance(items, list) and len(items) > most:
+            root.fail(f"its list of {name} has {len(items)} entries, more than the limit of {most}")
+    meshes = root.value.get("meshes")
+    found = (
+        [mesh.get("primitives") for mesh in meshes if isinstance(mesh, dict)]
+        if isinstance(meshes, list)
+        else []
+    )
+    count = sum(len(primitives) for primitives in found if isinstance(primitives, list))
+    if count > MAX_PRIMITIVES:
+        root.fail(f"its meshes have {count} primitives, more than the limit of {MAX_PRIMITIVES}")
 
 
 def check_structure(root: Fields) -> None:

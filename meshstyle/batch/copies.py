@@ -22,6 +22,7 @@ import psutil
 from ..asset import SUFFIXES
 from ..errors import InputError, ManifestError, MeshStyleError, OutputError
 from ..remote import RemoteFolder, copies_of, is_url, local_path
+from ..wording import message
 from .contract import BatchCallback, BatchProgress, JobState, Outcome
 from .journal import Journal
 from .live_report import DATA, PAGE
@@ -39,12 +40,13 @@ _JOURNAL_EVERY = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Places:
-    """Local folders, and what they stand for. `source`: a folder or a manifest."""
+    """Local folders, and what they stand for. `source`: a folder or a manifest; `from_url`: a copy of one."""
 
     source: Path
     output: Path
     names: tuple[tuple[str, str], ...] = ()
     results: ResultCopy | None = None
+    from_url: bool = False
 
     def watched(self, progress: BatchCallback) -> BatchCallback:
         """A callback for the batch: it brings results to where they belong, and tells `progress` of it."""
@@ -95,7 +97,8 @@ def at_hand(
     with _told(places), contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(StateFolder(root / "lock")))
         if is_url(source):
-            places = replace(places, source=_fetch_source(str(source), str(output), root / "in", options))
+            copy = _fetch_source(str(source), str(output), root / "in", options)
+            places = replace(places, source=copy, from_url=True)
         if is_url(output):
             results = ResultCopy(str(output), root / "out")
             places = replace(places, output=root / "out", results=results)
@@ -259,7 +262,7 @@ def _told(places: Places) -> Iterator[None]:
     except MeshStyleError as error:
         for one in (error, *(error.problems if isinstance(error, ManifestError) else ())):
             one.subject, one.cause, one.remedy = map(places.told, (one.subject, one.cause, one.remedy))
-            one.args = (f"{one.subject}: {one.cause}. {one.remedy}",)
+            one.args = (message(one.subject, one.cause, one.remedy),)
         raise
 
 

@@ -25,10 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..common_settings import INITS, shown
 from ..errors import InputError, ManifestError, MeshStyleError, UsageError
+from ..remote import is_url, local_path
 from ..runfile import check_setting, place_of, read_text, with_own_files
 from ..settings import Settings
-from ..shipped import find_style
+from ..shipped import find_style, shipped_style
 from .options import AUTO
 from .scan import all_models, chosen
 from .toml_lines import Place, key_lines
@@ -64,8 +66,11 @@ class Manifest:
     notes: tuple[str, ...] = ()
 
 
-def read_manifest(path: Path, out: Path) -> Manifest:
+def read_manifest(path: Path, out: Path, confined: bool = False) -> Manifest:
     """Read and check all of it. `out` holds no inputs.
+
+    `confined`: it came from a URL, and may be a stranger's: it may name shipped pictures, URLs, and files of its own
+    folder or below, which are copies of what lies beside it there.
 
     Raises InputError for a file that cannot be read; ManifestError with all that is wrong in it.
     """
@@ -75,7 +80,7 @@ def read_manifest(path: Path, out: Path) -> Manifest:
     except (ValueError, RecursionError) as error:
         remedy = 'Write entries like [[asset]] with lines like path = "props/*.glb" below it.'
         raise InputError(path, f"it is not valid TOML ({error})", remedy) from error
-    reader = _Reader(path, key_lines(text))
+    reader = _Reader(path, key_lines(text), confined)
     manifest = reader.read(table, out)
     if reader.problems:
         raise ManifestError(reader.problems)
@@ -85,8 +90,8 @@ def read_manifest(path: Path, out: Path) -> Manifest:
 class _Reader:
     """Collects what is wrong instead of stopping at it."""
 
-    def __init__(self, path: Path, lines: Mapping[Place, int]) -> None:
-        self.path, self._lines = path, lines
+    def __init__(self, path: Path, lines: Mapping[Place, int], confined: bool = False) -> None:
+        self.path, self._lines, self._confined = path, lines, confined
         self.problems: list[MeshStyleError] = []
 
     def read(self, table: Mapping[str, Any], out: Path) -> Manifest:
@@ -114,8 +119,22 @@ class _Reader:
     def _folder(self, given: Any) -> Path:
         folder = self.path.parent / given if isinstance(given, str) else self.path.parent
         if not isinstance(given, str) or not folder.is_dir():
-            self._wrong(("folder",), f"{given!r} is not a folder", "Give one, as seen from this file.")
-        return folder
+            self._wrong(("folder",), f"{shown(given)} is not a folder", "Give one, as seen from this file.")
+            return self.path.parent
+        return folder if self._may_name(given, ("folder",)) else self.path.parent
+
+    def _may_name(self, given: str, here: Place) -> bool:
+        """Whether a manifest that came from a URL may be about that place."""
+        if not self._confined:
+            return True
+        try:
+            if (self.path.parent / given).resolve().is_relative_to(self.path.parent.resolve()):
+                return True
+        except (OSError, RuntimeError, ValueError):  # a loop of links, or no name that a file can have
+            pass
+        cause = f"{shown(given)} lies outside its own folder, and it came from a URL"
+        self._wrong(here, cause, "Fetch the manifest, read it, and give its path.")
+        return False
 
     def _models(
         self, given: Any, place: Place, folder: Path, found: tuple[str, ...], literal: dict[str, int]
@@ -146,6 +165,15 @@ class _Reader:
             self._wrong(here, f"no model fits {given}", f"Patterns count from {folder}.")
         return models
 
+    def _is_at_hand(self, given: str, here: Place) -> bool:
+        """The same of a file, which must be there: else one in the working folder would be taken."""
+        if not self._may_name(given, here):
+            return False
+        if not self._confined or (self.path.parent / given).is_file():
+            return True
+        self._wrong(here, f"there is no file {given} beside it", "Look at the name.")
+        return False
+
     def _wish(self, table: Any, place: Place, defaults: Wish) -> Wish:
         """What an entry says, over the defaults."""
         if not isinstance(table, dict):
@@ -172,6 +200,10 @@ class _Reader:
             self.problems.append(error)
             return
         name = key.replace("-", "_")
+        is_file = name in ("weights", "init") and value not in (*INITS, "bundled", "torchvision")
+        if is_file and not self._is_at_hand(value, here):
+            own.pop(name)
+            return
         file = self.path.parent / value if isinstance(value, str) else None
         if name == "weights" and value not in ("bundled", "torchvision") and not (file and file.is_file()):
             self._wrong(here, f"there is no file {value}", "Give a file of weights, as seen from this file.")
@@ -181,12 +213,14 @@ class _Reader:
         styles = given if isinstance(given, list) else [given]
         if not styles or not all(isinstance(style, str) and style for style in styles):
             self._wrong(
-                here, f"style: {given!r} is no picture's path or name", "Give one, or a list of them."
+                here, f"style: {shown(given)} is no picture's path or name", "Give one, or a list of them."
             )
             return ()
-        beside = [self.path.parent / style for style in styles]
+        beside = [self.path.parent / local_path(style) for style in styles]
         named = tuple(str(f) if f.is_file() else style for f, style in zip(beside, styles, strict=True))
         for style in named:
+            if not is_url(style) and shipped_style(style) is None and not self._is_at_hand(style, here):
+                continue
             try:
                 find_style(style)
             except MeshStyleError as error:
@@ -195,7 +229,7 @@ class _Reader:
 
     def _group(self, given: Any, here: Place) -> str:
         if not isinstance(given, str) or not given.strip():
-            self._wrong(here, f"set: {given!r} is not a name", "Give a name in quotes.")
+            self._wrong(here, f"set: {shown(given)} is not a name", "Give a name in quotes.")
             return AUTO
         return given
 

@@ -69,6 +69,7 @@ class BatchInput:
         output: OUT, which keeps the batch's state in `.meshstyle`.
         styles: pictures; they count for all models of a manifest too.
         settings: single settings by name, over those of a manifest.
+        from_url: whether the source is a copy of what a URL holds: a manifest in it names no other local files.
     """
 
     source: Path
@@ -76,3 +77,4 @@ class BatchInput:
     styles: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: BatchOptions = field(default_factory=BatchOptions)
+    from_url: bool = False

@@ -62,7 +62,7 @@ def read_wishes(request: BatchInput) -> Wishes:
     """Read folder or manifest. Raises MeshStyleError."""
     source, out, options = request.source, request.output, request.options
     if source.is_file() and source.suffix.lower() == ".toml":
-        manifest = read_manifest(source, out)
+        manifest = read_manifest(source, out, request.from_url)
         _refuse_same(manifest.folder, out)
         names = chosen(tuple(manifest.wishes), options.include, options.exclude)
         folder, notes = manifest.folder, manifest.notes

@@ -30,6 +30,11 @@ Item = TypeVar("Item")
 _SPAWN = multiprocessing.get_context("spawn")
 _TOO_MUCH_MEMORY = 86  # exit code of a worker over its limit
 _LOOK_AT_MEMORY = 0.25  # seconds
+_LOOK_AT_STATE = 5.0  # seconds
+_STOPPED_SECONDS = (
+    60.0  # that a worker may be held (SIGSTOP) before it is given up; less where its time limit is
+)
+_START_SECONDS = 600.0  # that it may take until it is there to work
 _NEVER_READY = 3  # workers in a row that died before they took anything
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _END, _NOTHING = object(), object()
@@ -132,7 +137,7 @@ class Processes:
         self._failed_starts = 0 if worker.was_ready else self._failed_starts + 1
         if self._failed_starts >= _NEVER_READY * self.count:
             cause = "its processes end as soon as they begin"
-            remedy = "In a program of your own, begin a batch below: if __name__ == '__main__':."
+            remedy = "A program of your own lacks a line before run_batch: if __name__ == '__main__':"
             raise MeshStyleError("workers", cause, remedy)
 
 
@@ -147,6 +152,7 @@ class _Worker:
         self._began, self._limit = 0.0, float("inf")
         self.was_ready = False
         self.seconds = 0.0
+        self._held_since: float | None = None
 
     def give(self, function: Callable[..., object], item: object, time_limit: float | None) -> None:
         self._began, self._limit = time.monotonic(), time_limit or float("inf")
@@ -155,8 +161,8 @@ class _Worker:
 
     @property
     def left(self) -> float:
-        """Seconds that it may still take. Time does not count before it is there to work."""
-        return self._began + self._limit - time.monotonic() if self.was_ready else float("inf")
+        """Seconds that it may still take; until it is there to work, that is a time of its own."""
+        return self._began + (self._limit if self.was_ready else _START_SECONDS) - time.monotonic()
 
     @property
     def signs(self) -> tuple[Any, Any]:
@@ -175,8 +181,23 @@ class _Worker:
         if is_dead:
             return _end_of(self._process)
         if self.left <= 0:
-            return Lost(FailureKind.TIME, f"it took longer than the {self._limit:g} s it may take")
+            limit = self._limit if self.was_ready else _START_SECONDS
+            return Lost(FailureKind.TIME, f"it took longer than the {limit:g} s it may take")
+        if self._is_held():
+            return Lost(FailureKind.TIME, "its process was stopped, and nobody let it go on")
         return _NOTHING
+
+    def _is_held(self) -> bool:
+        """Whether it has been seen stopped for some time; what is stopped along with this process goes on with it."""
+        try:
+            is_stopped = psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            is_stopped = False
+        if not is_stopped:
+            self._held_since = None
+            return False
+        self._held_since = self._held_since or time.monotonic()
+        return time.monotonic() - self._held_since >= min(_STOPPED_SECONDS, self._limit)
 
     def interrupt(self) -> None:
         """End it, and leave the tidying up to whoever waits for its answer."""
@@ -192,7 +213,7 @@ class _Worker:
 def _wait(busy: Iterable[_Worker]) -> None:
     """Until one of them may have an answer."""
     left = min(worker.left for worker in busy)
-    wait([sign for worker in busy for sign in worker.signs], None if left == float("inf") else max(left, 0.0))
+    wait([sign for worker in busy for sign in worker.signs], min(max(left, 0.0), _LOOK_AT_STATE))
 
 
 def _end_of(process: BaseProcess) -> Lost:

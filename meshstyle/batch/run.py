@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..temporary import temporary_folder
 from .contract import (
     BatchCallback,
     BatchProgress,
@@ -120,7 +120,7 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
     """See `plan_batch`."""
     wanted = read_wishes(request)
     journal = Journal(StateFolder(request.output / FOLDER).journal, writes=False)
-    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+    with temporary_folder() as folder:
         staging = Path(folder) / "staging"
         staging.mkdir()
         with _processes(request, wanted, journal, _context(staging, request.options)) as processes:
@@ -245,7 +245,9 @@ def _request(
     options: BatchOptions,
 ) -> BatchInput:
     listed = [styles] if isinstance(styles, (str, Path)) else list(dict.fromkeys(styles))
-    return BatchInput(places.source, places.output, tuple(map(str, listed)), settings or {}, options)
+    return BatchInput(
+        places.source, places.output, tuple(map(str, listed)), settings or {}, options, places.from_url
+    )
 
 
 def _context(staging: Path, options: BatchOptions) -> WorkerContext:

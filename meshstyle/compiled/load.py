@@ -21,9 +21,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..asset.atomic import write_all
 from .check import check
 from .gram_piece import GramPiece
+from .keeping import keep, read_kept
 from .piece import Piece
 from .tap_piece import TapPiece
 from .texel_pieces import AddPiece, SmoothPiece, StepPiece
@@ -37,6 +37,7 @@ _SOURCES = (
     "addresses",
     "gram_kernels",
     "gram_piece",
+    "keeping",
     "kernels",
     "piece",
     "processor",
@@ -47,7 +48,6 @@ _SOURCES = (
     "winograd_kernels",
     "winograd_vectors",
 )
-_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -120,23 +120,17 @@ def _place() -> Path | None:
 
 
 def _read(place: Path | None) -> bytes | None:
-    """The machine code that lies there, if it is whole. It is executed, so it must be the user's own."""
-    try:
-        if place is None or (hasattr(os, "getuid") and place.stat().st_uid != os.getuid()):
-            return None
-        data = place.read_bytes()
-    except OSError:
-        return None
-    digest, code = data[:_DIGEST], data[_DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    """The machine code that lies there, if it is whole and this user's own."""
+    return None if place is None else read_kept(place)
 
 
 def _keep(place: Path, code: bytes) -> None:
     """Put machine code there for the next run, where that can be."""
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_all({place: hashlib.sha256(code).digest() + code}, ())
-    except Exception as error:  # a full disk, or no right to write: the next run compiles again
+        keep(place, code)
+    except (
+        Exception
+    ) as error:  # a full disk, or a place that others may write to: the next run compiles again
         _LOG.info("the compiled kernels are not kept in %s: %s", place, error)
 
 

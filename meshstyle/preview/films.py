@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..errors import OutputError, UsageError
+from ..temporary import temporary_folder
 
 KINDS = (".gif", ".webp", ".png", ".mp4")
 WITH_ALPHA = (".gif", ".webp", ".png")
@@ -146,7 +146,7 @@ def _bayer(height: int, width: int) -> np.ndarray:
 def encode_mp4(film: Film) -> bytes:
     """H.264, yuv420p, BT.709, index first: what browsers play. Odd sides get one more row or column."""
     av = _load_av()
-    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "film.mp4"  # a real file: the index is put first by reading it again
         with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
             stream = _add_stream(container, film)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from ..asset.container import pack_glb
@@ -12,6 +11,7 @@ from ..asset.gltf_draft import Draft, NewView, drop_unused_names
 from ..asset.gltf_pack import pack_for_glb
 from ..asset.ktx2 import decode_ktx2, is_ktx2
 from ..asset.pictures import encode_png
+from ..temporary import temporary_folder
 
 _BASIS = "KHR_texture_basisu"
 
@@ -21,7 +21,7 @@ def glb_bytes(asset: Asset) -> bytes:
 
     Raises PictureError for KTX2 textures that cannot be decoded.
     """
-    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "model.glb"
         asset.write(path, Paint((), tuple(None for _ in asset.parts)))
         return _without_ktx2(path, asset.path)

@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ..wording import escaped
+
 
 def text(value: object) -> str:
-    """Any text as HTML, also between quotes."""
-    return html.escape(str(value))
+    """Any text as HTML, also between quotes; control characters and marks of direction as escapes."""
+    return html.escape(escaped(str(value)))
 
 
 def json_block(name: str, value: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,8 @@ from jaxtyping import Float64, UInt8
 from ..asset import load_asset
 from ..asset.atomic import write_all
 from ..asset.contract import Asset
-from ..errors import MeshStyleError
-from ..shipped import find_style
+from ..record import file_name
+from ..recorded import recorded_style
 from ..views.cameras import FIELD_OF_VIEW, Frame
 from . import three
 from .glb import glb_bytes
@@ -74,7 +73,7 @@ def write_page(
     before = None if original is None else load_asset(Path(original))
     story = story or Story()
     record = story.record or after.record or {}
-    story = replace(story, record=record, styles=story.styles or _style_of(record))
+    story = replace(story, record=record, styles=story.styles or _style_of(record, model.parent))
     sources = [model, *([] if original is None else [Path(original)]), *story.styles]
     return write_all({output: build_page(model.name, after, before, story, eye).encode()}, sources)
 
@@ -126,16 +125,25 @@ def aside(story: Story) -> str:
 
 
 def settings_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The record, settings unfolded."""
+    """The record, settings unfolded; of files, the names alone: earlier releases kept their folders too."""
     rows = [
-        (name.replace("_", " "), shown_value(record[name]))
+        (name.replace("_", " "), shown_value(_without_folders(record[name])))
         for name in ("style", "version")
         if record.get(name)
     ]
     settings = record.get("settings")
     if isinstance(settings, Mapping):
-        rows += [(str(name).replace("_", "-"), shown_value(value)) for name, value in settings.items()]
+        plain = {name: _without_folders(settings[name]) for name in ("weights", "init") if name in settings}
+        rows += [
+            (str(name).replace("_", "-"), shown_value(value)) for name, value in {**settings, **plain}.items()
+        ]
     return rows
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(item) for item in value]
+    return file_name(value) if isinstance(value, str) else value
 
 
 def shown_value(value: Any) -> str:
@@ -147,16 +155,13 @@ def shown_value(value: Any) -> str:
     return str(value)
 
 
-def _style_of(record: Mapping[str, Any]) -> tuple[Path, ...]:
-    """The picture a record names, if it is there and still the same."""
-    if not isinstance(record.get("style"), str):
+def _style_of(record: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+    """The picture a record names, if it is still the same. Nothing outside the model's folder is looked at."""
+    name, digest = record.get("style"), record.get("style_sha256")
+    if not isinstance(name, str) or digest is None:
         return ()
-    try:
-        path = find_style(record["style"])
-        same = hashlib.sha256(path.read_bytes()).hexdigest() == record.get("style_sha256")
-    except (MeshStyleError, OSError, ValueError):
-        return ()
-    return (path,) if same else ()
+    path = recorded_style(name, digest, folder)
+    return () if path is None else (path,)
 
 
 def flat_stage(before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]) -> str:

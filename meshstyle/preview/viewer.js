@@ -191,7 +191,7 @@
     const picker = document.getElementById("clip");
     const { clips } = sides[sides.length - 1];
     picker.parentElement.hidden = !clips.length;
-    clips.forEach((clip, index) => picker.append(new Option(clip.name || `animation ${index + 1}`, index)));
+    clips.forEach((clip, index) => picker.append(new Option(clip.name.replace(/[\p{Cc}\p{Cf}]/gu, "?") || `animation ${index + 1}`, index)));
     picker.addEventListener("change", () => {
       for (const side of sides) {
         side.mixer.stopAllAction();

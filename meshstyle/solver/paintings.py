@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from ..asset.pictures import read_picture
+from ..asset.pictures import MOST_OF_A_STYLE, read_picture
 from ..errors import PictureError
 
 _SMALLEST = 16  # pixels: below this the deepest style layer has nothing to look at
@@ -19,13 +19,24 @@ def load_painting(path: Path) -> Float32[torch.Tensor, "1 3 H W"]:
 
     Raises PictureError.
     """
-    pixels = read_picture(path).astype(np.float32) / 255  # (H, W, 4)
-    if min(pixels.shape[:2]) < _SMALLEST:
-        cause = f"it is {pixels.shape[1]}×{pixels.shape[0]} pixels, too small to have a style"
+    picture = read_picture(path, MOST_OF_A_STYLE)
+    if min(picture.shape[:2]) < _SMALLEST:
+        cause = f"it is {picture.shape[1]}×{picture.shape[0]} pixels, too small to have a style"
         raise PictureError(path, cause, f"Give a picture of at least {_SMALLEST}×{_SMALLEST} pixels.")
+    if picture[..., 3].min() == 255:
+        colour = picture[..., :3].astype(np.float32)
+        colour /= 255
+        return _tensor(colour)
+    pixels = picture.astype(np.float32)  # (H, W, 4)
+    pixels /= 255
     colour, alpha = pixels[..., :3], pixels[..., 3:]
     if float(alpha.sum()) == 0:
         raise PictureError(path, "it is transparent throughout", "Give a picture that shows something.")
     mean = (colour * alpha).sum((0, 1)) / alpha.sum()
-    solid = colour * alpha + mean * (1 - alpha)
-    return torch.from_numpy(np.ascontiguousarray(solid.transpose(2, 0, 1)))[None]
+    solid = colour * alpha
+    solid += mean * (1 - alpha)
+    return _tensor(solid)
+
+
+def _tensor(colours: Float32[np.ndarray, "H W 3"]) -> Float32[torch.Tensor, "1 3 H W"]:
+    return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))[None]

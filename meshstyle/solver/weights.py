@@ -21,13 +21,13 @@ from jaxtyping import Float
 
 from ..errors import WeightsError
 from .layers import BLOCKS, LAYERS
+from .weights_file import REMEDY, read_tensors
 
 CHANNELS = (64, 128, 256, 512, 512)  # per block
 CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LARGEST_FILE = 2 << 30  # bytes; VGG-19 with its classifier is 575 MB
 _SAME = 0.98  # correlation from which two first layers count as the same numbers
-_REMEDY = "Give a .pth, .safetensors or .h5 file with all the 3×3 convolutions of VGG-19, or 'bundled'."
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +57,12 @@ def load_weights(source: str = "bundled") -> VGGWeights:
         return _canonical(_from_torchvision(), caffe=False, flip=False)
     path = Path(source)
     if not path.is_file():
-        raise WeightsError(path, "there is no such file", _REMEDY)
+        raise WeightsError(path, "there is no such file", REMEDY)
     if path.stat().st_size > _LARGEST_FILE:
-        raise WeightsError(path, "it is larger than 2 GiB", _REMEDY)
+        raise WeightsError(path, "it is larger than 2 GiB", REMEDY)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise WeightsError(path, f"'{path.suffix}' is not a known kind of weights file", _REMEDY)
+        raise WeightsError(path, f"'{path.suffix}' is not a known kind of weights file", REMEDY)
     convolutions = _checked(reader(path), path)
     return _canonical(convolutions, *_convention(convolutions, path.suffix.lower() in (".h5", ".hdf5")))
 
@@ -125,14 +125,14 @@ def _checked(convolutions: Convolutions, path: Path) -> Convolutions:
             expected.append((outputs, inputs, 3, 3))
             inputs = outputs
     if len(convolutions) != len(expected):
-        raise WeightsError(path, f"it has {len(convolutions)} of VGG-19's 16 convolutions", _REMEDY)
+        raise WeightsError(path, f"it has {len(convolutions)} of VGG-19's 16 convolutions", REMEDY)
     for layer, shape, (kernel, bias) in zip(LAYERS, expected, convolutions, strict=True):
         if tuple(kernel.shape) != shape or tuple(bias.shape) != shape[:1]:
             cause = f"conv{layer} has shape {tuple(kernel.shape)}, VGG-19's has {shape}"
-            raise WeightsError(path, cause, _REMEDY)
+            raise WeightsError(path, cause, REMEDY)
         extremes = (*kernel.aminmax(), *bias.aminmax())  # four times as fast as asking every number
         if not torch.isfinite(torch.stack(extremes)).all():
-            raise WeightsError(path, f"conv{layer} holds numbers that are not finite", _REMEDY)
+            raise WeightsError(path, f"conv{layer} holds numbers that are not finite", REMEDY)
     return [(kernel.float(), bias.float()) for kernel, bias in convolutions]
 
 
@@ -140,48 +140,28 @@ def _from_torch_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise WeightsError(path, f"torch cannot read it ({_first_line(error)})", _REMEDY) from error
+        raise WeightsError(path, f"torch cannot read it ({_first_line(error)})", REMEDY) from error
     if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
         data = data["state_dict"]
     if not isinstance(data, Mapping):
-        raise WeightsError(path, "it does not hold named tensors", _REMEDY)
+        raise WeightsError(path, "it does not hold named tensors", REMEDY)
     return {str(key): value for key, value in data.items() if isinstance(value, torch.Tensor)}
 
 
 def _from_pth(path: Path) -> Convolutions:
-    return _by_name(_from_torch_file(path))
+    return _by_name(read_tensors(path, "torch"))
 
 
 def _from_safetensors(path: Path) -> Convolutions:
-    import safetensors
-    import safetensors.torch
-
-    try:
-        return _by_name(safetensors.torch.load_file(path))
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise WeightsError(path, f"safetensors cannot read it ({_first_line(error)})", _REMEDY) from error
+    return _by_name(read_tensors(path, "safetensors"))
 
 
 def _from_keras(path: Path) -> Convolutions:
     """Every dataset of the file that is a kernel (3, 3, in, out) or a bias, ordered by layer."""
-    import h5py
-
-    found: dict[str, np.ndarray] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim in (1, 4) and item.size <= 512 * 512 * 9:
-            found[name] = np.asarray(item, dtype=np.float32)
-
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise WeightsError(path, f"h5py cannot read it ({_first_line(error)})", _REMEDY) from error
+    found = read_tensors(path, "h5py")
     return _by_name(
         {
-            name: torch.from_numpy(
-                np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value)
-            )
+            name: value.permute(3, 2, 0, 1).contiguous() if value.ndim == 4 else value
             for name, value in found.items()
         }
     )

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from ..asset.contract import Asset, Part
 from ..errors import UsageError
 from ..settings import DEFAULT_TEXTURE_SIZE_RANGE, ORIGINAL, TEXTURE_SIZE_RANGE, Settings
+from .amount import check_atlas_count
 from .contract import AtlasPlan, UVHealth
 from .normals import face_normals
 from .uv_health import uv_health
@@ -61,7 +62,9 @@ def plan_atlases(asset: Asset, settings: Settings) -> tuple[AtlasPlan, ...]:
     if boxes:
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         diagonal = float(np.linalg.norm(high - low))
-    return tuple(_plan(asset, settings, group, diagonal) for group in _groups(asset, chosen, settings))
+    groups = _groups(asset, chosen, settings)
+    check_atlas_count(asset.path, len(groups))
+    return tuple(_plan(asset, settings, group, diagonal) for group in groups)
 
 
 def chosen_materials(asset: Asset, settings: Settings) -> frozenset[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ..temporary import temporary_folder
 from .charts import box_atlas
 from .normals import face_normals, weld
 from .texels import layers, texel_area
@@ -86,7 +86,7 @@ def _by_xatlas(
     if len(corners) > xatlas.triangles:
         raise _XatlasError(f"{len(corners)} triangles are too many for xatlas")
     faces, positions, first_vertex = _indexed(corners, group)
-    with tempfile.TemporaryDirectory(prefix="meshstyle-") as folder:
+    with temporary_folder() as folder:
         mesh, result = Path(folder, "mesh.npz"), Path(folder, "result.npz")
         np.savez(
             mesh,
