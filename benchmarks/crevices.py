@@ -59,7 +59,7 @@ def style_in(pictures: list[Collage], model: Path, painting: torch.Tensor, netwo
     renderer = Renderer(load_asset(model))
     losses, weights = [], []
     for collage in pictures:
-        hits = collage.trace(renderer.tracer, RAYS)
+        hits = collage.trace(renderer.tracer, RAYS, None)
         if hits is None or hits.counted is None:
             continue
         image = renderer.shade(hits)

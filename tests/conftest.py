@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from meshstyle.solver.vgg import VGG19
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `cores.tune_torch`)
@@ -45,3 +49,12 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def network() -> VGG19:
+    """As losses are shown pictures, on one CPU, in single precision."""
+    from meshstyle.solver.vgg import VGG19
+    from meshstyle.solver.weights import load_weights
+
+    return VGG19(load_weights())

@@ -21,10 +21,12 @@ from meshstyle import Result, Settings, stylize
 from meshstyle.asset import load_asset
 from meshstyle.errors import AssetError
 from meshstyle.settings import Scale
-from meshstyle.solver.objective import ContentTarget, LossTerms, Objective, StyleTarget
+from meshstyle.solver.objective import LossTerms
 from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.view_objective import ViewObjective, ViewTarget
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
 from meshstyle.views.render import Renderer
+from meshstyle.views.view import View
 
 _BALL = trimesh.creation.icosphere(2)
 POINTS = np.array(_BALL.vertices) * [1.0, 0.8, 0.6]
@@ -34,28 +36,30 @@ BOX, SIDES = np.array(_BOX.vertices), np.array(_BOX.faces)
 RNG = np.random.default_rng(0)
 
 
-class Negative(Objective):
+class Negative(ViewObjective):
     """Wants 1 − original. In front of a grey background that is a picture's negative too."""
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def style_target(self, _: torch.Tensor) -> StyleTarget:
-        return StyleTarget({})
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._wanted: dict[ViewTarget, torch.Tensor] = {}
 
     def ground(self, _: torch.Tensor) -> None:
         return None
 
-    def content_target(self, original: torch.Tensor, mask: torch.Tensor, **_: Any) -> ContentTarget:
-        return ContentTarget(1 - original.detach(), mask, {}, {}, {}, {})
+    def target(
+        self, view: View, original: torch.Tensor, background: torch.Tensor, ground: None
+    ) -> ViewTarget:
+        found = ViewTarget((), view.mask)
+        self._wanted[found] = 1 - view.render(original, background)
+        return found
 
-    def __call__(self, picture: torch.Tensor, _: StyleTarget, target: ContentTarget) -> LossTerms:
-        loss = ((picture - target.original).square() * target.mask).sum()
+    def __call__(self, lit: torch.Tensor, bare: torch.Tensor, target: ViewTarget) -> LossTerms:
+        loss = ((lit - self._wanted[target]).square() * target.mask).sum()
         return LossTerms(loss, torch.zeros(3))
 
 
 @pytest.fixture(autouse=True)
 def negative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meshstyle.solver.ladder, "Objective", Negative)
+    monkeypatch.setattr(meshstyle.solver.ladder, "ViewObjective", Negative)
     monkeypatch.setattr(meshstyle.pipeline, "load_weights", lambda _: None)
     monkeypatch.setattr(meshstyle.pipeline, "make_network", lambda *_: VGG19.__new__(VGG19))
     monkeypatch.setattr(meshstyle.pipeline, "load_painting", lambda _: torch.full((1, 3, 64, 64), 0.5))
@@ -152,8 +156,21 @@ def test_interiors_are_filled_and_reported(tmp_path: Path) -> None:
     assert (inside.image(0)[..., :3].max(axis=(0, 1)) < 200).all()  # white nowhere, not even in there
 
 
-def test_specks_that_no_view_shows_are_refused(tmp_path: Path) -> None:
-    path = model(tmp_path, *joined((POINTS * 1e-3, FACES), (POINTS * 1e-3 + [1000.0, 0, 0], FACES)))
+def test_a_needle_that_no_view_shows_is_refused(tmp_path: Path) -> None:
+    """It stands on the optical axis of every camera, between two columns of pixels."""
+    path = model(tmp_path, BOX * [1e-5, 2, 1e-5], SIDES)
     with pytest.raises(AssetError, match="too thin"):
         paint(path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.glb"]
+
+
+def test_specks_far_apart_are_painted_in_views_of_their_own(tmp_path: Path) -> None:
+    """A hundred thousand times as far as they are large: whole views show nothing of them."""
+    ball = trimesh.creation.icosphere(1)
+    points, faces = np.array(ball.vertices) * 1e-2, np.array(ball.faces)
+    result = paint(model(tmp_path, *joined((points, faces), (points + np.array([1000.0, 0, 0]), faces))))
+    assert result.surface_seen > 0.98
+    # As of two balls twenty radii apart, 2 % of the texels, more than 64 pixels show, are still on their way to black.
+    painted = load_asset(tmp_path / "out.glb").image(0)[..., :3].max(axis=2)
+    assert (painted > 0.6 * 255).mean() < 0.04
+    assert np.median(painted) < 0.4 * 255

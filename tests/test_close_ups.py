@@ -1,10 +1,14 @@
-"""Close-ups: where they look, what they read, what they are asked for, and that they add up to a texture."""
+"""Windows: where they look, what they are asked for, and that they add up to a texture."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from slopes import check_against_differences
+from test_solver import rand
 from test_views import CPU, front, make_surface, quad
 
 from meshstyle.asset.contract import Wrap
@@ -12,73 +16,28 @@ from meshstyle.bake.upsample import upsample
 from meshstyle.errors import UsageError
 from meshstyle.progress import Progress, ProgressCallback, ignore
 from meshstyle.settings import Detail, Scale, Settings
-from meshstyle.solver.close_up_problem import CloseUpProblem, freedom
-from meshstyle.solver.close_up_solver import plan_close_ups
+from meshstyle.solver.descent import Clock, descend
 from meshstyle.solver.ladder import Solution
 from meshstyle.solver.local_style import LocalStyle, given
 from meshstyle.solver.objective import LossWeights, Objective
-from meshstyle.solver.texture_solver import TextureSolver
+from meshstyle.solver.smoothness import Smoothness
+from meshstyle.solver.texture_solver import TextureProblem, TextureSolver
 from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import load_weights
-from meshstyle.views.cameras import camera_towards_centre
-from meshstyle.views.canvas import Canvas
-from meshstyle.views.close_ups import MARGIN, place_close_ups
-from meshstyle.views.near_sampling import NearLookup, Sheet
+from meshstyle.solver.view_objective import ViewObjective
+from meshstyle.solver.windows import Windows, WindowScale, freedom, plan_windows
+from meshstyle.views.cameras import Camera, camera_towards_centre
+from meshstyle.views.close_ups import MARGIN, CloseUps, place_close_ups
 from meshstyle.views.placement import Placement
 from meshstyle.views.sampling import Lookup, Texels
-from meshstyle.views.tracing import Hits, Tracer
-from meshstyle.views.view import View
+from meshstyle.views.tracing import Tracer
+from meshstyle.views.view import AMBIENT, HEADLIGHT, View
 
 WRAP = (Wrap.REPEAT, Wrap.REPEAT)
 BLACK = torch.zeros(3)
 
 
-def rand(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
-
-
 def two_sides() -> Placement:
     return Placement(np.array([[0.0, 0, 1], [0, 0, -1]]), 1.0, 1.0)
-
-
-def traced(tracer: Tracer, size: int, direction: tuple[float, float, float] = (0, 0, 1)) -> Hits:
-    hits = tracer.view(camera_towards_centre(np.array(direction), size), 2)
-    assert hits is not None
-    return hits
-
-
-@pytest.mark.parametrize("size", [96, 20, 8])
-def test_reads_what_a_whole_view_reads(size: int) -> None:
-    """From near and from far, so that every mip level has its turn; at a slant, so that rays read two of them."""
-    tracer = Tracer(make_surface(*quad(), size=(40, 56)))
-    hits = traced(tracer, size, (0.6, 0, 0.8))
-    everything = np.ones((40, 56), bool)
-    paint = rand(40 * 56, 3)
-    near = View(NearLookup(hits, tracer, [Sheet(everything, WRAP, 0)]), CPU)
-    whole = View(Lookup(hits, tracer, Texels([everything], [WRAP])), CPU)
-    ours, theirs = (view.render(paint[view.texels], BLACK) for view in (near, whole))
-    assert torch.equal(near.mask, whole.mask)
-    assert float((ours - theirs).abs().max()) < 0.02  # a level of less than 5 % of the weight is not left out
-    assert float((ours - theirs).abs().mean()) < 1e-3
-
-
-@pytest.mark.parametrize("size", [96, 8])
-def test_what_lies_between_charts_is_never_read(size: int) -> None:
-    covered = np.zeros((32, 32), bool)
-    covered[4:17, 3:30] = True
-    tracer = Tracer(make_surface(*quad(), size=(32, 32)))
-    corners, uv = quad()
-    inside = Tracer(make_surface(corners, uv * [26 / 32, 12 / 32] + [3.5 / 32, 4.5 / 32], size=(32, 32)))
-    assert tracer.uv_density[0] > inside.uv_density[0]
-    paint = torch.full((32 * 32, 3), 9.0)
-    paint[torch.from_numpy(covered.reshape(-1))] = 0.25
-    view = View(NearLookup(traced(inside, size), inside, [Sheet(covered, WRAP, 0)]), CPU)
-    assert torch.allclose(view.sample(paint[view.texels]), torch.tensor(0.25), atol=1e-5)
 
 
 def test_windows_own_all_of_the_surface_at_the_zoom_asked_for() -> None:
@@ -97,16 +56,6 @@ def test_windows_own_all_of_the_surface_at_the_zoom_asked_for() -> None:
         middle = camera.eye + camera.axes[2] * -camera.eye[2] / camera.axes[2, 2]
         distance = float(np.linalg.norm(middle - camera.eye))
         assert camera.pitch * distance == pytest.approx(pitch * np.linalg.norm(front(64).eye), rel=1e-6)
-
-
-def test_a_canvas_reads_and_writes_across_its_sheets() -> None:
-    images = [np.zeros((2, 3, 3), np.float16), np.ones((2, 2, 3), np.float16)]
-    canvas = Canvas(images, [np.ones((2, 3), bool), np.ones((2, 2), bool)], [WRAP, WRAP])
-    texels = np.array([1, 5, 6, 9])
-    assert canvas.read(texels)[:, 0].tolist() == [0, 0, 1, 1]
-    canvas.write(texels, torch.tensor([[0.25] * 3, [0.5] * 3, [0.75] * 3, [0.125] * 3]))
-    assert canvas.images[0].reshape(-1, 3)[:, 1].tolist() == [0, 0.25, 0, 0, 0, 0.5]
-    assert canvas.images[1].reshape(-1, 3)[:, 1].tolist() == [0.75, 1, 1, 0.125]
 
 
 def test_cells_are_given_to_the_colours_nearest_to_them() -> None:
@@ -135,13 +84,13 @@ def close_view(size: int = 64) -> View:
     tracer = Tracer(make_surface(*quad(), size=(96, 96)))
     hits = tracer.view(front(3 * size), 2, frame=(size, size))
     assert hits is not None
-    return View(NearLookup(hits, tracer, [Sheet(np.ones((96, 96), bool), WRAP, 0)]), CPU)
+    return View(Lookup(hits, tracer, Texels([np.ones((96, 96), bool)], [WRAP])), CPU)
 
 
 def test_paint_is_held_at_the_border_of_a_window_and_free_inside() -> None:
     view = close_view()
     seen = torch.zeros(view.shape[0] * view.shape[1])
-    seen[view.pixels] = view.sample(freedom(view).expand(-1, 3))[:, 0]
+    seen[view.pixels] = view.mix(freedom(view).expand(-1, 3))[:, 0]
     picture = seen.view(view.shape)
     assert float(picture[32, 32]) == pytest.approx(1, abs=1e-4)
     assert float(picture[0].max()) < 0.1
@@ -149,35 +98,63 @@ def test_paint_is_held_at_the_border_of_a_window_and_free_inside() -> None:
     assert (picture[32, :8].diff() > 0).all()
 
 
-@pytest.mark.parametrize("smooth", [(0.0, 0.0), (2.0, 30.0)])
-def test_slope_is_the_loss_derivative(network: VGG19, smooth: tuple[float, float]) -> None:
-    view = close_view()
-    objective = Objective(network, LossWeights(0, 1, 0), ("relu1_1", "relu2_1"))
-    values = 0.3 + 0.4 * rand(len(view.texels), 3)
-    problem = CloseUpProblem(view, values, objective, BLACK, block=4, zoom=2, smooth=smooth)
-    target = objective.style_target(rand(1, 3, 64, 64, seed=3)).grams
-    at = (values + 0.02 * rand(len(values), 3, seed=1)).requires_grad_(True)
-    problem.loss(at, target).backward()
-    assert at.grad is not None
-    way = torch.nn.functional.normalize(at.grad, dim=None) * len(values) ** 0.5  # type: ignore[arg-type]
-    step = 2e-3
-    with torch.no_grad():
-        ahead, behind = (float(problem.loss(at + s * step * way, target)) for s in (1, -1))
-    assert (ahead - behind) / (2 * step) == pytest.approx(float((at.grad * way).sum()), rel=0.03)
+def test_paint_that_is_seen_too_steeply_is_held() -> None:
+    """In the middle of the window the square is seen at 80°, whose cosine, 0.174, is barely above 0.15."""
+    tracer = Tracer(make_surface(*quad(), size=(96, 96)))
+    aside = np.array([np.sin(np.radians(80)), 0.0, np.cos(np.radians(80))])
+    hits = tracer.view(camera_towards_centre(aside, 256), 2, frame=(32, 32))
+    assert hits is not None
+    view = View(Lookup(hits, tracer, Texels([np.ones((96, 96), bool)], [WRAP])), CPU)
+    assert (view.shade.max() - AMBIENT) / HEADLIGHT < 0.25
+    steepness = (0.25 - 0.15) / (0.4 - 0.15)
+    assert float(freedom(view).max()) < steepness**2 * (3 - 2 * steepness)
 
 
-def test_colour_costs_more_than_light_from_pixel_to_pixel(network: VGG19) -> None:
-    """Columns in turn black and of one colour: half of the steps, those to the side, are that colour long."""
-    view = close_view()
-    objective = Objective(network, LossWeights(0, 1, 0), ("relu1_1",))
-    problem = CloseUpProblem(
-        view, rand(len(view.texels), 3), objective, BLACK, block=4, zoom=2, smooth=(0.5, 3.0)
-    )
-    assert float(view.mask.min()) == 1
-    columns = (torch.arange(view.shape[1]) % 2).view(1, 1, 1, -1)
-    for colour, cost in (((0.4, 0.4, 0.4), 0.48), ((0.6, 0.0, 0.3), 0.45 + 3 * 0.18)):
-        picture = columns * torch.tensor(colour).view(1, 3, 1, 1) * torch.ones(1, 3, *view.shape)
-        assert float(problem._roughness(picture)) == pytest.approx(0.5 * cost / 2, rel=1e-5)
+def window_problem(
+    network: VGG19, cameras: tuple[Camera, ...], each: int = 3, zoom: float = 2.0
+) -> tuple[TextureProblem, WindowScale]:
+    """A square of noise, with windows of 48 pixels, without smoothness, whose slope counts every pair twice."""
+    tracer = Tracer(make_surface(*quad(), size=(96, 96)))
+    texels = Texels([np.ones((96, 96), bool)], [WRAP])
+    objective = ViewObjective(network, rand(1, 3, 64, 64, seed=3), LossWeights(0, 1000, 0))
+    scale = WindowScale(48, each * len(cameras), CloseUps(cameras, 48, zoom), each, 1.0, 4)
+    windows = Windows(scale, tracer, texels, objective, BLACK, None)
+    values = 0.3 + 0.4 * rand(texels.count, 3)
+    smoothness = Smoothness(np.tile(np.arange(texels.count)[:, None], 4), 0.0)
+    return TextureProblem(values, windows, BLACK, objective, smoothness), scale
+
+
+@pytest.mark.parametrize("zoom", [1.0, 2.0], ids=["beside the painting", "and from afar"])
+def test_a_windows_slope_is_the_loss_derivative(network: VGG19, zoom: float) -> None:
+    problem, _ = window_problem(network, (front(144),), zoom=zoom)
+    problem.slope(0)  # what lies there now is what it is held to
+    problem.values.add_(0.02 * rand(*problem.values.shape, seed=1))
+    found, at = problem.slope(0), problem.values.clone()
+    assert found.freedom is not None
+
+    def loss(rows: torch.Tensor) -> float:
+        problem.values.copy_(at).index_copy_(0, found.rows, rows)
+        return problem.slope(0).terms.total
+
+    check_against_differences(loss, at[found.rows], found.gradient)
+
+
+def test_windows_are_taken_one_after_the_other(network: VGG19) -> None:
+    away = Camera(front(144).eye, front(144).axes * [[1], [1], [-1]], front(144).pitch)
+    problem, scale = window_problem(network, (front(144), away), each=2)
+    order = list(problem.order(scale, np.random.default_rng(0)))
+    # The rate falls linearly from 0.06 towards a tenth of it at the end of each window.
+    assert [part for part, _ in order] == [0, 0, 1, 1]
+    assert [rate for _, rate in order] == pytest.approx([0.06, 0.033, 0.06, 0.033])
+    before = problem.values.clone()
+    terms = descend(problem, scale, "adam", np.random.default_rng(0), Clock([scale], ignore))
+    assert terms is not None
+    nothing = problem.slope(1)  # a window that shows nothing has no rows, and its steps do nothing
+    assert len(nothing.rows) == len(nothing.gradient) == 0
+    shown = problem.slope(0)
+    moved = (problem.values != before).any(1)
+    assert set(moved.nonzero().flatten().tolist()) <= set(shown.rows.tolist())
+    assert moved.any()
 
 
 def solve(
@@ -227,7 +204,7 @@ def test_interrupted_close_ups_give_what_there_is(network: VGG19, monkeypatch: p
     assert np.isfinite(next(solution.paint())[0]).all()
 
 
-def test_close_ups_are_made_where_there_is_room_and_will() -> None:
+def test_windows_are_planned_where_there_is_room_and_will() -> None:
     large = Tracer(make_surface(*quad(), size=(2064, 2064)))
     small = Tracer(make_surface(*quad(), size=(128, 128)))
     wanted = {
@@ -240,10 +217,18 @@ def test_close_ups_are_made_where_there_is_room_and_will() -> None:
         (small, Settings(preset="fine")): False,
     }
     for (tracer, settings), expected in wanted.items():
-        plan = plan_close_ups(tracer, two_sides(), settings)
-        assert (plan is not None) == expected, settings
-        if plan is not None and settings.detail != "auto":
-            assert plan.zooms[-1].zoom <= 4
+        plan = plan_windows(tracer, two_sides(), settings)
+        assert bool(plan) == expected, settings
+        if plan and settings.detail != "auto":
+            assert plan[-1].close_ups.zoom <= 4
+        for before, after in itertools.pairwise(plan):
+            # No step is longer than 3, and texels shrink as fast as pixels.
+            assert 1 < after.close_ups.zoom / before.close_ups.zoom <= 3 + 1e-6
+            assert after.share / before.share == pytest.approx(after.close_ups.zoom / before.close_ups.zoom)
+        for scale in plan:
+            assert scale.steps == scale.each * len(scale.close_ups.cameras) > 0
+        if plan:
+            assert plan[-1].share == 1
 
 
 def test_detail_is_a_word_or_a_number() -> None:

@@ -24,8 +24,9 @@ from meshstyle.solver.network import make_network
 from meshstyle.solver.objective import LossTerms, LossWeights, Objective
 from meshstyle.solver.rung import Rung, build_rung
 from meshstyle.solver.smoothness import Smoothness
-from meshstyle.solver.texture_solver import TextureProblem, TextureSolver
+from meshstyle.solver.texture_solver import AllViews, TextureProblem, TextureSolver
 from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.view_objective import ViewObjective
 from meshstyle.solver.weights import CHANNELS, VGGWeights, load_weights
 from meshstyle.views.cameras import camera_towards_centre
 from meshstyle.views.placement import Placement
@@ -51,16 +52,10 @@ def tracer() -> Tracer:
 
 
 @pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
-
-
-@pytest.fixture(scope="module")
 def rung(tracer: Tracer, network: VGG19) -> Rung:
-    objective = Objective(network, LossWeights(1.0, 1000.0, 400.0), content_layers=("relu4_1",))
-    return build_rung(
-        Scale(32, 1), tracer, trace_views(tracer, SIDES, 32), objective, rand(1, 3, 40, 40, seed=1)
-    )
+    painting = rand(1, 3, 40, 40, seed=1)
+    objective = ViewObjective(network, painting, LossWeights(1.0, 1000.0, 130.0))
+    return build_rung(Scale(32, 1), tracer, trace_views(tracer, SIDES, 32), objective, painting)
 
 
 def random_weights() -> VGGWeights:
@@ -100,14 +95,17 @@ def gpu_problem(
     hits = [tracer.view(camera_towards_centre(direction, 32), 2) for direction in SIDES.directions]
     views = [View(Lookup(hit, tracer, rung.texels), GPU) for hit in hits if hit is not None]
     network = VGG19(random_weights(), GPU, precision="fp16", loss_weight=1401.0)
-    objective = Objective(network, LossWeights(1.0, 1000.0, 400.0, 0.5), content_layers=("relu4_1",))
     background, paint = torch.rand(3, device=GPU), torch.rand(rung.texels.count, 3, device=GPU)
-    pictures = [v.render(paint[v.texels], background) for v in views]
-    targets = [objective.content_target(p, v.mask) for p, v in zip(pictures, views, strict=True)]
-    style = objective.style_target(torch.rand(1, 3, 32, 32, device=GPU))
-    there = Rung(rung.scale, rung.texels, paint, views, rung.looks, [], targets, style, background, 1.0)
-    neighbours = np.zeros((rung.texels.count, 4), np.int64)
-    return TextureProblem(paint, there, objective, Smoothness(neighbours, 1.0, GPU), 2), told
+    with monkeypatch.context() as prepared:
+        # Before the first step a few numbers are read. The device has none: any will do.
+        prepared.setattr(torch.Tensor, "__float__", lambda _: 0.5)
+        painting = torch.rand(1, 3, 32, 32, device=GPU)
+        objective = ViewObjective(network, painting, LossWeights(1.0, 1000.0, 130.0, 0.5))
+        targets = [objective.target(view, paint[view.texels], background, None) for view in views]
+    assert all(target.structure is not None for target in targets)
+    there = Rung(rung.scale, rung.texels, paint, views, rung.looks, [], targets, background, 1.0)
+    smoothness = Smoothness(np.zeros((rung.texels.count, 4), np.int64), 1.0, GPU)
+    return TextureProblem(paint, AllViews(there), background, objective, smoothness, 2), told
 
 
 def test_a_step_stays_on_its_device_and_is_read_once(

@@ -11,7 +11,7 @@ import torch
 import trimesh
 from test_views import make_surface, quad
 
-from meshstyle.settings import Settings
+from meshstyle.settings import PRESETS, Preset, Scale, Settings
 from meshstyle.shelves import shelves
 from meshstyle.solver.texture_solver import TextureSolver
 from meshstyle.solver.vgg import VGG19
@@ -21,6 +21,7 @@ from meshstyle.views.looks import Collage, WholeView, collages, looks_at, number
 from meshstyle.views.placement import Placement, place_cameras
 from meshstyle.views.sampling import Lookup, Texels
 from meshstyle.views.scales import trace_views
+from meshstyle.views.stroke_field import UP
 from meshstyle.views.tracing import Tracer
 from meshstyle.views.view import View
 
@@ -87,12 +88,14 @@ def test_a_cutting_shows_what_the_whole_view_shows_there(pits: tuple[Tracer, Pla
     paint = torch.rand(texels.count, 3, generator=torch.Generator().manual_seed(0))
     black = torch.zeros(3)
     (collage, *_) = collages(placement, 96)
-    hits = collage.trace(tracer, 2)
+    hits = collage.trace(tracer, 2, UP)
     assert hits is not None
     view = View(Lookup(hits, tracer, texels), CPU)
     picture = view.render(paint[view.texels], black)[0]
     for cutting in collage.cuttings:
-        whole = WholeView(cutting.number, cutting.camera).trace(tracer, 2)
+        number = cutting.number
+        assert number is not None
+        whole = WholeView(number, cutting.camera, 96).trace(tracer, 2, UP)
         assert whole is not None
         there = View(Lookup(whole, tracer, texels), CPU)
         theirs = there.render(paint[there.texels], black)[0]
@@ -109,7 +112,7 @@ def test_the_surroundings_are_shown_and_do_not_count(pits: tuple[Tracer, Placeme
     tracer, placement = pits
     texels = Texels([np.ones((32, 32), bool)], [tracer.surface.atlases[0].wrap])
     (collage, *_) = collages(placement, 96)
-    hits = collage.trace(tracer, 2)
+    hits = collage.trace(tracer, 2, UP)
     assert hits is not None
     assert hits.counted is not None
     view = View(Lookup(hits, tracer, texels), CPU)
@@ -195,10 +198,10 @@ def test_shelves_hold_all_boxes_without_overlap() -> None:
 def test_cuttings_are_ordered_by_pixel(pits: tuple[Tracer, Placement]) -> None:
     tracer, placement = pits
     for collage in collages(placement, 96):
-        hits = collage.trace(tracer, 2)
+        hits = collage.trace(tracer, 2, UP)
         assert hits is not None
         assert (np.diff(hits.pixel) >= 0).all()
-        alone = [replace(collage, cuttings=(cutting,)).trace(tracer, 2) for cutting in collage.cuttings]
+        alone = [replace(collage, cuttings=(cutting,)).trace(tracer, 2, UP) for cutting in collage.cuttings]
         assert len(hits.pixel) == sum(len(one.pixel) for one in alone if one is not None)
         for one, other in itertools.combinations(alone, 2):
             if one is not None and other is not None:
@@ -215,8 +218,11 @@ def test_cuttings_are_ordered_by_pixel(pits: tuple[Tracer, Placement]) -> None:
         (28, 2, [42, 42]),
     ],
 )
-def test_collages_add_steps_as_they_add_pictures(views: int, crevices: int, steps: list[int]) -> None:
-    """Each crevice is as large as a view, and so a collage of its own."""
+def test_collages_add_steps_as_they_add_pictures(
+    views: int, crevices: int, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each crevice is as large as a view, and so a collage of its own. The preset is one of 14 views."""
+    monkeypatch.setitem(PRESETS, "standard", Preset((Scale(128, 30), Scale(256, 24)), views=14))
     corners = np.array([[[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]])
     tracer = Tracer(make_surface(corners, np.zeros((1, 3, 2))))
     wide = np.array([[-0.9, -0.9, 0.0], [0.9, 0.9, 0.0]])

@@ -14,12 +14,12 @@ from meshstyle.asset.contract import Wrap
 from meshstyle.progress import Progress, ignore
 from meshstyle.settings import Scale, Settings
 from meshstyle.solver.descent import Clock, descend
-from meshstyle.solver.objective import ContentTarget, LossTerms, Objective, StyleTarget
+from meshstyle.solver.objective import LossTerms
 from meshstyle.solver.rung import Rung
 from meshstyle.solver.smoothness import Smoothness
 from meshstyle.solver.vgg import VGG19
+from meshstyle.solver.view_objective import ViewObjective, ViewTarget
 from meshstyle.solver.view_solver import ViewProblem, ViewSolver, _neighbours_in_views, _resampled
-from meshstyle.solver.weights import load_weights
 from meshstyle.views.back_projection import BackProjection, Consistency, PixelGeometry
 from meshstyle.views.cameras import Camera, camera_towards_centre
 from meshstyle.views.reprojection import Shown, disagreement
@@ -29,11 +29,6 @@ from meshstyle.views.view import View
 
 CPU = torch.device("cpu")
 ASIDE = np.array([0.6, 0.0, 0.8])
-
-
-@pytest.fixture(scope="module")
-def network() -> VGG19:
-    return VGG19(load_weights())
 
 
 class Scene:
@@ -59,10 +54,10 @@ def scene() -> Scene:
     return Scene([front(24), camera_towards_centre(ASIDE, 24)])
 
 
-def test_spreading_is_the_adjoint_of_sampling(scene: Scene) -> None:
+def test_spreading_is_the_adjoint_of_mixing(scene: Scene) -> None:
     for view in scene.views:
         texels, paint = rand(len(view.texels), 3), rand(len(view.pixels), 3, seed=1)
-        assert float((view.sample(texels) * paint).sum()) == pytest.approx(
+        assert float((view.mix(texels) * paint).sum()) == pytest.approx(
             float((texels * view.spread(paint)).sum()), rel=1e-5
         )
 
@@ -126,15 +121,15 @@ def test_two_flat_views_meet_half_way() -> None:
     assert bool((slope[:half] > 0).all())
 
 
-class Fond(Objective):
+class Fond(ViewObjective):
     """An objective that wants each view to stay at a colour of its own: Σ m ‖I − a‖² / Σ m."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, colours: dict[ViewTarget, float]) -> None:
+        self._colours = colours
 
-    def __call__(self, picture: torch.Tensor, style: StyleTarget, target: ContentTarget) -> LossTerms:
+    def __call__(self, lit: torch.Tensor, bare: torch.Tensor, target: ViewTarget) -> LossTerms:
         mask = target.mask  # before black, a pixel shows m·I
-        off = ((picture - target.original) ** 2 / mask.clamp_min(1e-9)).sum() / mask.sum()
+        off = ((lit - mask * self._colours[target]) ** 2 / mask.clamp_min(1e-9)).sum() / mask.sum()
         return LossTerms(off, torch.tensor([0.0, 0.0, 1.0]))
 
 
@@ -145,10 +140,8 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
     scene = Scene([front(24), front(24)])
     for view in scene.views:
         view.shade = torch.ones_like(view.shade)
-    targets = [
-        ContentTarget(view.mask.expand(1, 3, -1, -1) * colour, view.mask, {}, {}, {}, {})
-        for view, colour in zip(scene.views, (0.7, 0.3), strict=True)
-    ]
+    targets = [ViewTarget((), view.mask) for view in scene.views]
+    fond = Fond(dict(zip(targets, (0.7, 0.3), strict=True)))
     rung = Rung(
         scale=Scale(24, 15),
         texels=scene.texels,
@@ -157,14 +150,13 @@ def test_gamma_pulls_views_together_by_the_amount_worked_out_on_paper(gamma: flo
         looks=[],
         geometry=scene.geometry,
         targets=targets,
-        style=StyleTarget({}),
         background=torch.zeros(3),
         colour=0.0,
     )
     values = torch.full((len(scene.coverage), 3), 0.5)
     consistency = Consistency(scene.projection(2), scene.coverage)
     smoothness = Smoothness(_neighbours_in_views(rung), 0.0)
-    problem = ViewProblem(values, rung, Fond(), smoothness, (gamma, consistency))
+    problem = ViewProblem(values, rung, fond, smoothness, (gamma, consistency))
     descend(problem, rung.scale, "lbfgs", np.random.default_rng(0), Clock([rung.scale], ignore))
     whole = scene.coverage[:, 0] == 1
     one, other = values[whole].chunk(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_constant_texture_gives_shaded_constant_on_the_mask() -> None:
     assert view.pixels_seen == pytest.approx(len(hits.pixel) / 4)
 
 
-def test_rendering_is_linear_and_its_gradient_exact() -> None:
+def test_what_pixels_show_is_linear_in_the_light_of_texels_and_its_gradient_exact() -> None:
     rng = np.random.default_rng(0)
     surface = make_surface(*quad(), size=(64, 64))  # far more texels than rays: mip levels are in use
     tracer = Tracer(surface)
@@ -157,17 +158,21 @@ def test_rendering_is_linear_and_its_gradient_exact() -> None:
     t = torch.from_numpy(rng.random((len(view.texels), 3))).float().requires_grad_(True)
     weight = torch.from_numpy(rng.random((1, 3, *view.shape))).float()
     background = torch.zeros(3)
-    (view.render(t, background) * weight).sum().backward()
+
+    def shown(light: torch.Tensor) -> torch.Tensor:
+        return (view.compose(view.mix(light), background) * weight).sum()
+
+    shown(t).backward()
     assert t.grad is not None
     for row in rng.integers(0, len(t), 5):  # linear: one finite difference of any size is exact
         moved = t.detach().clone()
         moved[row, 1] += 1
-        change = ((view.render(moved, background) - view.render(t.detach(), background)) * weight).sum()
+        change = shown(moved) - shown(t.detach())
         assert float(change) == pytest.approx(float(t.grad[row, 1]), abs=1e-4)
 
 
 def test_minified_texture_is_averaged_not_aliased() -> None:
-    """A one-texel checkerboard seen small is grey everywhere."""
+    """A one-texel checkerboard seen small is grey everywhere: half of white's light, which is sRGB 0.7354."""
     surface = make_surface(*quad(), size=(256, 256))
     tracer = Tracer(surface)
     hits = tracer.view(front(32), 2)
@@ -177,7 +182,9 @@ def test_minified_texture_is_averaged_not_aliased() -> None:
     checker = torch.from_numpy(np.indices((256, 256)).sum(0) % 2).float().expand(3, -1, -1)
     picture = view.render(gather(texels, [checker])[view.texels], torch.zeros(3), shaded=False)
     inside = picture[0, 0][view.mask[0, 0] == 1]
-    assert float((inside - 0.5).abs().max()) < 0.02
+    half = 1.055 * 0.5 ** (1 / 2.4) - 0.055
+    assert half == pytest.approx(0.7354, abs=1e-4)
+    assert float((inside - half).abs().max()) < 0.02
 
 
 def test_nothing_between_charts_bleeds_in() -> None:
@@ -204,7 +211,7 @@ def test_nearest_covered_of_a_hand_made_mask() -> None:
     assert texels.count == 2
     assert set(texels.layouts[0].levels[0].reshape(-1).tolist()) == {0, 1}
     # Level 1 is one row of two texels: each is the mean of the one covered texel below it.
-    assert texels.coarse.toarray()[:2].tolist() == [[1, 0], [0, 1]]
+    assert texels.means(np.array([2, 3])).toarray().tolist() == [[1, 0], [0, 1]]
 
 
 def test_cut_outs_let_rays_through() -> None:
@@ -318,3 +325,34 @@ def test_a_view_of_nothing_painted_reads_nothing() -> None:
 def test_distinct_numbers(count: int) -> None:
     numbers = np.random.default_rng(count).integers(0, 200, count)
     assert np.array_equal(distinct(numbers, 200), np.unique(numbers))
+
+
+def dense_means(masks: list[np.ndarray]) -> np.ndarray:
+    """Of every mip level, cell by cell: 1/n in the n covered texels under it. Cells without any have no row."""
+    first, rows = np.cumsum([0, *(int(mask.sum()) for mask in masks)]), []
+    for offset, mask in zip(first, masks, strict=False):
+        number = np.full(mask.shape, -1)
+        number[mask] = np.arange(int(mask.sum())) + offset
+        for step in (2, 4, 8, 16):
+            for top, left in itertools.product(range(0, mask.shape[0], step), range(0, mask.shape[1], step)):
+                under = number[top : top + step, left : left + step]
+                under = under[under >= 0]
+                if len(under):
+                    row = np.zeros(first[-1])
+                    row[under] = 1 / len(under)
+                    rows.append(row)
+    return np.stack(rows)
+
+
+def test_mip_levels_are_means_of_what_is_covered_under_them() -> None:
+    """Odd sizes, whose last cells have less under them, and two atlases, of which one is empty for the most part."""
+    ragged = np.random.default_rng(0).random((5, 19)) < 0.6
+    sparse = np.zeros((18, 3), bool)
+    sparse[[0, 17], [2, 1]] = True
+    texels = Texels([ragged, sparse], [(Wrap.REPEAT, Wrap.REPEAT)] * 2)
+    wanted = dense_means([ragged, sparse])
+    assert texels.stack == texels.count + len(wanted)
+    every = np.arange(texels.count, texels.stack)
+    assert np.allclose(texels.means(every).toarray(), wanted, atol=1e-6)
+    for some in (every[::3], every[[1, 4, -1]], every[:0]):
+        assert np.allclose(texels.means(some).toarray(), wanted[some - texels.count], atol=1e-6)

@@ -128,7 +128,7 @@ def _piece(
     across = 2 * np.tan(np.radians(20.0)) * DISTANCE * frame.radius  # of its frame, in bounding radii
     needed = across * _texels_per_length(tracer, triangles)
     least = (APART if apart and frame.radius > CRUMB else JOINED) * size * frame.radius
-    alone = frame.radius < SMALL and needed > least
+    alone = frame.radius < SMALL and bool(needed > least)
     if not alone and not hidden:
         return None
     return Piece(triangles, frame.centre, frame.radius, max(round(needed / 8) * 8, SMALLEST), alone)

@@ -41,8 +41,11 @@ def stroke_axis(tracer: Tracer, choice: str) -> Float64[np.ndarray, "3"] | None:
     if choice == "up":
         return UP
     middle, weight = tracer.corners.mean(axis=1), tracer.area / max(float(tracer.area.sum()), 1e-300)
-    centred = middle - weight @ middle
-    _, axes = np.linalg.eigh((centred * weight[:, None]).T @ centred)
+    centre = weight @ middle
+    # Second moments of whole triangles, up to a factor: of their middles alone a plank of two would lie aslant.
+    points = np.concatenate([(tracer.corners - centre).reshape(-1, 3), 3 * (middle - centre)])
+    weights = np.concatenate([weight.repeat(3), weight])
+    _, axes = np.linalg.eigh((points * weights[:, None]).T @ points)
     longest = axes[:, -1]
     return longest * np.sign(longest[np.abs(longest).argmax()])
 
