@@ -45,17 +45,30 @@ def model(folder: Path, kind: str) -> Path:
     return folder / "in.glb"
 
 
+def tiled(folder: Path, _kind: str) -> Path:
+    """A material with a picture for each of two unit squares of the UVs."""
+    for number in (1001, 1002):
+        (folder / f"in.{number}.png").write_bytes(encode_png(np.full((8, 8, 3), number % 7, np.uint8)))
+    (folder / "in.mtl").write_text("newmtl m\nmap_Kd in.<UDIM>.png\n")
+    (folder / "in.obj").write_text(QUAD + "vt 2 0\nvt 2 1\nf 1/2 2/4 3/5\n")
+    return folder / "in.obj"
+
+
 def write(source: Path, output: Path, level: int) -> tuple[Path, ...]:
     asset = load_asset(source)
-    atlas = PaintedAtlas("t", np.full((8, 8, 3), level, np.uint8))
-    return asset.write(output, Paint((atlas,), (PaintedPart(0, None),), {"level": level}))
+    count = len(asset.parts)
+    atlases = [PaintedAtlas(f"t{n or ''}", np.full((8, 8, 3), level + n, np.uint8)) for n in range(count)]
+    parts = tuple(PaintedPart(number, None) for number in range(count))
+    return asset.write(output, Paint(tuple(atlases), parts, {"level": level}))
 
 
 def found(output: Path) -> tuple[int, int]:
     """The levels that the record and the picture tell, and that nothing else than the set lies there."""
     asset = load_asset(output)
     record = asset.record or {}
-    return record["level"], int(asset.image(0)[0, 0, 0])
+    levels = {int(asset.image(part.material)[0, 0, 0]) - part.material for part in asset.parts}
+    (level,) = levels
+    return record["level"], level
 
 
 def set_of(output: Path) -> set[str]:
@@ -64,12 +77,14 @@ def set_of(output: Path) -> set[str]:
     return {path.name for path in sources}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*KINDS, "glb as x.obj", "tiles as x.obj"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
     """A model, and where its first result lies."""
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
-    source, output = model(tmp_path / "in", request.param), tmp_path / "out" / request.param
+    before, _, name = request.param.rpartition(" as ")
+    make = tiled if before == "tiles" else model
+    source, output = make(tmp_path / "in", "x.glb" if before == "glb" else name), tmp_path / "out" / name
     write(source, output, OLD)
     return source, output
 

@@ -14,6 +14,7 @@ from ..surface.colour import to_srgb
 from .atomic import write_all
 from .contract import Asset, Paint, PaintedPart, Part, Wrap
 from .gltf_build import FAR
+from .obj_earlier import Earlier, free_library
 from .obj_mtl import format_record
 from .paths import file_stem
 from .pictures import encode, encode_png
@@ -38,35 +39,27 @@ def write_as_obj(asset: Asset, output: Path, paint: Paint, sources: Sequence[Pat
         for part, new in zip(asset.parts, paint.parts, strict=True)
     ]
     names = _names(asset, uses)
-    free = _Places(output, sources)
+    protected = frozenset(path.resolve() for path in (output, *sources))
+    wanted = output.with_name(f"{paint.stem(output)}.mtl")
+    earlier = Earlier.find(output, wanted, protected)
     files: dict[Path, bytes] = {}
+    stale: list[Path] = []
     pictures: dict[tuple[str, int], str] = {}
     for use in names:
         image = asset.materials[use.material].image
         key = ("atlas", use.atlas) if use.atlas is not None else ("image", -1 if image is None else image)
         if key[1] >= 0 and key not in pictures:
             name, suffix, data = _picture(asset, paint, key)
-            path = free.place(output.with_name(f"{paint.stem(output)}_{file_stem(name)}{suffix}"))
+            picture = output.with_name(f"{paint.stem(output)}_{file_stem(name)}{suffix}")
+            path = next(path for path in numbered(picture) if path not in files and earlier.frees(path, data))
             files[path], pictures[key] = data, path.name
-    library = free.place(output.with_name(f"{paint.stem(output)}.mtl"))
-    files[library] = _library(asset, paint, names, pictures)
+            stale += earlier.leaves(picture, ())
+    content = _library(asset, paint, names, pictures)
+    library = earlier.place_library(free_library(wanted, protected), content, files)
+    stale = [path for path in stale if path not in files] + list(earlier.left_library(library))
+    files[library] = content
     model = _model(asset, paint, [names[use] for use in uses], library.name)
-    return write_all({output: model, **files}, sources)
-
-
-class _Places:
-    """Names beside the output that are free, or an earlier result's."""
-
-    def __init__(self, output: Path, sources: Sequence[Path]) -> None:
-        self._ours = output.is_file() and b"# written by meshstyle" in output.read_bytes()[:200]
-        self._taken = {path.resolve() for path in (output, *sources)}
-
-    def place(self, wanted: Path) -> Path:
-        for path in numbered(wanted):
-            if path.resolve() not in self._taken and (self._ours or not path.exists()):
-                self._taken.add(path.resolve())
-                return path
-        raise AssertionError("numbers do not end")
+    return write_all({output: model, **files}, sources, stale)
 
 
 def _names(asset: Asset, uses: Iterable[_Use]) -> dict[_Use, str]:
@@ -114,8 +107,7 @@ def _library(
             lines.append(f"map_Kd {clamp}{picture}")
             if material.alpha_mode != "OPAQUE" and _has_alpha(asset, paint, use, image):
                 lines.append(f"map_d {clamp}-imfchan m {picture}")
-    record = format_record(paint.record) if paint.record else b"# written by meshstyle"
-    return record + "\n".join([*lines, ""]).encode("utf-8")
+    return format_record(paint.record) + "\n".join([*lines, ""]).encode("utf-8")
 
 
 def _has_alpha(asset: Asset, paint: Paint, use: _Use, image: int) -> bool:

@@ -48,6 +48,19 @@ class Earlier:
             return True
         return os.fsencode(name or path.name) in self.text and (self.library is None or holds(path, data))
 
+    def place_library(self, free: Path, content: bytes, taken: Collection[Path]) -> Path:
+        """Where a library of this content goes: one that a model still names is not changed, but another is written.
+
+        `free`: see `free_library`.
+        """
+        if self.library is None or not free.exists() or holds(free, content):
+            return free
+        return next(path for path in numbered(free) if not path.exists() and path not in taken)
+
+    def left_library(self, kept: Path) -> tuple[Path, ...]:
+        """The earlier library where the new one is another."""
+        return () if self.library is None or self.library == kept else (self.library,)
+
     def leaves(self, wanted: Path, kept: Collection[Path]) -> tuple[Path, ...]:
         """Files of this name, or of it with a number, that no model will name any more; `kept` are what the new one
         names."""

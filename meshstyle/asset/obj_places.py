@@ -13,7 +13,7 @@ from .obj_materials import read_image_file
 from .obj_model import ObjModel
 from .paths import file_stem
 from .pictures import Encoded
-from .replacing import holds, numbered
+from .replacing import numbered
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,8 @@ class Places:
 
     def with_library(self, content: bytes, taken: Collection[Path]) -> Places:
         """With a library of this content: one that a model still names is not changed, but another is written."""
-        library, named = self.library, self.earlier.library
-        if named is not None and library.exists() and not holds(library, content):
-            library = next(path for path in numbered(library) if not path.exists() and path not in taken)
-        left = () if named in (None, library) else (named,)
-        return replace(self, library=library, stale=(*self.stale, *filter(None, left)))
+        library = self.earlier.place_library(self.library, content, taken)
+        return replace(self, library=library, stale=(*self.stale, *self.earlier.left_library(library)))
 
 
 def choose_places(

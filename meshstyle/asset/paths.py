@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from ..errors import AssetError, UsageError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_ROOT = ", or give --root FOLDER"  # what helps where a path is none that is read
 _MAX_URI = 4096  # characters of a reference to a file; PATH_MAX of common systems
 
 
@@ -43,7 +44,7 @@ def resolve_uri(uri: str, folder: Path, subject: Path, root: Path | None = None)
 def _inside(name: str, uri: str, folder: Path, subject: Path, root: Path | None) -> Path:
     parts = re.split(r"[/\\]", name)
     if ".." in parts and root is None:
-        _refuse(subject, uri, "leads out of the model's folder")
+        _refuse(subject, uri, "leads out of the model's folder", _ROOT)
     if name.startswith(("/", "\\")) or Path(name).is_absolute() or Path(name).drive:
         _refuse(subject, uri, "is not a relative path")
     path = folder / name
@@ -52,7 +53,7 @@ def _inside(name: str, uri: str, folder: Path, subject: Path, root: Path | None)
     except (OSError, RuntimeError, ValueError):  # a loop of links
         inside = False
     if not inside:
-        _refuse(subject, uri, f"leads out of {'the model' if root is None else root.name}'s folder")
+        _refuse(subject, uri, f"leads out of {'the model' if root is None else root.name}'s folder", _ROOT)
     return path
 
 
@@ -63,14 +64,12 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _refuse(subject: Path, uri: str, why: str) -> NoReturn:
+def _refuse(subject: Path, uri: str, why: str, hint: str = "") -> NoReturn:
     shown = uri if len(uri) <= 60 else f"{uri[:57]}..."
-    raise AssetError(
-        subject,
-        f"the reference {shown!r} {why}",
-        "Only files in the model's own folder are read: put the file there and name it by a relative path, or allow "
-        "a folder above it with --root FOLDER.",
+    remedy = (
+        "Only files in the model's own folder are read: put the file there and name it by a relative path"
     )
+    raise AssetError(subject, f"the reference {shown!r} {why}", f"{remedy}{hint}.")
 
 
 def check_root(root: str | Path | None, model: Path) -> Path | None:
