@@ -32,7 +32,7 @@ Original = Annotated[
 def evaluate(
     stylized: Stylized, *, original: Original = None, style: Style = None, reporting: Reporting
 ) -> None:
-    """Judge STYLIZED at the size people look at it, from views it was not painted from."""
+    """Judge STYLIZED at the size people look at it."""
     if original is None:
         raise UsageError("--original", "no model was given", "Give the model that was painted.")
     picture = one_style(style)

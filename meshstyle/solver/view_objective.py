@@ -31,6 +31,7 @@ LEVELS = (1, 2, 4)
 HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
 GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
 _SMALLEST = 40  # pixels of a frame: smaller levels show nothing
+_LEAST_SHARE = 1e-6  # of a turn: less is rounding
 _UNITS = 8  # sides are multiples of so many pixels
 
 Picture = Float[torch.Tensor, "1 3 H W"]
@@ -85,7 +86,7 @@ class PaintingAtSizes:
 
     def target(self, size: int, turns: Turns) -> StyleTarget:
         """Of the painting with a short side of `size` pixels: the mean over its turns, by their shares."""
-        shares = [(quarter, float(share)) for quarter, share in enumerate(turns) if share > 0]
+        shares = [(quarter, float(share)) for quarter, share in enumerate(turns) if share > _LEAST_SHARE]
         found = [(share, self._turned(size, quarter).grams) for quarter, share in shares]
         layers = found[0][1]
         return StyleTarget(
