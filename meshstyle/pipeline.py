@@ -18,7 +18,7 @@ from .bake.seen import SeenParts
 from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
-from .measure import STEPS_A_LOOK, Figures, measure
+from .measure import Figures, measure, views_to_measure
 from .places import check_writable, choose_output
 from .preview.live import Run, open_preview
 from .preview.live_model import ModelPreview
@@ -42,7 +42,6 @@ from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.contract import Atlas, Surface
 from .surface.plan import plan_atlases, size_notes
-from .viewing import FEW
 
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
 
@@ -148,16 +147,12 @@ def paint(
         full = ([grey(texture) for texture in full[0]], full[1])
     baked = finish(surface, *full, settings.strength)
     figures = None
-    if not solution.interrupted and (views := _views_to_measure(settings)):
+    steps = sum(scale.steps for scale in settings.scales)
+    if not solution.interrupted and (views := views_to_measure(steps)):
         progress(Progress("measure"))
         figures = measure(scene.asset, (surface.painted, baked.images), painting, network, views)
     filled, seen = baked.filled_share, baked.seen
     return Painted(surface.atlases, baked.images, surface.painted, filled, solution, seen, figures)
-
-
-def _views_to_measure(settings: Settings) -> int:
-    """A look costs as much as a few steps: short runs get fewer, or none."""
-    return min(FEW, sum(scale.steps for scale in settings.scales) // STEPS_A_LOOK)
 
 
 def write_painted(

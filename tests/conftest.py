@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -58,3 +59,10 @@ def network() -> VGG19:
     from meshstyle.solver.weights import load_weights
 
     return VGG19(load_weights())
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Runs do not look at their own results: it takes seconds. Tests of that are marked `measured`."""
+    if "measured" not in request.keywords and "meshstyle.measure" in sys.modules:
+        monkeypatch.setattr(sys.modules["meshstyle.measure"], "VIEWS", 0)
