@@ -36,7 +36,7 @@ _FOUND = sorted(
 MODELS = sorted({path.read_bytes(): path for path in _FOUND}.values())  # some ship and are test data too
 BROKEN = sorted(path for path in (DATA / "broken").rglob("*") if path.suffix in SUFFIXES)
 LIME = np.array([0.45, 0.95, 0.1])
-FAR = 0.3  # from lime, along any channel: a few steps of the optimizer, and rounding
+FAR = 0.35  # from lime, in some channel: one step from a noisy start ends up to 0.31 from it
 
 
 @pytest.fixture(autouse=True)

@@ -131,7 +131,8 @@ def weights(chance: random.Random, folder: Path) -> None:
     except Exception:
         return
     assert all(values.dtype == np.float32 for values in found.values())
-    weights_child.write(io.BytesIO(), {}, found)
+    with tempfile.TemporaryFile() as target:
+        weights_child.write(target, {}, found)
 
 
 def _pictures() -> dict[str, bytes]:

@@ -481,8 +481,8 @@ def test_only_outputs_that_can_hold_everything(tmp_path: Path) -> None:
     source = maker.glb(tmp_path / "in.glb")
     asset = GltfAsset(source)
     data = source.read_bytes()
-    with pytest.raises(UsageError, match=r"cannot be written as \.obj"):
-        asset.write(tmp_path / "out.obj", paint(asset, unwrap=False))
+    with pytest.raises(UsageError, match=r"cannot be written as \.ply"):
+        asset.write(tmp_path / "out.ply", paint(asset, unwrap=False))
     with pytest.raises(OutputError, match="never overwritten"):
         asset.write(source, paint(asset, unwrap=False))
     assert [path.name for path in tmp_path.iterdir()] == ["in.glb"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ import torch
 
 from meshstyle.progress import ignore
 from meshstyle.settings import Scale
-from meshstyle.solver.descent import Clock, Slope, Terms, descend, whole
+from meshstyle.solver.descent import Clock, Slope, Terms, descend, in_rounds, whole
 from meshstyle.solver.lbfgs import ARMIJO, CURVATURE, LBFGS, Evaluated, dot
 
 
@@ -147,6 +147,9 @@ class Halves:
     def __init__(self) -> None:
         self.values = torch.full((4, 3), 0.9)
         self.target = torch.linspace(0.1, 0.6, 12).view(4, 3)
+
+    def order(self, scale: Scale, shuffle: np.random.Generator) -> Iterator[tuple[int, float]]:
+        return in_rounds(self.parts, self.even, scale, shuffle)
 
     def slope(self, part: int) -> Slope:
         rows = torch.tensor([[0, 1], [2, 3]][part])
