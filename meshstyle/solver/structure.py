@@ -25,7 +25,7 @@ WINDOW, WINDOW_STEP = 8, 4  # blocks along a window's side, and from one to the 
 CONTRAST = 0.04  # of the original's luminance, sRGB: a comparison of this counts half
 _FLAT = 1e-4  # variance added to both sides of a window's correlation
 _FILLED = 0.3  # share of a window that must be surface
-_WHOLE_ENOUGH, _WINDOW_ENOUGH = 0.92, 0.85  # correlations at the default weight
+_WHOLE_ENOUGH, _WINDOW_ENOUGH = 0.9, 0.85  # correlations at the default weight
 _DEFAULT_WEIGHT = 130.0
 _WINDOWS = 4.0  # weight of the windows beside that of whole views: they hold eyes and badges
 
