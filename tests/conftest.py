@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -66,3 +67,16 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     """Runs do not look at their own results: it takes seconds. Tests of that are marked `measured`."""
     if "measured" not in request.keywords and "meshstyle.measure" in sys.modules:
         monkeypatch.setattr(sys.modules["meshstyle.measure"], "VIEWS", 0)
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty storage for memory:// URLs, and a cache folder of the test's own."""
+    import fsspec
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    yield files
+    files.store.clear()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 from test_batch import DATA, ONE, WORK, tree
 
@@ -21,17 +19,6 @@ from meshstyle.errors import InputError, OutputError, PictureError, UsageError
 from meshstyle.pipeline import stylize
 from meshstyle.remote import is_url, local_path
 from meshstyle.shipped import find_style
-
-
-@pytest.fixture
-def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty storage for memory:// URLs, and a cache folder of the test's own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
 
 
 def put(storage: Any, folder: Path, to: str) -> None:

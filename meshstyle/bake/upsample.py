@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float32
 from PIL import Image
 
 from ..asset.contract import Wrap
@@ -20,8 +20,7 @@ def upsample(
     covered: Bool[np.ndarray, "h w"],
     size: tuple[int, int],
     wrap: tuple[Wrap, Wrap] = (Wrap.CLAMP, Wrap.CLAMP),
-    half: bool = False,
-) -> Float[np.ndarray, "H W 3"]:
+) -> Float32[np.ndarray, "H W 3"]:
     """Resize a texture (bicubic) so that nothing from between the charts bleeds into them.
 
     Args:
@@ -29,26 +28,13 @@ def upsample(
         covered: the texels that count.
         size: height and width wanted. Shrinking averages.
         wrap: along u and v: what lies beyond the border.
-        half: whether half precision will do: half the memory.
     """
-    kind = np.float16 if half else np.float32
     if texture.shape[:2] == tuple(size):
-        return fill_gutters(texture, covered, wrap).astype(kind, copy=False)
-    large = np.empty((*size, 3), kind)
+        return fill_gutters(texture, covered, wrap).astype(np.float32, copy=False)
+    large = np.empty((*size, 3), np.float32)
     for rows, band in _bands(texture, covered, size, wrap):
-        np.clip(band, 0.0, 1.0, out=large[rows], casting="same_kind")
+        np.clip(band, 0.0, 1.0, out=large[rows])
     return large
-
-
-def add_upsampled(
-    image: Float[np.ndarray, "H W 3"],
-    change: Float32[np.ndarray, "h w 3"],
-    covered: Bool[np.ndarray, "h w"],
-    wrap: tuple[Wrap, Wrap],
-) -> None:
-    """Add to an image, in place, what is given at a smaller size; its values stay within 0..1."""
-    for rows, band in _bands(change, covered, image.shape[:2], wrap):
-        np.clip(image[rows] + band, 0.0, 1.0, out=image[rows], casting="same_kind")
 
 
 def _bands(

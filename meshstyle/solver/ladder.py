@@ -20,7 +20,7 @@ from ..views.looks import Look, looks_at, numbers_of, whole_views
 from ..views.placement import Placement
 from ..views.products import gather, scatter
 from ..views.sampling import Texels
-from ..views.scales import Trace, TracedViews, shrink_coverage, trace_views
+from ..views.scales import Trace, TracedViews, texels_at, trace_views
 from ..views.tracing import Tracer
 from .descent import Clock, Problem, Terms, Way, climb
 from .network import own_kernels
@@ -141,6 +141,7 @@ class Ladder(ABC, Generic[P, S]):
         )
         self._network = network
         self._kernels = own_kernels(settings, painting.device)
+        self._objectives: dict[float, ViewObjective] = {}
         self.objective = self._objective(settings.scales[0])
         self._given, self._colours = start, colours
         self._windows = plan_windows(tracer, placement, settings)
@@ -197,13 +198,9 @@ class Ladder(ABC, Generic[P, S]):
 
     def _texels(self, share: float) -> Texels:
         """Of all atlases, at that share of their own size."""
-        atlases = self.tracer.surface.atlases
-        sizes = [tuple(max(8, round(side * share)) for side in atlas.owner.shape) for atlas in atlases]
-        covered = [
-            shrink_coverage(atlas.covered, (size[0], size[1]))
-            for atlas, size in zip(atlases, sizes, strict=True)
-        ]
-        return Texels(covered, [atlas.wrap for atlas in atlases])
+        shapes = (atlas.owner.shape for atlas in self.tracer.surface.atlases)
+        sizes = [(max(8, round(rows * share)), max(8, round(columns * share))) for rows, columns in shapes]
+        return texels_at(self.tracer, sizes)
 
     def _scales(self) -> tuple[Scale, ...]:
         """The preset's, with more steps where there are more pictures than it reckons with and a step looks at one:
@@ -226,8 +223,16 @@ class Ladder(ABC, Generic[P, S]):
         settings = self.settings
         felt = settings.content_weight >= _FELT * settings.style_weight or scale == settings.scales[0]
         content = settings.content_weight if felt else 0.0
-        weights = LossWeights(content, settings.style_weight, settings.structure_weight, settings.strength)
-        return ViewObjective(self._network, self.painting, weights, settings.style_scale)
+        if (
+            content not in self._objectives
+        ):  # what it knows of the painting at one size serves other scales too
+            weights = LossWeights(
+                content, settings.style_weight, settings.structure_weight, settings.strength
+            )
+            self._objectives[content] = ViewObjective(
+                self._network, self.painting, weights, settings.style_scale
+            )
+        return self._objectives[content]
 
     def paint_to_begin_with(self, rung: Rung, before: Solved | None) -> torch.Tensor:
         """(T, 3): the last scale's, or the start that was asked for."""

@@ -89,6 +89,8 @@ class TextureProblem:
         found.total.backward()
         assert leaf.grad is not None
         value, slope = self.smoothness(self.values, view.texels)
+        if isinstance(self._views, Windows):
+            self.smoothness.forget()  # it would keep what it has looked up for each of them
         leaf.grad += slope
         total, style, content, structure, smooth = found.fetch(value)
         terms = Terms(total + smooth, style, content, structure)

@@ -19,6 +19,7 @@ from ..compiled.load import Program
 from ..settings import LEAST_DETAIL, Scale, Settings
 from ..views.cameras import DISTANCE, camera_towards_centre
 from ..views.close_ups import CloseUps, place_close_ups
+from ..views.objects import texels_per_length
 from ..views.placement import Placement
 from ..views.sampling import Lookup, Texels
 from ..views.scales import rays_of
@@ -75,12 +76,8 @@ def _texels_under_pixel(tracer: Tracer, whole: int) -> float:
     painted = np.flatnonzero((surface.atlas >= 0) & (tracer.uv_density > 0))
     if not len(painted):
         return 1.0
-    sides = np.array([np.sqrt(atlas.owner.size) for atlas in surface.atlases])
     pixel = camera_towards_centre(np.array([0.0, 0.0, 1.0]), whole).pitch * DISTANCE
-    texels = tracer.uv_density[painted] * sides[surface.atlas[painted]] * pixel
-    order = np.argsort(texels)
-    below = np.cumsum(tracer.area[painted][order])
-    return float(texels[order][np.searchsorted(below, below[-1] / 2)])
+    return texels_per_length(tracer, painted) * pixel
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,7 +126,7 @@ def _piece(
     if frame.radius >= 0.999 and not hidden:
         return None
     across = 2 * np.tan(np.radians(20.0)) * DISTANCE * frame.radius  # of its frame, in bounding radii
-    needed = across * _texels_per_length(tracer, triangles)
+    needed = across * texels_per_length(tracer, triangles)
     least = (APART if apart and frame.radius > CRUMB else JOINED) * size * frame.radius
     alone = frame.radius < SMALL and bool(needed > least)
     if not alone and not hidden:
@@ -134,8 +134,8 @@ def _piece(
     return Piece(triangles, frame.centre, frame.radius, max(round(needed / 8) * 8, SMALLEST), alone)
 
 
-def _texels_per_length(tracer: Tracer, triangles: Int64[np.ndarray, "N"]) -> float:
-    """Texels along one bounding radius: the median over the piece's area."""
+def texels_per_length(tracer: Tracer, triangles: Int64[np.ndarray, "N"]) -> float:
+    """Texels along one bounding radius: the median over the area of these triangles, all of them painted."""
     sides = np.array([np.sqrt(atlas.owner.size) for atlas in tracer.surface.atlases])
     texels = tracer.uv_density[triangles] * sides[tracer.surface.atlas[triangles]]
     order = np.argsort(texels)

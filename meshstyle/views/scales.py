@@ -61,15 +61,18 @@ def trace_views(
     found = [(look, hits) for look, hits in traced if hits is not None]
     least = _SMALLEST_VIEW * max(len(hits.pixel) for _, hits in found)
     found = [(look, hits) for look, hits in found if isinstance(look, Collage) or len(hits.pixel) >= least]
-    atlases, views = tracer.surface.atlases, [hits for _, hits in found]
-    covered = [
-        shrink_coverage(atlas.covered, solved)
-        for atlas, solved in zip(atlases, solving_sizes(views, tracer), strict=True)
-    ]
-    texels = Texels(covered, [atlas.wrap for atlas in atlases])
+    views = [hits for _, hits in found]
+    texels = texels_at(tracer, solving_sizes(views, tracer))
     program = load_kernels().program if compiled else None
     looks = [look for look, _ in found]
     return TracedViews(looks, views, texels, [Lookup(hits, tracer, texels, program) for hits in views])
+
+
+def texels_at(tracer: Tracer, sizes: Sequence[tuple[int, int]]) -> Texels:
+    """Those of all atlases, at these sizes (height, width)."""
+    atlases = tracer.surface.atlases
+    covered = [shrink_coverage(atlas.covered, size) for atlas, size in zip(atlases, sizes, strict=True)]
+    return Texels(covered, [atlas.wrap for atlas in atlases])
 
 
 def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]:
