@@ -126,6 +126,22 @@ def test_smoothness_value_and_slope() -> None:
     assert torch.allclose(slope.double(), leaf.grad, atol=1e-6)
 
 
+def stripes(texels_long: float, count: int = 56) -> torch.Tensor:
+    """A row of texels that waves around 0.5 by 0.25."""
+    wave = torch.cos(2 * math.pi * torch.arange(count) / texels_long)
+    return (0.5 + 0.25 * wave)[:, None].expand(-1, 3).contiguous()
+
+
+@pytest.mark.parametrize(("texels_long", "left"), [(2, 0.0), (2.8, 0.34), (5.6, 0.91), (56, 1.0)])
+def test_what_no_pixel_shows_is_taken_out(texels_long: float, left: float) -> None:
+    count = 56
+    along = np.arange(count)
+    smooth = Smoothness(np.stack([(along + 1) % count, (along - 1) % count, along, along], 1))
+    found = smooth.without_finest(stripes(texels_long))
+    assert float(found[0, 0] - 0.5) == pytest.approx(0.25 * left, abs=0.005)
+    assert float(found.mean()) == pytest.approx(0.5, abs=1e-6)
+
+
 def test_colour_is_smoothed_apart_from_light_and_dark() -> None:
     """Two texels apart by d: Σ (‖d‖² + κ‖d − d̄‖²) over both directed pairs, halved; slope by differences."""
     smooth = Smoothness(np.array([[1, 0, 0, 0], [0, 1, 1, 1]]), weight=2.0, colour=5.0)

@@ -78,6 +78,13 @@ def test_only_surface_is_compared() -> None:
     assert missing(original, half) > 0.5
 
 
+def test_a_collage_lower_than_a_block_is_compared() -> None:
+    low = checker(0.2)[..., :8, :]
+    lost, found = StructureTarget(low, WHOLE[..., :8, :], frame=1024)(low, Enough())
+    assert float(lost) == 0
+    assert torch.isfinite(found)
+
+
 def test_slope() -> None:
     """Of the whole and of windows, with and without enough of it."""
     original, picture = (rand(1, 3, 16, 16, seed=n).double() for n in (1, 2))

@@ -80,7 +80,11 @@ def content_loss(
 def luminance_blocks(
     picture: Float[torch.Tensor, "1 3 H W"], mask: Float[torch.Tensor, "1 1 H W"], block: int
 ) -> tuple[Float[torch.Tensor, "1 1 h w"], Float[torch.Tensor, "1 1 h w"]]:
-    """Mean luminance of each block, and 1 for the blocks that lie inside the silhouette."""
+    """Mean luminance of each block, and 1 for the blocks that lie inside the silhouette.
+
+    In a picture lower or narrower than a block, as collages may be, blocks are as large as fit.
+    """
+    block = min(block, *picture.shape[-2:])
     weights = torch.tensor(LUMA, dtype=picture.dtype, device=picture.device).view(1, 3, 1, 1)
     luminance = F.avg_pool2d((picture * weights).sum(1, keepdim=True), block)
     inside = (F.avg_pool2d(mask, block) > _INSIDE).to(picture.dtype)

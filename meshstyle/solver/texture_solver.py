@@ -113,7 +113,20 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
         return TextureProblem(paint, views, rung.background, self.objective, smoothness)
 
     def settle(self, rung: Rung, problem: TextureProblem, last: bool) -> tuple[Solved, None]:
-        return Solved(rung.texels, problem.values, rung.use().cpu(), rung.looks), None
+        # What is baked is looked at at this size: a filter that is sharp enough would cost strokes their edges.
+        paint = problem.values if last else self._as_seen(rung, problem)
+        return Solved(rung.texels, paint, rung.use().cpu(), rung.looks), None
+
+    def _as_seen(self, rung: Rung, problem: TextureProblem) -> torch.Tensor:
+        """The paint without what lies between the views' pixels, where texels are finer than those: no loss has seen it,
+        and the next scale would show it as a fine grid."""
+        paint = problem.values
+        smooth = problem.smoothness.without_finest(paint)
+        for atlas, layout in zip(self.tracer.surface.atlases, rung.texels.layouts, strict=True):
+            if layout.covered.shape == atlas.owner.shape:
+                rows = slice(layout.offset, layout.offset + int(layout.covered.sum()))
+                smooth[rows] = paint[rows]
+        return smooth
 
     def _smoothness(self, texels: Texels, colour: float) -> Smoothness:
         charts = [
