@@ -50,12 +50,12 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "draft": Preset(scales=(Scale(128, 40),), views=8, rounds=(Scale(128, 12),), detail=Detail(most=1.0)),
     "standard": Preset(
-        scales=(Scale(128, 120), Scale(256, 100), Scale(384, 60), Scale(768, 30)),
+        scales=(Scale(128, 120), Scale(256, 100), Scale(384, 90), Scale(768, 60)),
         views=20,
         rounds=(Scale(128, 30), Scale(256, 25)),
     ),
     "fine": Preset(
-        scales=(Scale(128, 160), Scale(256, 200), Scale(384, 160), Scale(768, 160)),
+        scales=(Scale(128, 160), Scale(256, 200), Scale(384, 240), Scale(768, 240)),
         views=32,
         rounds=(Scale(128, 40), Scale(256, 60), Scale(384, 15)),
         detail=Detail(size=384, steps=16, texels=1.0),

@@ -118,8 +118,10 @@ class TextureSolver(Ladder[TextureProblem, Solved]):
         return Solved(rung.texels, paint, rung.use().cpu(), rung.looks), None
 
     def _as_seen(self, rung: Rung, problem: TextureProblem) -> torch.Tensor:
-        """The paint without what lies between the views' pixels, where texels are finer than those: no loss has seen it,
-        and the next scale would show it as a fine grid."""
+        """The paint without what lies between the views' pixels, where texels are finer than those.
+
+        No loss has seen it, and the next scale would show it as a fine grid.
+        """
         paint = problem.values
         smooth = problem.smoothness.without_finest(paint)
         for atlas, layout in zip(self.tracer.surface.atlases, rung.texels.layouts, strict=True):

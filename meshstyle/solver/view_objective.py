@@ -30,6 +30,12 @@ from .vgg import VGG19
 LEVELS = (1, 2, 4)
 HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
 GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
+DETAIL = 384  # pixels: the largest picture of views of this size and above is held by DETAIL_LAYERS alone
+DETAIL_LAYERS = (
+    "relu1_1",
+    "relu2_1",
+    "relu3_1",
+)  # half the work; what relu4_1 sees there, smaller pictures show
 _SMALLEST = 40  # pixels of a frame: smaller levels show nothing
 _LEAST_SHARE = 1e-6  # of a turn: less is rounding
 _UNITS = 8  # sides are multiples of so many pixels
@@ -38,7 +44,10 @@ Picture = Float[torch.Tensor, "1 3 H W"]
 
 
 class _Level(NamedTuple):
+    """A picture's size, as a share of the view's, and what it is compared with there, by which objective."""
+
     factor: int
+    objective: Objective
     style: StyleTarget
     target: ContentTarget
 
@@ -80,26 +89,24 @@ class HeldColours:
 class PaintingAtSizes:
     """Gram matrices of a painting, turned by quarters, at whatever size they are asked for."""
 
-    def __init__(self, painting: Picture, objective: Objective) -> None:
-        self._painting, self._objective = painting, objective
-        self._known: dict[tuple[int, int], StyleTarget] = {}
+    def __init__(self, painting: Picture) -> None:
+        self._painting = painting
+        self._known: dict[tuple[tuple[str, ...], int, int], StyleTarget] = {}
 
-    def target(self, size: int, turns: Turns) -> StyleTarget:
+    def target(self, objective: Objective, size: int, turns: Turns) -> StyleTarget:
         """Of the painting with a short side of `size` pixels: the mean over its turns, by their shares."""
         shares = [(quarter, float(share)) for quarter, share in enumerate(turns) if share > _LEAST_SHARE]
-        found = [(share, self._turned(size, quarter).grams) for quarter, share in shares]
+        found = [(share, self._turned(objective, size, quarter).grams) for quarter, share in shares]
         layers = found[0][1]
         return StyleTarget(
             {n: torch.stack([share * grams[n] for share, grams in found]).sum(0) for n in layers}
         )
 
-    def _turned(self, size: int, quarter: int) -> StyleTarget:
-        key = (size, quarter % QUARTERS)
+    def _turned(self, objective: Objective, size: int, quarter: int) -> StyleTarget:
+        key = (tuple(objective.style_layers), size, quarter % QUARTERS)
         if key not in self._known:
             fitted = fit_short_side(self._painting, size)
-            self._known[key] = self._objective.style_target(
-                torch.rot90(fitted, -quarter, (2, 3)).contiguous()
-            )
+            self._known[key] = objective.style_target(torch.rot90(fitted, -quarter, (2, 3)).contiguous())
         return self._known[key]
 
 
@@ -124,7 +131,9 @@ class ViewObjective:
             network, plain, (f"{n}={GRAIN if n in GRAIN_LAYERS else 1}" for n in STYLE_LAYERS)
         )
         self._picture, self._locals = painting, dict[int, LocalStyle]()
-        self._painting = PaintingAtSizes(painting, self._plain)
+        # Where content has weight, the deeper layers are made for it anyway.
+        self._detail = Objective(network, plain, DETAIL_LAYERS) if weights.content == 0 else self._main
+        self._painting = PaintingAtSizes(painting)
         self._limit, self._enough = lightest(painting), Enough.at(weights.structure)
 
     def ground(self, background: Float[torch.Tensor, "3"]) -> Ground | None:
@@ -151,15 +160,19 @@ class ViewObjective:
             if factor > 1 and view.style_size // factor < _SMALLEST:
                 break
             size = max(round(view.style_size / factor * self._style_scale), 16)
-            style = self._painting.target(size, view.turns)
+            objective = self._plain if factor > 1 else self._of_largest(view)
+            style = self._painting.target(objective, size, view.turns)
             picture, mask = smaller(lit, factor), smaller(view.mask, factor)
             backdrop = None if ground is None else Backdrop(ground, _reached(view.painted, factor))
-            objective = self._main if factor == 1 else self._plain
-            levels.append(_Level(factor, style, objective.content_target(picture, mask, backdrop=backdrop)))
+            content = objective.content_target(picture, mask, backdrop=backdrop)
+            levels.append(_Level(factor, objective, style, content))
         structure = None
         if self._weights.structure > 0:
             structure = StructureTarget(bare, view.mask, view.style_size)
         return ViewTarget(tuple(levels), view.mask, structure)
+
+    def _of_largest(self, view: View) -> Objective:
+        return self._detail if view.style_size >= DETAIL else self._main
 
     def window_target(
         self,
@@ -180,12 +193,12 @@ class ViewObjective:
         picture = view.render(paint, background)
         near = self._local(round(view.style_size * self._style_scale)).target(picture, view.mask)
         content = self._window.content_target(picture, view.mask)
-        levels = [_Level(1, near, content)]
+        levels = [_Level(1, self._window, near, content)]
         if (factor := round(zoom)) > 1:
             small, mask = smaller(picture, factor), smaller(view.mask, factor)
             content = self._plain.content_target(small, mask)
             far = StyleTarget(self._plain.grams_of(small, content))
-            levels.append(_Level(factor, far, replace(content, grams=far.grams)))
+            levels.append(_Level(factor, self._plain, far, replace(content, grams=far.grams)))
         return ViewTarget(tuple(levels), view.mask, held=HeldColours(picture, view.mask, block))
 
     def _local(self, short_side: int) -> LocalStyle:
@@ -196,10 +209,8 @@ class ViewObjective:
 
     def __call__(self, lit: Picture, bare: Picture, target: ViewTarget) -> LossTerms:
         """Of a view's picture, sRGB 0..1, under the headlight and without it."""
-        main = self._main if target.held is None else self._window
         found = [
-            (main if factor == 1 else self._plain)(smaller(lit, factor), style, content)
-            for factor, style, content in target.levels
+            level.objective(smaller(lit, level.factor), level.style, level.target) for level in target.levels
         ]
         total = torch.stack([terms.total for terms in found]).mean()
         total = total + self._weights.style * WEIGHT * burnt(bare, target.mask, self._limit)
