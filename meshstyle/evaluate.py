@@ -100,8 +100,9 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """What is known of one view, before means are taken; names as in `Evaluation`."""
+    """What is known of one view, before means are taken; names as in `Evaluation`. `number`: of its direction."""
 
+    number: int
     direction: Float64[np.ndarray, "3"]
     styles: tuple[float, ...]
     styles_original: tuple[float, ...]
@@ -149,7 +150,7 @@ def judge(
         progress(Progress("evaluate", number, len(towards)))
         pair = _both(partial(see, direction=direction, painting=painting), (ours, theirs))
         if pair[0] is not None and pair[1] is not None:
-            views.append(_look(pair[0], pair[1], direction, painting, meant))
+            views.append(_look(pair[0], pair[1], (number, direction), painting, meant))
     if not views:
         return None
     steadiness = _both(consistency, (ours, theirs))
@@ -193,11 +194,16 @@ def _meant(painted: Asset, theirs: Renderer) -> Bool[np.ndarray, "F"]:
 def _look(
     ours: Seen,
     theirs: Seen,
-    direction: Float64[np.ndarray, "3"],
+    towards: tuple[int, Float64[np.ndarray, "3"]],
     painting: PaintingAtSize,
     meant: Bool[np.ndarray, "F"],
 ) -> _View:
-    """One pair of views: painted and original. `meant`: the original's triangles that were to be painted."""
+    """One pair of views: painted and original.
+
+    Args:
+        towards: the number of the direction, and itself.
+        meant: the original's triangles that were to be painted.
+    """
     pairs = [
         [painting.look(seen.lit, seen.mask, number, number == _CONTENT) for seen in (ours, theirs)]
         for number in range(len(SHRINKS))
@@ -212,7 +218,8 @@ def _look(
     if len(a) == len(b):
         changed = (np.abs(a - b) > PAINTED).any(1) & counts
     return _View(
-        direction=direction,
+        number=towards[0],
+        direction=towards[1],
         styles=tuple(painted.style for painted, _ in pairs),
         styles_original=tuple(plain.style for _, plain in pairs),
         content_loss=float(content_loss(after.content, before.content, before.mask)),
@@ -248,7 +255,7 @@ def _summary(views: list[_View], painting: PaintingAtSize, rmse: float, rmse_flo
         style_192=quarter,
         style_original=at_viewing_size([view.styles_original for view in views]),
         worst_style=each[worst],
-        worst_view=worst,
+        worst_view=views[worst].number,
         worst_direction=(x, y, z),
         poles=poles([view.styles[_CONTENT] for view in views]),
         structure=float(np.mean(telling)) if telling else 1.0,
