@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float64
 
 from .asset import load_asset
 from .asset.contract import Asset
+from .asset.paths import roots_for
 from .errors import AssetError, UsageError
 from .figures import grain, high_frequencies, poles, sharpness, structure, white_share
 from .machine import limited_threads
@@ -117,15 +118,22 @@ class _View:
 
 @limited_threads(None)
 def evaluate(
-    stylized: str | Path, original: str | Path, style: str | Path, progress: ProgressCallback = ignore
+    stylized: str | Path,
+    original: str | Path,
+    style: str | Path,
+    progress: ProgressCallback = ignore,
+    root: str | Path | None = None,
 ) -> Evaluation:
     """Measure a painted model against the model it was made from and the painting.
 
-    Raises AssetError (also where the two models are not the same shape), PictureError.
+    `root`: a folder above one of the models, from which its textures may be read as well. Raises AssetError (also where
+    the two models are not the same shape), PictureError, UsageError.
     """
     progress(Progress("read"))
     picture = load_painting(find_style(str(style)))
-    ours, theirs = Renderer(_load(stylized)), Renderer(_load(original))
+    paths = [Path(stylized), Path(original)]
+    loaded = [load_asset(path, one) for path, one in zip(paths, roots_for(paths, root), strict=True)]
+    ours, theirs = map(Renderer, loaded)
     _check_same_shape(ours, theirs, Path(stylized))
     network = VGG19(load_weights("bundled"), convolution="auto", precision="auto")
     found = judge(ours, theirs, PaintingAtSize(picture, network), directions(VIEWS), progress)
@@ -162,10 +170,6 @@ def _both(work: Callable[[Renderer], T], renderers: Iterable[Renderer]) -> list[
     """Of both models at once: numpy and Embree use one core each."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, renderers))
-
-
-def _load(path: str | Path) -> Asset:
-    return load_asset(Path(path))
 
 
 def _check_same_shape(ours: Renderer, theirs: Renderer, path: Path) -> None:

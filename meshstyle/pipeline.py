@@ -101,7 +101,9 @@ def stylize(
     weights = load_weights(settings.weights)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
-    with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview) as live:
+    with open_preview(
+        preview, Run((model,), output, (picture,), record, settings.root), ModelPreview
+    ) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = (scout and scout.scene(progress)) or prepare(model, settings, progress)
