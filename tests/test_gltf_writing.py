@@ -757,6 +757,27 @@ def test_vrm_0_entries_name_the_paint(unwrap: bool, tmp_path: Path) -> None:
     assert result.image(source) != Gltf(tmp_path / "in.vrm").image(0)
 
 
+def test_vrm_0_places_that_do_not_follow_are_told(tmp_path: Path) -> None:
+    maker = vrm_0(_RimTexture=0)
+    asset = GltfAsset(maker.glb(tmp_path / "in.vrm"))
+    asset.write(tmp_path / "out.vrm", paint(asset, False))
+    (entry,) = Gltf(tmp_path / "out.vrm").json["extensions"]["VRM"]["materialProperties"]
+    assert entry["textureProperties"]["_RimTexture"] == 0
+    (warning,) = asset.warnings
+    assert "'skin'" in warning
+    assert "as _RimTexture too" in warning
+
+
+def test_a_picture_that_an_expression_of_vrm_0_moves_keeps_its_uvs(tmp_path: Path) -> None:
+    maker = vrm_0()
+    move = {"materialName": "skin", "propertyName": "_MainTex_ST", "targetValue": [1, 1, 0.5, 0]}
+    blink = {"name": "blink", "materialValues": [move]}
+    maker.json["extensions"]["VRM"]["blendShapeMaster"] = {"blendShapeGroups": [blink]}
+    assert GltfAsset(maker.glb(tmp_path / "in.vrm")).materials[0].moves
+    blink["materialValues"] = [{**move, "propertyName": "_Color"}, 3]
+    assert not GltfAsset(maker.glb(tmp_path / "in.vrm")).materials[0].moves
+
+
 def test_only_vrms_can_become_vrms(tmp_path: Path) -> None:
     maker = Maker()
     maker.mesh(maker.square())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from . import ktx2
 from .contract import Material, Wrap
 from .document import GltfDocument
 from .fields import Fields
+from .gltf_moving import moving_pictures
 from .gltf_places import left_behind
 from .pictures import decode_picture
 
@@ -26,9 +26,6 @@ _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
 DARK = 0.02  # linear; base colours below it show nothing of their picture
 DARK_BYTE = 38  # the same in a picture, sRGB
 BLACK_SHARE = 0.999  # of a picture that must be so dark
-_MOVING = re.compile(
-    r"/materials/(\d{1,9})/.*(?:baseColor|diffuse|emissive)Texture/.*KHR_texture_transform/.*"
-)
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -60,28 +57,11 @@ DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
 
 def read_materials(document: GltfDocument) -> tuple[BaseColour, ...]:
     """Every material of the document, in its order. Raises AssetError."""
-    moving = _moving(document)
+    moving = moving_pictures(document)
     return tuple(
         _read_material(document, item, i, moving)
         for i, item in enumerate(document.root.children("materials"))
     )
-
-
-def _moving(document: GltfDocument) -> set[int]:
-    """Materials whose picture an animation (KHR_animation_pointer) or an expression (VRM) moves across the surface."""
-    found: set[int] = set()
-    for animation in document.root.children("animations"):
-        for channel in animation.children("channels"):
-            pointer = channel.child("target").extension("KHR_animation_pointer").value.get("pointer")
-            if isinstance(pointer, str) and (hit := _MOVING.fullmatch(pointer)):
-                found.add(int(hit[1]))
-    for expressions in document.root.extension("VRMC_vrm").child("expressions").value.values():
-        for expression in expressions.values() if isinstance(expressions, dict) else ():
-            binds = expression.get("textureTransformBinds") if isinstance(expression, dict) else None
-            for bind in binds if isinstance(binds, list) else ():
-                if isinstance(bind, dict) and isinstance(bind.get("material"), int):
-                    found.add(bind["material"])
-    return found
 
 
 def _transmits(item: Fields) -> bool:
