@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gltf_samples import SQUARE_UV, Maker
 from obj_models import FOUR, read_obj, read_plainly
 
 from meshstyle.asset.contract import Paint, PaintedAtlas, PaintedPart
@@ -137,3 +138,17 @@ def test_a_material_for_each_tile_stays_one_for_each(tmp_path: Path) -> None:
         tmp_path, obj, m__mtl=library, t__1012__png=encode_png(FOUR), t__1001__png=encode_png(FOUR)
     )
     assert [item.tile for item in asset.model.materials] == [None, None]
+
+
+@pytest.mark.parametrize(("shift", "other", "told"), [(1, True, 1), (0, True, 0), (1, False, 0)])
+def test_gltf_files_with_tiles_are_told_of(shift: int, other: bool, told: int, tmp_path: Path) -> None:
+    names = ["t.1001.png", *(["t.1002.png"] if other else [])]
+    for name in names:
+        (tmp_path / name).write_bytes(encode_png(FOUR))
+    maker = Maker(images=[{"uri": names[0]}], textures=[{"source": 0}])
+    square = maker.square(material=maker.material(0))
+    square["attributes"]["TEXCOORD_0"] = maker.accessor((SQUARE_UV + np.array([shift, 0])).astype("<f4"))
+    maker.mesh(square)
+    warnings = GltfAsset(maker.gltf(tmp_path / "m.gltf")).warnings
+    assert len(warnings) == told
+    assert all("t.1001.png" in text for text in warnings)

@@ -118,11 +118,15 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
         if image is not None
         else []
     )
-    notes = tuple(
+    notes = [
         f"Material {material.name!r} names its picture as {place} too, which stays as it is."
         for place in behind
-    )
-    return BaseColour(material, texture, *read_mapping(info), emissive, notes, lost)
+    ]
+    if item.extension("MSFT_lod").value.get("ids"):
+        notes.append(
+            f"Material {material.name!r} has coarser materials (MSFT_lod), which are left as they are."
+        )
+    return BaseColour(material, texture, *read_mapping(info), emissive, tuple(notes), lost)
 
 
 def _can_be_only_emissive(item: Fields, mode: str) -> bool:
