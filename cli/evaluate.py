@@ -14,7 +14,7 @@ from meshstyle.errors import UsageError
 
 from .display import emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import Reporting, Style, one_style, reports
+from .options import Reporting, Root, Style, naming_options, one_style, reports
 
 if TYPE_CHECKING:  # loads torch
     from meshstyle.evaluate import Evaluation
@@ -30,7 +30,12 @@ Original = Annotated[
 
 @reports
 def evaluate(
-    stylized: Stylized, *, original: Original = None, style: Style = None, reporting: Reporting
+    stylized: Stylized,
+    *,
+    original: Original = None,
+    style: Style = None,
+    root: Root = None,
+    reporting: Reporting,
 ) -> None:
     """Judge STYLIZED at the size people look at it."""
     if original is None:
@@ -39,11 +44,11 @@ def evaluate(
     if picture is None:
         raise UsageError("--style", "no picture was given", "Give the picture that it was painted like.")
     display = make_display(reporting)
-    with interruptible(), display:
+    with interruptible(), display, naming_options({"root": root}):
         with loading_torch():
             from meshstyle.evaluate import evaluate as judge
 
-        found = judge(stylized, original, picture, progress=display)
+        found = judge(stylized, original, picture, progress=display, root=root)
     if reporting.json:
         emit_json(found.to_dict())
         return

@@ -9,7 +9,7 @@ from meshstyle.wording import escaped, shortened
 
 from .display import emit, emit_json, table, texels
 from .interrupt import interruptible
-from .options import Model, Reporting, reports
+from .options import Model, Reporting, Root, naming_options, reports
 
 if TYPE_CHECKING:
     from meshstyle.info import AtlasInfo, MaterialInfo, ModelInfo, PartInfo
@@ -19,12 +19,13 @@ TITLE = 100  # characters
 
 
 @reports
-def info(model: Model, *, reporting: Reporting) -> None:
+def info(model: Model, *, root: Root = None, reporting: Reporting) -> None:
     """Show what MODEL holds and what stylize would do."""
-    with interruptible():
+    with interruptible(), naming_options({"root": root}):
         from meshstyle.info import describe
+        from meshstyle.settings import Settings
 
-        described = describe(model)
+        described = describe(model, Settings(root=root))
     if reporting.json:
         emit_json(described.to_dict())
         return

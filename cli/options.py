@@ -169,6 +169,12 @@ MODEL_SETTINGS: Texts = {
 }
 
 
+Root = Annotated[
+    str | None,
+    typer.Option("--root", metavar="FOLDER", help=MODEL_SETTINGS["root"][1], show_default=False),
+]
+
+
 def takes_settings(
     kind: type[CommonSettings] = Settings, texts: Texts = MODEL_SETTINGS, **others: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

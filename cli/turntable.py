@@ -11,7 +11,7 @@ from meshstyle.preview.settings import FPS, FRAMES, TurntableSettings
 
 from .display import Display, duration, emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import DryRun, Model, Reporting, naming_options, reports
+from .options import DryRun, Model, Reporting, Root, naming_options, reports
 
 if TYPE_CHECKING:
     from meshstyle.preview.turntable import TurntablePlan, TurntableResult
@@ -105,6 +105,7 @@ def turntable(
     renderer: RendererName = _DEFAULTS.renderer,
     animation: Animation = None,
     lossless: Lossless = False,
+    root: Root = None,
     dry_run: DryRun = False,
     reporting: Reporting,
 ) -> None:
@@ -122,6 +123,7 @@ def turntable(
         "background": background,
         "renderer": renderer,
         "wipe": wipe,
+        "root": root,
     }
     display = make_display(reporting)
     with interruptible(keep_partial=False), naming_options(given):
@@ -140,6 +142,7 @@ def turntable(
             sheet=sheet,
             wipe=wipe,
             lossless=lossless,
+            root=root,
         )
         from meshstyle.preview.turntable import plan_turntable
         from meshstyle.preview.turntable import turntable as draw

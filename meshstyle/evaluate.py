@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float64
 
 from .asset import load_asset
 from .asset.contract import Asset
+from .asset.paths import roots_for
 from .errors import AssetError, UsageError
 from .figures import grain, high_frequencies, poles, sharpness, structure, white_share
 from .machine import limited_threads
@@ -100,8 +101,9 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """What is known of one view, before means are taken; names as in `Evaluation`."""
+    """What is known of one view, before means are taken; names as in `Evaluation`. `number`: of its direction."""
 
+    number: int
     direction: Float64[np.ndarray, "3"]
     styles: tuple[float, ...]
     styles_original: tuple[float, ...]
@@ -116,15 +118,22 @@ class _View:
 
 @limited_threads(None)
 def evaluate(
-    stylized: str | Path, original: str | Path, style: str | Path, progress: ProgressCallback = ignore
+    stylized: str | Path,
+    original: str | Path,
+    style: str | Path,
+    progress: ProgressCallback = ignore,
+    root: str | Path | None = None,
 ) -> Evaluation:
     """Measure a painted model against the model it was made from and the painting.
 
-    Raises AssetError (also where the two models are not the same shape), PictureError.
+    `root`: a folder above one of the models, from which its textures may be read as well. Raises AssetError (also where
+    the two models are not the same shape), PictureError, UsageError.
     """
     progress(Progress("read"))
     picture = load_painting(find_style(str(style)))
-    ours, theirs = Renderer(_load(stylized)), Renderer(_load(original))
+    paths = [Path(stylized), Path(original)]
+    loaded = [load_asset(path, one) for path, one in zip(paths, roots_for(paths, root), strict=True)]
+    ours, theirs = map(Renderer, loaded)
     _check_same_shape(ours, theirs, Path(stylized))
     network = VGG19(load_weights("bundled"), convolution="auto", precision="auto")
     found = judge(ours, theirs, PaintingAtSize(picture, network), directions(VIEWS), progress)
@@ -149,7 +158,7 @@ def judge(
         progress(Progress("evaluate", number, len(towards)))
         pair = _both(partial(see, direction=direction, painting=painting), (ours, theirs))
         if pair[0] is not None and pair[1] is not None:
-            views.append(_look(pair[0], pair[1], direction, painting, meant))
+            views.append(_look(pair[0], pair[1], (number, direction), painting, meant))
     if not views:
         return None
     steadiness = _both(consistency, (ours, theirs))
@@ -161,10 +170,6 @@ def _both(work: Callable[[Renderer], T], renderers: Iterable[Renderer]) -> list[
     """Of both models at once: numpy and Embree use one core each."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, renderers))
-
-
-def _load(path: str | Path) -> Asset:
-    return load_asset(Path(path))
 
 
 def _check_same_shape(ours: Renderer, theirs: Renderer, path: Path) -> None:
@@ -193,11 +198,16 @@ def _meant(painted: Asset, theirs: Renderer) -> Bool[np.ndarray, "F"]:
 def _look(
     ours: Seen,
     theirs: Seen,
-    direction: Float64[np.ndarray, "3"],
+    towards: tuple[int, Float64[np.ndarray, "3"]],
     painting: PaintingAtSize,
     meant: Bool[np.ndarray, "F"],
 ) -> _View:
-    """One pair of views: painted and original. `meant`: the original's triangles that were to be painted."""
+    """One pair of views: painted and original.
+
+    Args:
+        towards: the number of the direction, and itself.
+        meant: the original's triangles that were to be painted.
+    """
     pairs = [
         [painting.look(seen.lit, seen.mask, number, number == _CONTENT) for seen in (ours, theirs)]
         for number in range(len(SHRINKS))
@@ -212,7 +222,8 @@ def _look(
     if len(a) == len(b):
         changed = (np.abs(a - b) > PAINTED).any(1) & counts
     return _View(
-        direction=direction,
+        number=towards[0],
+        direction=towards[1],
         styles=tuple(painted.style for painted, _ in pairs),
         styles_original=tuple(plain.style for _, plain in pairs),
         content_loss=float(content_loss(after.content, before.content, before.mask)),
@@ -248,7 +259,7 @@ def _summary(views: list[_View], painting: PaintingAtSize, rmse: float, rmse_flo
         style_192=quarter,
         style_original=at_viewing_size([view.styles_original for view in views]),
         worst_style=each[worst],
-        worst_view=worst,
+        worst_view=views[worst].number,
         worst_direction=(x, y, z),
         poles=poles([view.styles[_CONTENT] for view in views]),
         structure=float(np.mean(telling)) if telling else 1.0,

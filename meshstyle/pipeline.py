@@ -41,7 +41,8 @@ from .solver.vgg import VGG19
 from .solver.view_solver import ViewSolver
 from .solver.weights import load_weights
 from .surface.contract import Atlas, Surface
-from .surface.plan import plan_atlases, size_notes
+from .surface.notes import plan_notes
+from .surface.plan import plan_atlases
 
 _SOLVERS: dict[str, type[Ladder]] = {"texture": TextureSolver, "views": ViewSolver}
 
@@ -101,7 +102,9 @@ def stylize(
     weights = load_weights(settings.weights)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
-    with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview) as live:
+    with open_preview(
+        preview, Run((model,), output, (picture,), record, settings.root), ModelPreview
+    ) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = (scout and scout.scene(progress)) or prepare(model, settings, progress)
@@ -188,7 +191,7 @@ def plan(
     asset = load_asset(model, settings.root)
     check_textures(asset, settings)
     atlases = plan_atlases(asset, settings)
-    warnings = (*asset.warnings, *size_notes(asset, atlases, settings))
+    warnings = (*asset.warnings, *plan_notes(asset, atlases, settings))
     return Plan(model, str(style), output, settings, atlases, warnings)
 
 

@@ -13,7 +13,8 @@ from .progress import Progress, ProgressCallback
 from .settings import Settings
 from .surface.build import build_surface
 from .surface.contract import Surface
-from .surface.plan import plan_atlases, size_notes
+from .surface.notes import plan_notes
+from .surface.plan import plan_atlases
 from .views.looks import looks_at
 from .views.objects import find_pieces
 from .views.placement import Placement, place_cameras
@@ -45,7 +46,7 @@ def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> Scen
     asset = load_asset(model, settings.root)
     check_textures(asset, settings)
     plans = plan_atlases(asset, settings)
-    notes = size_notes(asset, plans, settings)
+    notes = plan_notes(asset, plans, settings)
     for note in (*lost_textures(asset), *notes):
         progress(Progress("read", message=note))  # before hours of work, not after
     surface = build_surface(asset, settings, plans, progress)

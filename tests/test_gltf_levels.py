@@ -72,3 +72,12 @@ def test_levels_with_pictures_of_their_own_are_left_and_told_of(tmp_path: Path) 
     assert len(asset.parts) == 1
     (warning,) = asset.warnings
     assert "'other'" in warning
+
+
+def test_materials_with_coarser_ones_are_told(tmp_path: Path) -> None:
+    maker = Maker(extensionsUsed=["MSFT_lod"])
+    coarse = maker.material(maker.texture(), name="coarse")
+    fine = maker.material(maker.texture(), name="fine", extensions={"MSFT_lod": {"ids": [coarse]}})
+    maker.mesh(maker.square(material=fine))
+    (warning,) = GltfAsset(maker.glb(tmp_path / "lod.glb")).warnings
+    assert "'fine'" in warning

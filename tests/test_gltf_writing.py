@@ -667,6 +667,39 @@ def test_a_black_material_is_painted_where_it_shines(tmp_path: Path) -> None:
         assert result.image(0) != Gltf(tmp_path / "in.glb").image(0)
 
 
+def _material_without_pictures(gltf: Gltf) -> dict[str, Any]:
+    (material,) = json.loads(json.dumps(gltf.json["materials"]))
+    del material["emissiveTexture"], material["pbrMetallicRoughness"]["baseColorTexture"]
+    return material
+
+
+@pytest.mark.parametrize(("base", "shines"), [((20, 30, 10), True), ((20, 90, 10), False)])
+def test_a_black_picture_as_the_base_colour_is_as_good_as_a_black_factor(
+    base: tuple[int, int, int], shines: bool, tmp_path: Path
+) -> None:
+    maker = Maker()
+    dark = maker.add("textures", {"source": maker.image(base)})
+    lamp = {"emissiveTexture": {"index": maker.texture()}, "emissiveFactor": [1, 1, 1]}
+    maker.mesh(maker.square(material=maker.material(dark, **lamp)))
+    asset = GltfAsset(maker.glb(tmp_path / "in.glb"))
+    assert asset.materials[0].image == int(shines)
+    asset.write(tmp_path / "out.glb", paint(asset, False))
+    assert_no_new_problems(tmp_path / "in.glb", tmp_path / "out.glb")
+    result, before = Gltf(tmp_path / "out.glb"), Gltf(tmp_path / "in.glb")
+    assert [result.image(n) != before.image(n) for n in (0, 1)] == [not shines, shines]
+    assert _material_without_pictures(result) == _material_without_pictures(before)
+
+
+def test_a_black_picture_that_cannot_be_read_is_left_to_whoever_paints_it(tmp_path: Path) -> None:
+    maker = Maker()
+    broken = maker.add(
+        "textures", {"source": maker.add("images", {"uri": "data:image/png;base64,iVBORw0KGgo="})}
+    )
+    lamp = {"emissiveTexture": {"index": maker.texture()}, "emissiveFactor": [1, 1, 1]}
+    maker.mesh(maker.square(material=maker.material(broken, **lamp)))
+    assert GltfAsset(maker.glb(tmp_path / "broken.glb")).materials[0].image == 0
+
+
 def test_emissive_pictures_of_their_own_stay_where_the_base_colour_is_seen(tmp_path: Path) -> None:
     maker = Maker()
     base, lamp = maker.texture(), maker.texture()
@@ -722,6 +755,27 @@ def test_vrm_0_entries_name_the_paint(unwrap: bool, tmp_path: Path) -> None:
     assert entry["textureProperties"] == {"_MainTex": info["index"], "_ShadeTexture": info["index"]}
     source = result.json["textures"][info["index"]]["source"]
     assert result.image(source) != Gltf(tmp_path / "in.vrm").image(0)
+
+
+def test_vrm_0_places_that_do_not_follow_are_told(tmp_path: Path) -> None:
+    maker = vrm_0(_RimTexture=0)
+    asset = GltfAsset(maker.glb(tmp_path / "in.vrm"))
+    asset.write(tmp_path / "out.vrm", paint(asset, False))
+    (entry,) = Gltf(tmp_path / "out.vrm").json["extensions"]["VRM"]["materialProperties"]
+    assert entry["textureProperties"]["_RimTexture"] == 0
+    (warning,) = asset.warnings
+    assert "'skin'" in warning
+    assert "as _RimTexture too" in warning
+
+
+def test_a_picture_that_an_expression_of_vrm_0_moves_keeps_its_uvs(tmp_path: Path) -> None:
+    maker = vrm_0()
+    move = {"materialName": "skin", "propertyName": "_MainTex_ST", "targetValue": [1, 1, 0.5, 0]}
+    blink = {"name": "blink", "materialValues": [move]}
+    maker.json["extensions"]["VRM"]["blendShapeMaster"] = {"blendShapeGroups": [blink]}
+    assert GltfAsset(maker.glb(tmp_path / "in.vrm")).materials[0].moves
+    blink["materialValues"] = [{**move, "propertyName": "_Color"}, 3]
+    assert not GltfAsset(maker.glb(tmp_path / "in.vrm")).materials[0].moves
 
 
 def test_only_vrms_can_become_vrms(tmp_path: Path) -> None:

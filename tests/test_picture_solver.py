@@ -215,6 +215,18 @@ def test_luminance_alone_is_painted(network: VGG19, optimizer: str) -> None:
     assert torch.allclose(change, change.mean(1, keepdim=True).expand_as(change), atol=1e-5)
 
 
+def test_paintings_without_colour_make_grey_pictures(network: VGG19) -> None:
+    plain = rand(1, 1, 32, 32).expand(-1, 3, -1, -1).contiguous()
+    found = colours(PictureSolver(photo(), [plain, 0.5 * plain], network, TINY).solve(ignore))
+    assert torch.allclose(found, found[:, :1].expand_as(found), atol=1e-6)
+    for paintings, settings in (
+        ([plain, rand(1, 3, 32, 32)], TINY),
+        ([plain], replace(TINY, keep_colors="matched")),
+    ):
+        found = colours(PictureSolver(photo(), paintings, network, settings).solve(ignore))
+        assert not torch.allclose(found, found[:, :1].expand_as(found), atol=0.01)
+
+
 # --- the picture ---
 
 

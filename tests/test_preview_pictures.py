@@ -212,6 +212,17 @@ def test_maps_read_their_own_uvs(gl: str, renderer: str, tmp_path: Path) -> None
     assert max(green, blue) < red - 60
 
 
+@pytest.mark.parametrize("unlit", [False, True])
+def test_the_emissive_picture_of_a_black_material_is_drawn_as_it_is(unlit: bool, tmp_path: Path) -> None:
+    maker = Maker()
+    picture = maker.add("textures", {"source": maker.image((200, 100, 50))})
+    lamp = {"emissiveFactor": [1, 1, 1], "emissiveTexture": {"index": picture}}
+    material = maker.material(maker.add("textures", {"source": maker.image((0, 0, 0))}), **lamp)
+    maker.mesh(maker.square(material=material))
+    model = Posed(maker.glb(tmp_path / "screen.glb"), elevation=0.0)
+    assert model.draw("rays", 0.0, unlit=unlit)[48, 48, :3] == pytest.approx([200, 100, 50], abs=3)
+
+
 def test_nothing_is_cut_off_and_the_picture_is_filled() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(500, 3)) * (1.0, 0.3, 0.6)

@@ -84,6 +84,53 @@ def test_blended_air_is_looked_through() -> None:
     assert Renderer(make(opaque, pixels)).render(camera_towards_centre(FRONT, 32), 1) is not None
 
 
+def two(behind: Material, before: Material, turned: bool = False, **before_part: np.ndarray) -> Asset:
+    """A square and, nearer to the eye, a smaller one before it; `turned`: that one shows its back."""
+    corners, uv = quad()
+    near = corners * 0.9 + [0, 0, 0.1]
+    near = near[:, ::-1] if turned else near
+    asset = FlatAsset(Part("far", 0, corners[None], uv=uv), behind)
+    asset.parts = (*asset.parts, Part("near", 1, near[None], uv=uv, **before_part))
+    asset.materials = (behind, before)
+    return asset
+
+
+RED = Material("red", factor=(1.0, 0.0, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("before", "turned", "expected"),
+    [
+        (Material("shell", (0.0, 0.0, 1.0, 1.0)), True, [1, 0, 0]),  # an outline's back
+        (Material("shell", (0.0, 0.0, 1.0, 1.0)), False, [0, 0, 1]),
+        (Material("both", (0.0, 0.0, 1.0, 1.0), double_sided=True), True, [0, 0, 1]),
+        (Material("glass", (0.0, 0.0, 1.0, 0.25), alpha_mode="BLEND"), False, [1, 0, 0]),
+        (Material("glass", (0.0, 0.0, 1.0, 0.75), alpha_mode="BLEND"), False, [0, 0, 1]),
+        (Material("lens", (0.0, 0.0, 1.0, 1.0), transmits=True), False, [1, 0, 0]),
+        (Material("cut out", (0.0, 0.0, 1.0, 0.4), alpha_mode="MASK"), False, [1, 0, 0]),
+    ],
+)
+def test_what_hides_what_is_decided_as_it_is_for_painting(
+    before: Material, turned: bool, expected: list[float]
+) -> None:
+    assert centre_colour(two(RED, before, turned)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_alpha_of_vertices_counts() -> None:
+    colours = np.ones((2, 3, 4))
+    colours[..., 3] = 0.4
+    glass = Material("glass", (0.0, 0.0, 1.0, 1.0), alpha_mode="BLEND")
+    assert centre_colour(two(RED, glass, colours=colours)) == pytest.approx([1, 0, 0], abs=1e-3)
+
+
+def test_what_the_file_hides_at_rest_is_not_drawn() -> None:
+    blue = Material("blue", (0.0, 0.0, 1.0, 1.0))
+    asset = two(RED, blue, hidden=np.array([True]))
+    assert centre_colour(asset) == pytest.approx([1, 0, 0], abs=1e-3)
+    alone = make(blue, hidden=np.array([True]))  # there would be nothing to look at
+    assert centre_colour(alone) == pytest.approx([0, 0, 1], abs=1e-3)
+
+
 def test_bilinear_lookups() -> None:
     image = np.arange(4, dtype=np.float32).reshape(2, 2, 1).repeat(3, 2)
     uv = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [1.0, 0.25]])

@@ -14,7 +14,8 @@ from meshstyle.asset import load_asset
 from meshstyle.asset.contract import Material, Paint, Part, Wrap
 from meshstyle.errors import UsageError
 from meshstyle.settings import Settings
-from meshstyle.surface.plan import plan_atlases, size_notes
+from meshstyle.surface.notes import plan_notes
+from meshstyle.surface.plan import plan_atlases
 from meshstyle.surface.uv_health import uv_health
 
 ROOT = Path(__file__).parent
@@ -276,6 +277,15 @@ def test_large_textures_keep_their_size_where_that_is_asked_for(
     settings = Settings(texture_size=size)
     plans = plan_atlases(asset, settings)
     assert plans[0].size == (written, written)
-    told = size_notes(asset, plans, settings)
+    told = plan_notes(asset, plans, settings)
     assert len(told) == notes
     assert all("8192" in note and "2048" in note for note in told)
+
+
+def test_fresh_uvs_that_end_a_movement_are_told() -> None:
+    asset = HandMade([part()], [Material("flip", image=0, moves=True)])
+    for choice, count in (("auto", 0), ("keep", 0), ("unwrap", 1)):
+        settings = Settings(uv=choice)
+        told = plan_notes(asset, plan_atlases(asset, settings), settings)
+        assert len(told) == count
+        assert all("'flip'" in note for note in told)

@@ -13,6 +13,7 @@ from obj_models import FOUR, QUAD
 
 from meshstyle.asset import load_asset
 from meshstyle.asset.contract import lost_textures
+from meshstyle.asset.paths import roots_for
 from meshstyle.asset.pictures import encode_png
 from meshstyle.errors import AssetError, UsageError
 from meshstyle.record import run_record
@@ -78,6 +79,34 @@ def test_the_folder_must_hold_the_model(tmp_path: Path) -> None:
     for wrong in (tmp_path / "game/textures", tmp_path / "nowhere", path):
         with pytest.raises(UsageError):
             load_asset(path, wrong)
+
+
+def test_every_command_that_reads_models_knows_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, root = str(project(tmp_path, "gltf")), str(tmp_path / "game")
+    film, page = str(tmp_path / "film.png"), str(tmp_path / "page.html")
+    draw = ["turntable", path, "--sheet", "1x1", "--size", "16", "--renderer", "rays", "-o"]
+    assert main(["info", path]) == main([*draw, film]) == 3
+    capsys.readouterr()
+    assert main(["info", path, "--root", root]) == 0
+    assert "skin" in capsys.readouterr().out
+    assert main([*draw, film, "--root", root]) == 0
+    assert main(["turntable", path, "-o", page, "--root", root]) == 0
+    compared: list[int] = []
+    monkeypatch.setattr(
+        "meshstyle.evaluate.judge", lambda ours, theirs, *more: compared.append(len(theirs.scene.atlases))
+    )
+    assert main(["evaluate", path, "--original", path, "--style", "mondrian", "--root", root]) == 3
+    assert compared == [1]
+
+
+def test_the_folder_need_hold_only_one_of_two_models(tmp_path: Path) -> None:
+    path, root, result = project(tmp_path, "gltf"), tmp_path / "game", tmp_path / "out.glb"
+    assert roots_for([result, path], root) == [None, root]
+    assert roots_for([result, path], None) == [None, None]
+    with pytest.raises(UsageError):
+        roots_for([result, tmp_path / "other.glb"], root)
 
 
 @pytest.mark.parametrize("kind", ["obj", "gltf"])

@@ -19,6 +19,7 @@ from .decompress import read_document
 from .fields import Fields
 from .gltf_materials import DEFAULT, read_materials
 from .gltf_parts import PartReader
+from .gltf_tiles import tile_notes
 from .paths import is_data_uri
 
 MAX_LOOKED_AT = 2 * MAX_FILE_BYTES  # bytes of images whose sizes are asked for; each is looked at once
@@ -49,6 +50,7 @@ class GltfAsset:
         self.warnings = tuple(
             dict.fromkeys([*self.lost_textures, *notes, *reader.warnings, *self.document.warnings])
         )
+        self.warnings += tuple(tile_notes(self.document, self.materials, self.parts))
         self.record = self._read_record()
         accessors.forget()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
+from ..errors import AssetError, PictureError
+from . import ktx2
 from .contract import Material, Wrap
 from .document import GltfDocument
 from .fields import Fields
+from .gltf_moving import moving_pictures
 from .gltf_places import left_behind
+from .pictures import decode_picture
 
 SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 TRANSFORM = "KHR_texture_transform"
@@ -21,9 +24,8 @@ WEBP = "EXT_texture_webp"
 IMAGE_EXTENSIONS = (WEBP, "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds")
 _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}
 DARK = 0.02  # linear; base colours below it show nothing of their picture
-_MOVING = re.compile(
-    r"/materials/(\d{1,9})/.*(?:baseColor|diffuse|emissive)Texture/.*KHR_texture_transform/.*"
-)
+DARK_BYTE = 38  # the same in a picture, sRGB
+BLACK_SHARE = 0.999  # of a picture that must be so dark
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -55,28 +57,11 @@ DEFAULT = BaseColour(Material("default material"), None, 0, _IDENTITY)
 
 def read_materials(document: GltfDocument) -> tuple[BaseColour, ...]:
     """Every material of the document, in its order. Raises AssetError."""
-    moving = _moving(document)
+    moving = moving_pictures(document)
     return tuple(
         _read_material(document, item, i, moving)
         for i, item in enumerate(document.root.children("materials"))
     )
-
-
-def _moving(document: GltfDocument) -> set[int]:
-    """Materials whose picture an animation (KHR_animation_pointer) or an expression (VRM) moves across the surface."""
-    found: set[int] = set()
-    for animation in document.root.children("animations"):
-        for channel in animation.children("channels"):
-            pointer = channel.child("target").extension("KHR_animation_pointer").value.get("pointer")
-            if isinstance(pointer, str) and (hit := _MOVING.fullmatch(pointer)):
-                found.add(int(hit[1]))
-    for expressions in document.root.extension("VRMC_vrm").child("expressions").value.values():
-        for expression in expressions.values() if isinstance(expressions, dict) else ():
-            binds = expression.get("textureTransformBinds") if isinstance(expression, dict) else None
-            for bind in binds if isinstance(binds, list) else ():
-                if isinstance(bind, dict) and isinstance(bind.get("material"), int):
-                    found.add(bind["material"])
-    return found
 
 
 def _transmits(item: Fields) -> bool:
@@ -100,7 +85,9 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
         )
     red, green, blue, alpha = surface.numbers(factor_key, 4, (1.0, 1.0, 1.0, 1.0))
     mode = item.text("alphaMode", "OPAQUE")
-    emissive = _is_only_emissive(item, max(red, green, blue), mode)
+    emissive = _can_be_only_emissive(item, mode) and (
+        max(red, green, blue) < DARK or _is_black(document, surface.child(texture_key))
+    )
     info = item.child("emissiveTexture") if emissive else surface.child(texture_key)
     if emissive:
         red, green, blue = item.numbers("emissiveFactor", 3)
@@ -131,19 +118,40 @@ def _read_material(document: GltfDocument, item: Fields, index: int, moving: set
         if image is not None
         else []
     )
-    notes = tuple(
+    notes = [
         f"Material {material.name!r} names its picture as {place} too, which stays as it is."
         for place in behind
-    )
-    return BaseColour(material, texture, *read_mapping(info), emissive, notes, lost)
+    ]
+    if item.extension("MSFT_lod").value.get("ids"):
+        notes.append(
+            f"Material {material.name!r} has coarser materials (MSFT_lod), which are left as they are."
+        )
+    return BaseColour(material, texture, *read_mapping(info), emissive, tuple(notes), lost)
 
 
-def _is_only_emissive(item: Fields, brightest: float, mode: str) -> bool:
-    """Whether all that is seen of a material is its emissive picture: shadeless exports have a black base colour."""
+def _can_be_only_emissive(item: Fields, mode: str) -> bool:
+    """Whether all that is seen of a material is its emissive picture if its base colour is black, as that of shadeless
+    exports is."""
     lit = max(item.numbers("emissiveFactor", 3, (0.0, 0.0, 0.0))) > 0
     has = item.child("emissiveTexture").has("index")
     unlit = "KHR_materials_unlit" in item.child("extensions").value
-    return has and lit and mode == "OPAQUE" and not unlit and brightest < DARK
+    return has and lit and mode == "OPAQUE" and not unlit
+
+
+def _is_black(document: GltfDocument, info: Fields) -> bool:
+    """Whether the picture of a base colour is black. One that is not there or cannot be read is not: whoever paints it
+    will tell."""
+    texture = info.index("index", len(document.root.children("textures")), "textures")
+    image = None if texture is None else read_texture(document, texture)[0]
+    if image is None or document.is_missing(image):
+        return False
+    try:
+        _, data = document.image_bytes(image)
+        decode = ktx2.decode_ktx2 if ktx2.is_ktx2(data) else decode_picture
+        pixels = decode(data, "base colour")
+    except (AssetError, PictureError):
+        return False
+    return bool(np.quantile(pixels[..., :3].max(axis=2), BLACK_SHARE) < DARK_BYTE)
 
 
 def _unit(value: float) -> float:

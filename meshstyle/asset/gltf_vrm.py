@@ -30,12 +30,15 @@ def has_other_maps(json: Json, material: int | None) -> bool:
     return isinstance(names, dict) and bool(set(names) - set(VRM_COLOURS) - set(_MATCAPS))
 
 
-def follow(draft: Draft) -> None:
-    """Let the entries name what their materials show now; materials that were copied get copies of their entries."""
+def follow(draft: Draft) -> list[str]:
+    """Let the entries name what their materials show now; materials that were copied get copies of their entries.
+
+    Returns a sentence for each painted material whose entry still names the picture it had.
+    """
     before = draft.document.root.value
-    entries, textures = properties(before), before.get("textures", [])
+    entries, textures, notes = properties(before), before.get("textures", []), list[str]()
     if not entries:
-        return
+        return notes
     written: list[Json] = draft.json["extensions"]["VRM"]["materialProperties"]
     for number, material in enumerate(draft.items("materials")):
         origin = draft.copied.get(number, number)
@@ -45,13 +48,21 @@ def follow(draft: Draft) -> None:
             written.append(deepcopy(entries[origin]))
         old, new = base_infos(before["materials"][origin]), base_infos(material)
         names = written[number].get("textureProperties")
-        if not old or not new or not isinstance(names, dict) or new[0].get("texCoord", 0):
+        if not old or not new or not isinstance(names, dict) or material == before["materials"][origin]:
+            continue
+        picture = pictures_named(old[0]["index"], textures)
+        same = [key for key in names if pictures_named(names[key], textures) == picture]
+        following = [] if new[0].get("texCoord", 0) else [key for key in same if key in VRM_COLOURS]
+        if left := sorted(set(same) - set(following)):
+            notes.append(
+                f"Material {material.get('name', f'material {number}')!r} names its picture in the properties of VRM 0 "
+                f"as {', '.join(left)} too, which stays as it was."
+            )
+        if not following:
             continue
         colour = (written[number].get("vectorProperties") or {}).get("_Color")
-        if isinstance(colour, list) and len(colour) == 4 and material != before["materials"][origin]:
+        if isinstance(colour, list) and len(colour) == 4:
             colour[:3] = [1, 1, 1]  # it would tint the paint a second time
-        for key in VRM_COLOURS:
-            if key in names and pictures_named(names[key], textures) == pictures_named(
-                old[0]["index"], textures
-            ):
-                names[key] = new[0]["index"]
+        for key in following:
+            names[key] = new[0]["index"]
+    return notes

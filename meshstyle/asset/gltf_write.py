@@ -64,7 +64,7 @@ def _edit(draft: Draft, asset: GltfAsset, paint: Paint, encoded: Sequence[Encode
     uv_sets = add_uv_sets(draft, sources, new_uv, first)
     keep_vertex_colours_aside(draft, paint, sources)
     images = paint_materials(draft, paint, sources, uv_sets, emissive)
-    gltf_vrm.follow(draft)
+    asset.warnings = tuple(dict.fromkeys([*asset.warnings, *gltf_vrm.follow(draft)]))
     in_webp = {number for atlas in images if encoded[atlas].media == "image/webp" for number in images[atlas]}
     point_at_webp(draft, in_webp)
     drop_unused_names(draft, (*IMAGE_EXTENSIONS, TRANSFORM, *COMPRESSIONS))

@@ -57,9 +57,7 @@ class Finder:
             near: folder of the file that has the name, where that is not the model's.
         """
         if name not in self._found:
-            path = self._exact(name)
-            if path is None and near is not None and near != self.folder and near.is_relative_to(self.folder):
-                path = self._exact(f"{near.relative_to(self.folder).as_posix()}/{name}")
+            path = self._placed(name, near)
             if path is None:
                 path = self._similar(name, suffixes)
                 self.notes.append(self._note(name, what, path))
@@ -72,9 +70,16 @@ class Finder:
             self._found[name] = path
         return self._found[name]
 
-    def exists(self, name: str) -> bool:
-        """Whether there is a file of exactly that name."""
-        return self._exact(name) is not None
+    def exists(self, name: str, near: Path | None = None) -> bool:
+        """Whether there is a file of exactly that name; `near`: see `find`."""
+        return self._placed(name, near) is not None
+
+    def _placed(self, name: str, near: Path | None) -> Path | None:
+        """The file of exactly that name, seen from the model or from the file that has the name."""
+        path = self._exact(name)
+        if path is None and near is not None and near != self.folder and near.is_relative_to(self.folder):
+            path = self._exact(f"{near.relative_to(self.folder).as_posix()}/{name}")
+        return path
 
     def beside(self, stem: str, suffixes: tuple[str, ...]) -> Path | None:
         """The one file called `stem` (in any case) beside the model, or None."""

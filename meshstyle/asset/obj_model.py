@@ -17,7 +17,7 @@ from .obj_mtl import MAX_MTL_BYTES, Library, MtlMaterial, parse_library
 from .obj_polygons import triangulate
 from .obj_scan import Scan, Statement, line_number, scan
 from .obj_text import REMEDY, Text, plain_lines, read_text
-from .obj_udim import Tiled, split_tiles
+from .obj_udim import Tiled, mark_numbers, split_tiles
 
 MAX_TRIANGLES = 4_000_000
 MAX_MATERIALS = 4096
@@ -89,7 +89,7 @@ def read_model(path: Path, root: Path | None = None) -> ObjModel:
     finder = Finder(path.parent, path, root)
     libraries, named = _read_libraries(text, found, finder)
     names, face_material, unnamed = _used_materials(text, found, libraries, path)
-    sources = _sources(names, unnamed, libraries, warnings)
+    sources = mark_numbers(_sources(names, unnamed, libraries, warnings), face_material, found, finder.exists)
     tiled = split_tiles(names, sources, face_material, found)
     pictured = bool(len(found.uvs)) and not libraries
     materials, images = _read_materials(tiled, pictured, finder, warnings)

@@ -1,12 +1,16 @@
 """UDIM: one material whose picture is many, a tile for each unit square of the UVs (`skin.<UDIM>.png`, 1001 and on).
 
-Each tile that faces lie in becomes a material of its own for painting; in the file they stay one.
+Each tile that faces lie in becomes a material of its own for painting; in the file they stay one. Exporters that know
+no mark write the number of the first tile (`skin.1001.png`): that means tiles where faces lie in others that are there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -18,6 +22,9 @@ from .obj_scan import Scan
 MARK = "<UDIM>"
 COLUMNS = ROWS = 10  # tiles 1001 to 1100
 _MARK = re.compile(re.escape(MARK), re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![0-9])(10[0-9][1-9]|10[1-9]0|1100)(?![0-9])(?=[^/\\0-9]*$)"
+)  # last in a file's own name
 
 
 def tile_number(tile: tuple[int, int]) -> int:
@@ -28,6 +35,47 @@ def tile_number(tile: tuple[int, int]) -> int:
 def has_tiles(source: MtlMaterial | None) -> bool:
     """Whether a material's picture is tiled."""
     return source is not None and bool(_MARK.search(source.value("map_kd") or ""))
+
+
+def named_tile(name: str) -> int | None:
+    """The number of the tile that a file is called after, 1001 to 1100; None: no such number ends its name."""
+    found = _NUMBER.search(name)
+    return int(found[1]) if found else None
+
+
+def mark_numbers(
+    sources: Sequence[MtlMaterial | None],
+    face_material: Int32[np.ndarray, " F"],
+    found: Scan,
+    exists: Callable[[str, Path], bool],
+) -> list[MtlMaterial | None]:
+    """The materials, with the mark in the names of those whose numbers stand for it.
+
+    `exists`: whether a file that a library in some folder names is there.
+    """
+    result = []
+    for number, source in enumerate(sources):
+        base = None if source is None else parse_map(source.value("map_kd") or "")
+        named = None if base is None else named_tile(base.file)
+        if source is None or base is None or named is None:
+            result.append(source)
+            continue
+        tiles = np.unique(tiles_of_faces(found, np.flatnonzero(face_material == number), source), axis=0)
+        others = {tile_number((int(u), int(v))) for u, v in tiles} - {named}
+        files = (_NUMBER.sub(str(other), base.file) for other in sorted(others))
+        result.append(
+            _marked(source, named) if any(exists(file, source.folder) for file in files) else source
+        )
+    return result
+
+
+def _marked(source: MtlMaterial, number: int) -> MtlMaterial:
+    """With the mark in every name that ends in the number."""
+    lines = (
+        replace(line, value=_NUMBER.sub(MARK, line.value)) if named_tile(line.value) == number else line
+        for line in source.lines
+    )
+    return replace(source, lines=(source.lines[0], *islice(lines, 1, None)))
 
 
 def of_tile(source: MtlMaterial, tile: tuple[int, int]) -> MtlMaterial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,11 @@ from jaxtyping import Bool
 from .atomic import write_all
 from .contract import Paint
 from .obj_model import ObjModel
+from .obj_mtl import parse_map
 from .obj_places import Companions, choose_places
 from .obj_text import Edit, Text, apply_edits
 from .obj_tile_places import place_tiles
-from .obj_udim import pictures_by_tile
+from .obj_udim import has_tiles, named_tile, pictures_by_tile
 from .obj_write_mtl import NewColour, rewrite_library
 from .obj_write_uv import new_uvs, uv_edits
 from .pictures import encode
@@ -39,7 +40,8 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
     tiled = pictures_by_tile([item.tile for item in model.materials], _names(asset), paint)
     places = choose_places(model, output, paint, encoded, _whole(asset, paint))
     pictures = {path: encoded[atlas].data for atlas, path in places.atlases.items()}
-    tiles = place_tiles(tiled, output, paint, encoded, places.earlier, pictures)
+    named = _named_tiles(model, tiled)
+    tiles = place_tiles(tiled, output, paint, encoded, places.earlier, pictures, named)
     pictures |= tiles.files
     companions = Companions(model, output, (output, places.library, *pictures))
     library = rewrite_library(
@@ -52,6 +54,18 @@ def write_obj(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
     places = places.with_library(library, companions.copies)
     files = {output: _rewrite_model(asset, paint, places.library.name), places.library: library, **pictures}
     return write_all(files | companions.copies, model.files, (*places.stale, *tiles.stale))
+
+
+def _named_tiles(model: ObjModel, tiled: Iterable[str]) -> dict[str, int]:
+    """The tiles after which libraries name the pictures of tiled materials, where they know no mark."""
+    found: dict[str, int] = {}
+    for library in model.libraries:
+        for material in library.materials:
+            base = parse_map(material.value("map_kd") or "")
+            number = None if base is None or has_tiles(material) else named_tile(base.file)
+            if number is not None and material.name in tiled:
+                found.setdefault(material.name, number)
+    return found
 
 
 def _whole(asset: ObjAsset, paint: Paint) -> set[int]:

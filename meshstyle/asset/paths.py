@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -86,6 +87,20 @@ def check_root(root: str | Path | None, model: Path) -> Path | None:
             "root", f"{str(root)!r} is no folder that holds the model", "Give a folder above the model."
         )
     return folder
+
+
+def roots_for(models: Sequence[Path], root: str | Path | None) -> list[Path | None]:
+    """`check_root` for models that are looked at together, of which the folder must hold one at least: a result often
+    lies elsewhere. Raises UsageError."""
+    found: list[Path | None] = []
+    for model in models:
+        try:
+            found.append(check_root(root, model))
+        except UsageError:
+            found.append(None)
+    if root is not None and not any(found):
+        check_root(root, models[0])
+    return found
 
 
 def decode_data_uri(uri: str, subject: Path) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from ..asset.paths import roots_for
 from ..errors import MeshStyleError
 from ..preview.settings import TurntableSettings
 from ..preview.sheets import arrange, encode_picture
@@ -48,14 +49,16 @@ def draw(sitting: Sitting, context: WorkerContext) -> Drawn:
 def _draw_stills(sitting: Sitting, folder: Path) -> None:
     paths = [path for path in (sitting.original, sitting.result) if path is not None]
     settings = TurntableSettings(size=str(SIDE), sheet=f"1x{VIEWS}", renderer="rays")
-    rows, _ = Stage([Model(path, None) for path in paths], settings, START).draw("rays")
+    roots = roots_for(paths, sitting.root)
+    models = [Model(path, None, root) for path, root in zip(paths, roots, strict=True)]
+    rows, _ = Stage(models, settings, START).draw("rays")
     for shown, row in zip(sitting.names, rows, strict=True):
         _write(folder / f"{shown}.webp", encode_picture(arrange(row, 1, VIEWS), ".webp"))
 
 
 def _draw_turntable(sitting: Sitting, folder: Path) -> None:
     assert sitting.result is not None
-    settings = TurntableSettings(size=str(SIDE), frames=FRAMES, fps=FPS)
+    settings = TurntableSettings(size=str(SIDE), frames=FRAMES, fps=FPS, root=sitting.root)
     turntable(sitting.result, folder / "turntable.webp", settings, sitting.original)
 
 

@@ -31,6 +31,7 @@ class Sitting:
         original: the model before; the picture of a style.
         result: the model after; None: there is none.
         names: of the files to make, by what they show.
+        root: folder above the original, from which its textures may be read as well.
     """
 
     subject: str
@@ -39,6 +40,7 @@ class Sitting:
     original: Path
     result: Path | None
     names: Mapping[str, str]
+    root: str | None = None
 
     @property
     def missing(self) -> bool:
@@ -58,15 +60,16 @@ def stills_of(job: Job, outcome: Outcome, out: Path) -> Sitting:
     """The model before and, where there is a result, after."""
     begin = _begin(outcome)
     if outcome.state is JobState.FAILED:
-        return Sitting(job.id, "stills", out, job.source, None, {"before": f"{begin}.before.webp"})
+        shown = {"before": f"{begin}.before.webp"}
+        return Sitting(job.id, "stills", out, job.source, None, shown, job.settings.root)
     names = {"before": f"{begin}.before.webp", "after": f"{begin}.after.webp"}
-    return Sitting(job.id, "stills", out, job.source, out / job.output, names)
+    return Sitting(job.id, "stills", out, job.source, out / job.output, names, job.settings.root)
 
 
 def turntable_of(job: Job, outcome: Outcome, out: Path) -> Sitting:
     """Both turning, in step."""
     names = {"turntable": f"{_begin(outcome)}.turntable.webp"}
-    return Sitting(job.id, "turntable", out, job.source, out / job.output, names)
+    return Sitting(job.id, "turntable", out, job.source, out / job.output, names, job.settings.root)
 
 
 def style_of(style: str, picture: Path, out: Path) -> Sitting:

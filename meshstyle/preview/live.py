@@ -58,12 +58,14 @@ class Run:
         output: what it will write.
         styles: the style pictures.
         record: what the output will remember (see `record.run_record`).
+        root: folder above the model, from which its textures may be read as well.
     """
 
     sources: tuple[Path, ...]
     output: Path
     styles: tuple[Path, ...]
     record: Mapping[str, Any]
+    root: str | None = None
 
     @property
     def name(self) -> str:

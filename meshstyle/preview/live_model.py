@@ -66,7 +66,7 @@ class ModelPreview(LivePreview["Scene"]):
             "seconds": round(result.seconds, 1),
         }
         story = replace(self._story, figures=known_figures(figures), curves=curves)
-        write_page(result.outputs[0], self._output, self._run.sources[0], story)
+        write_page(result.outputs[0], self._output, self._run.sources[0], story, root=self._run.root)
 
     def _steps_of_a_round(self) -> int:
         one_view_a_step = self._settings.solver == "texture" and self._settings.optimizer_used == "adam"

@@ -155,6 +155,9 @@ def _read_gltf(asset: GltfAsset, item: Fields, index: int) -> PbrMaterial:
     surface = item.extension(SPECULAR_GLOSSINESS) if glossy else item.child("pbrMetallicRoughness")
     base, maps = asset.base_colours[index], _Maps(asset)
     maps.mappings.append(Mapping(base.texcoord, base.transform))  # even where there is no texture
+    if base.emissive:  # nothing else is seen of it, whatever the light
+        maps.add("base", item.child("emissiveTexture"))
+        return PbrMaterial(base.material, unlit=True, maps=maps.maps, mappings=tuple(maps.mappings))
     maps.add("base", surface.child("diffuseTexture" if glossy else "baseColorTexture"))
     maps.add("normal", item.child("normalTexture"))
     maps.add("occlusion", item.child("occlusionTexture"))

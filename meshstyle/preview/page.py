@@ -14,6 +14,7 @@ from jaxtyping import Float64, UInt8
 from ..asset import load_asset
 from ..asset.atomic import write_all
 from ..asset.contract import Asset
+from ..asset.paths import roots_for
 from ..record import file_name
 from ..recorded import recorded_style
 from ..views.cameras import FIELD_OF_VIEW, Frame
@@ -55,6 +56,7 @@ def write_page(
     original: str | Path | None = None,
     story: Story | None = None,
     eye: tuple[float, float] = (AZIMUTH, ELEVATION),
+    root: str | Path | None = None,
 ) -> tuple[Path, ...]:
     """Write a self-contained HTML page that shows a model.
 
@@ -65,17 +67,19 @@ def write_page(
         story: how it was made. Without a record, that is what the model itself remembers; without styles, what the
             record names, if it can still be found.
         eye: azimuth (0: +z, π/2: +x) and elevation from which the viewer looks at first, radians.
+        root: folder above one of the models, from which its textures may be read as well.
 
     Returns: the paths written. Raises AssetError, PictureError, OutputError.
     """
     model, output = Path(model), Path(output)
-    after = load_asset(model)
-    before = None if original is None else load_asset(Path(original))
+    paths = [model] if original is None else [model, Path(original)]
+    after, *rest = (load_asset(path, one) for path, one in zip(paths, roots_for(paths, root), strict=True))
+    before = rest[0] if rest else None
     story = story or Story()
     record = story.record or after.record or {}
     story = replace(story, record=record, styles=story.styles or _style_of(record, model.parent))
-    sources = [model, *([] if original is None else [Path(original)]), *story.styles]
-    return write_all({output: build_page(model.name, after, before, story, eye).encode()}, sources)
+    page = build_page(model.name, after, before, story, eye)
+    return write_all({output: page.encode()}, [*paths, *story.styles])
 
 
 def build_page(name: str, after: Asset, before: Asset | None, story: Story, eye: tuple[float, float]) -> str:

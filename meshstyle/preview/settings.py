@@ -32,6 +32,7 @@ class TurntableSettings:
         sheet: rows and columns ("2x4") of a contact sheet instead of a film.
         wipe: with a model to compare: slide from one to the other instead of showing both.
         lossless: of WebP.
+        root: folder above a model, from which its textures may be read as well; None: its own folder only.
     """
 
     frames: int | None = None
@@ -48,6 +49,7 @@ class TurntableSettings:
     sheet: str | None = None
     wipe: bool = False
     lossless: bool = False
+    root: str | None = None
 
     def __post_init__(self) -> None:
         _check_number("frames", self.frames, 1, MAX_FRAMES)

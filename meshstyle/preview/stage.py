@@ -28,9 +28,9 @@ _POSES_MEASURED, _POSES_SHADOWED = 24, 4
 class Model:
     """A model that turns, perhaps while an animation plays."""
 
-    def __init__(self, path: Path, animation: str | None) -> None:
-        """Raises AssetError, UsageError."""
-        self.scene = PreviewScene(load_asset(path))
+    def __init__(self, path: Path, animation: str | None, root: Path | None = None) -> None:
+        """`root`: see `load_asset`. Raises AssetError, UsageError."""
+        self.scene = PreviewScene(load_asset(path, root))
         self.poser = None if animation is None else Poser(self.scene.asset, animation)
 
     def shapes(self, part: float, seconds: float) -> tuple[Shape, ...]:

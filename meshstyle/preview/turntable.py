@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..asset.atomic import write_all
+from ..asset.paths import roots_for
 from ..errors import AssetError, UsageError
 from ..places import check_writable
 from ..progress import Progress, ProgressCallback, ignore
@@ -103,10 +104,12 @@ def turntable(
         from .page import AZIMUTH, write_page  # loads torch
 
         eye = (AZIMUTH + math.radians(settings.start), math.radians(settings.elevation))
-        write_page(planned.model, planned.output, planned.compare, eye=eye)
+        write_page(planned.model, planned.output, planned.compare, eye=eye, root=settings.root)
         return _of_page(planned, time.perf_counter() - started)
     paths = [planned.model] if planned.compare is None else [planned.compare, planned.model]
-    stage = Stage([Model(path, settings.animation) for path in paths], settings)
+    roots = roots_for(paths, settings.root)
+    models = [Model(path, settings.animation, root) for path, root in zip(paths, roots, strict=True)]
+    stage = Stage(models, settings)
     films_, drawer = stage.draw(planned.renderer, progress)
     progress(Progress("encode"))
     data = _encode(_joined(films_, settings), planned, settings)

@@ -226,9 +226,7 @@ class Ladder(ABC, Generic[P, S]):
         if (
             content not in self._objectives
         ):  # what it knows of the painting at one size serves other scales too
-            weights = LossWeights(
-                content, settings.style_weight, settings.structure_weight, settings.strength
-            )
+            weights = LossWeights(content, settings.style_weight, settings.structure_used, settings.strength)
             self._objectives[content] = ViewObjective(
                 self._network, self.painting, weights, settings.style_scale
             )

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from ..bake.grey import is_grey
 from ..common_settings import Scale
 from ..picture_settings import PictureSettings
 from ..progress import Progress, ProgressCallback
 from ..strength import paint_share
 from .descent import Slope, Terms, Way, climb, in_rounds
-from .keep_colours import prepare, with_luminance_of
+from .keep_colours import grey, prepare, with_luminance_of
 from .layers import CELL
 from .network import own_kernels
 from .objective import ContentTarget, LossWeights, Objective, Picture, StyleTarget, resize
@@ -103,6 +104,8 @@ class PictureSolver:
         self._shares = settings.shares(len(paintings))
         seen, self._paintings = prepare(settings.keep_colors, photo.over_mean(), photo.weight, paintings)
         self._seen = replace(photo, colours=seen)
+        colourless = all(is_grey(painting.cpu().numpy()) for painting in paintings)
+        self._grey = colourless and settings.keep_colors == "no"
         weights = LossWeights(
             settings.content_weight, settings.style_weight, settings.structure_weight, settings.strength
         )
@@ -191,6 +194,8 @@ class PictureSolver:
         photo, paint = self.photo.at(shape), resize(picture, shape)
         if self.settings.keep_colors == "luminance":
             paint = with_luminance_of(photo.colours, paint)
+        elif self._grey:
+            paint = grey(paint)
         share = torch.where(photo.alpha > 0, photo.mask, 0) * paint_share(self.settings.strength)
         colours = torch.where(share == 1, paint, photo.colours + share * (paint - photo.colours))
         return pixels_of(colours, photo.alpha)

@@ -16,12 +16,10 @@ from .contract import Atlas, AtlasPlan, Surface
 from .normals import face_normals, find_twins, repaired, smooth_normals
 from .plan import plan_atlases
 from .rest import read_rest
-from .sight import AIR, air_below, read_sight
+from .sight import air_below, read_sight
 from .start import AtlasTriangles, common_wrap, start_colours
 from .texels import rasterize
 from .unwrap import unwrap
-
-BLEND_CUTOFF = AIR
 
 
 def build_surface(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -198,20 +197,6 @@ def _within(longer: int, least: int, settings: Settings) -> int:
     if settings.texture_size == ORIGINAL:
         return max(min(longer, TEXTURE_SIZE_RANGE[1]), TEXTURE_SIZE_RANGE[0])
     return int(np.clip(longer, least, DEFAULT_TEXTURE_SIZE_RANGE[1]))
-
-
-def size_notes(asset: Asset, plans: Sequence[AtlasPlan], settings: Settings) -> tuple[str, ...]:
-    """A sentence for each picture that will be written smaller than it is, unasked."""
-    notes = []
-    for plan in plans:
-        images = {image for m in plan.materials if (image := asset.materials[m].image) is not None}
-        largest = max((max(asset.image_size(image)) for image in images), default=0)
-        if settings.texture_size is None and largest > max(plan.size):
-            notes.append(
-                f"The texture {plan.name!r} has {largest} texels along its longer side and is written with "
-                f"{max(plan.size)}; --texture-size {ORIGINAL} keeps its size."
-            )
-    return tuple(notes)
 
 
 def _health(asset: Asset, group: _Group, size: tuple[int, int]) -> UVHealth:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float64, Int8, Int32
 from PIL import Image
 
 from ..asset.contract import Asset, Material, Part
@@ -63,13 +63,15 @@ def read_sight(
     asset: Asset,
     atlases: Sequence[Atlas],
     arrays: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    largest: int = LARGEST_MAP,
 ) -> Sight:
     """What stops rays on a surface. Raises PictureError.
 
     What is not painted is looked at by its own image and UVs.
 
     Args:
-        arrays: `atlas`, `uv`, `part` and `triangle` of the `Surface`.
+        arrays: `atlas`, `uv`, `part` and `triangle` of the `Surface`. Stand-ins may be left out.
+        largest: longer side, in texels, of the alpha of what is not painted.
     """
     atlas, uv, part, triangle = arrays
     materials = [asset.materials[p.material] for p in asset.parts]
@@ -80,25 +82,27 @@ def read_sight(
         if one.alpha is not None:
             which[(atlas == number) & ~opaque] = len(maps)
             maps.append(AlphaMap(one.alpha, one.wrap))
-    looked = uv
+    looked, places = uv, dict[tuple[int | None, object], int]()
     for number, own in _bare_parts(asset, atlas, part):
-        found = _own_map(asset, materials[number])
-        item = asset.parts[number]
+        item, material = asset.parts[number], materials[number]
         if item.colours is not None:
             hides[own] /= np.maximum(item.colours[..., 3].mean(axis=1), 1e-6)[triangle[own]].astype(
                 np.float32
             )
-        if found is None or item.uv is None:
+        key = (material.image, material.wrap)
+        if key not in places:  # decoded once, however many parts read it
+            found = _own_map(asset, material, largest)
+            places[key] = -1 if found is None else len(maps)
+            maps += [] if found is None else [found]
+        if places[key] < 0 or item.uv is None:
             continue
         looked = looked.copy() if looked is uv else looked
-        which[own] = len(maps)
+        which[own] = places[key]
         looked[own] = np.where(usable_uv(item.uv)[:, None, None], item.uv, 0.0)[triangle[own]]
-        maps.append(found)
-    flags = [_flags(p, m) for p, m in zip(asset.parts, materials, strict=True)]
-    front, hidden = (np.concatenate([f[k] for f in flags] or [np.zeros(0)]) for k in (0, 1))
-    hides[hidden.astype(bool)] = np.inf
+    present = [asset.parts[number] for number in np.unique(part)]
+    hides[hidden_at_rest(present)] = np.inf
     return Sight(
-        front=front.astype(np.int8),
+        front=np.concatenate([np.zeros(0, np.int8), *map(_fronts, present)]),
         single=np.array([not m.double_sided for m in materials], bool)[part],
         hides_from=hides,
         absent=np.array([p.stand_in is not None for p in asset.parts], bool)[part],
@@ -108,12 +112,20 @@ def read_sight(
     )
 
 
-def _flags(part: Part, material: Material) -> tuple[np.ndarray, np.ndarray]:
-    """Per triangle of all instances: which side is the front, and whether the file hides it at rest."""
+def hidden_at_rest(parts: Iterable[Part]) -> Bool[np.ndarray, "F"]:
+    """Per triangle of all instances, part by part, whether the file does not show it at rest."""
+    return np.concatenate([np.zeros(0, bool), *(_per_triangle(part, part.hidden) for part in parts)])
+
+
+def _fronts(part: Part) -> Int8[np.ndarray, "F"]:
+    """Per triangle of all instances, which side is the front (see `Sight`)."""
+    return np.where(_per_triangle(part, part.mirrored), -1, 1).astype(np.int8)
+
+
+def _per_triangle(part: Part, flags: Bool[np.ndarray, "I"] | None) -> Bool[np.ndarray, "F"]:
+    """One flag per instance to one per triangle; None: all are False."""
     instances, count = part.places.shape[:2]
-    mirrored = np.zeros(instances, bool) if part.mirrored is None else part.mirrored
-    hidden = np.zeros(instances, bool) if part.hidden is None else part.hidden
-    return np.repeat(np.where(mirrored, -1, 1), count), np.repeat(hidden, count)
+    return np.repeat(np.zeros(instances, bool) if flags is None else flags, count)
 
 
 def _bare_parts(
@@ -127,7 +139,7 @@ def _bare_parts(
     return found
 
 
-def _own_map(asset: Asset, material: Material) -> AlphaMap | None:
+def _own_map(asset: Asset, material: Material, largest: int) -> AlphaMap | None:
     """The alpha of a material's image; None where it has none."""
     if material.image is None:
         return None
@@ -135,7 +147,7 @@ def _own_map(asset: Asset, material: Material) -> AlphaMap | None:
     if alpha.min() == 255:
         return None
     picture = Image.fromarray(np.ascontiguousarray(alpha))
-    picture.thumbnail((LARGEST_MAP, LARGEST_MAP), Image.Resampling.BOX)
+    picture.thumbnail((largest, largest), Image.Resampling.BOX)
     return AlphaMap(np.asarray(picture, np.float32) / 255, material.wrap)
 
 

@@ -15,17 +15,18 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ..asset.contract import Asset, Material, Part, Wrap
+from ..asset.contract import Asset, Part, Wrap
+from ..asset.pictures import MAX_SIDE
 from ..surface.colour import LINEAR_OF_BYTE, to_linear, to_srgb
 from ..surface.contract import Atlas, AtlasPlan, Surface
 from ..surface.normals import face_normals, repaired, smooth_normals
+from ..surface.sight import air_below, hidden_at_rest, read_sight
 from .cameras import Camera
 from .filtering import anisotropic, mip_levels
 from .footprints import uv_gradients, uv_steps
 from .tracing import Hits, Tracer
 from .view import AMBIENT, HEADLIGHT
 
-BLEND_CUTOFF = 0.1  # blended texels with less alpha than this are looked through
 _AT_ONCE = 1 << 16  # rays that are coloured at a time
 
 
@@ -69,12 +70,16 @@ class Image:
 
 
 class Renderer:
-    """Draws an asset from any camera of the normalised space."""
+    """Draws an asset from any camera of the normalised space.
+
+    What hides what is decided as it is for painting (see `surface.sight`); what the file hides at rest is not drawn.
+    """
 
     def __init__(self, asset: Asset) -> None:
         self.asset = asset
         self.scene = scene_surface(asset)
-        self.tracer = Tracer(self.scene)
+        shown = ~hidden_at_rest(part for part in asset.parts if part.stand_in is None)
+        self.tracer = Tracer(self.scene, shown if shown.any() else None)
         self._colours = _per_triangle(asset, "colours", 4)
         self._pyramids = [mip_levels(linear_pixels(asset, i)) for i in _images(asset)]
         self._materials = np.array([part.material for part in asset.parts], np.int64)
@@ -180,19 +185,22 @@ def scene_surface(asset: Asset) -> Surface:
             normals.append(_normals(part, instance))
             uv.append(part.uv if part.uv is not None and image >= 0 else np.full((count, 3, 2), np.nan))
             atlas.append(np.full(count, image, np.int32))
-            cutoff.append(np.full(count, _cutoff(material), np.float32))
+            cutoff.append(np.full(count, air_below(material), np.float32))
             number.append(np.full(count, index, np.int32))
             source.append(np.arange(count, dtype=np.int32))
+    coordinates, part_of, triangle = np.concatenate(uv), np.concatenate(number), np.concatenate(source)
+    unpainted = np.full(len(part_of), -1, np.int32)  # every material is looked at by its own image
     return Surface(
         corners=np.concatenate(corners),
         normals=np.concatenate(normals),
-        uv=np.concatenate(uv),
+        uv=coordinates,
         atlas=np.concatenate(atlas),
         alpha_cutoff=np.concatenate(cutoff),
-        part=np.concatenate(number),
-        triangle=np.concatenate(source),
+        part=part_of,
+        triangle=triangle,
         atlases=tuple(_plain_atlas(asset, image) for image in images),
         painted=tuple(None for _ in asset.parts),
+        sight=read_sight(asset, (), (unpainted, coordinates, part_of, triangle), MAX_SIDE),
     )
 
 
@@ -205,19 +213,10 @@ def _normals(part: Part, instance: int) -> Float64[np.ndarray, "F 3 3"]:
     return repaired(part.normals[instance], np.repeat(flat[:, None], 3, axis=1))
 
 
-def _cutoff(material: Material) -> float:
-    if material.alpha_mode == "OPAQUE":
-        return 0.0
-    return material.alpha_cutoff if material.alpha_mode == "MASK" else BLEND_CUTOFF
-
-
 def _plain_atlas(asset: Asset, image: int) -> Atlas:
-    """An image as the tracer wants it: only its alpha and wrapping count."""
-    users = [material for material in asset.materials if material.image == image]
-    alpha: np.ndarray | None = asset.image(image)[..., 3].astype(np.float32) / 255
-    if all(material.alpha_mode == "OPAQUE" for material in users) or asset.image(image)[..., 3].min() == 255:
-        alpha = None
+    """An image as the renderer wants it: only its wrapping counts; alpha is in the surface's `sight`."""
+    wrap = next(material.wrap for material in asset.materials if material.image == image)
     height, width = asset.image_size(image)
     plan = AtlasPlan(asset.image_name(image), (), (), (height, width), False, "", None)
     nothing = np.broadcast_to(np.float32(0), (height, width, 3))  # no memory behind it: nobody looks
-    return Atlas(plan, users[0].wrap, nothing, alpha, np.broadcast_to(np.int32(0), (height, width)))
+    return Atlas(plan, wrap, nothing, None, np.broadcast_to(np.int32(0), (height, width)))
