@@ -18,7 +18,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from meshstyle.cores import tune_torch
 from meshstyle.errors import MeshStyleError, UsageError
 from meshstyle.wording import escaped
 
@@ -82,7 +81,6 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # names of files may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is for programmers
-    tune_torch()
     _leave(main(sys.argv[1:]))
 
 

@@ -32,7 +32,7 @@ from .local_engine import LocalEngine
 from .options import BatchInput, BatchOptions
 from .place import is_up_to_date, place
 from .prepare import Prepared, Wishes, prepare, read_wishes
-from .processes import Processes
+from .processes import Processes, leave_if_unguarded
 from .ray_cluster import Need, reach
 from .report import Subject
 from .results import BatchPlan, BatchResult
@@ -60,8 +60,9 @@ def run_batch(
         progress: is handed a record of every step.
 
     Raises MeshStyleError where the whole batch makes no sense, OUTPUT cannot be written or another batch is working in
-    it; KeyboardInterrupt.
+    it; KeyboardInterrupt. Every worker loads the calling program: UsageError without `if __name__ == "__main__":`.
     """
+    leave_if_unguarded()
     options = options or BatchOptions()
     with at_hand(source, output, options) as places:
         request = _request(places, styles, settings, options)
@@ -77,6 +78,7 @@ def plan_batch(
     progress: BatchCallback = ignore,
 ) -> BatchPlan:
     """What `run_batch` would do with the same arguments, and what that may take. Writes nothing."""
+    leave_if_unguarded()
     options = options or BatchOptions()
     with at_hand(source, output, options, writes=False) as places:
         return plan_request(_request(places, styles, settings, options), places.watched(progress))
