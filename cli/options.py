@@ -86,22 +86,6 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
-NoPartial = Annotated[
-    bool, typer.Option("--no-partial", help="On Ctrl-C, write nothing instead of the best result so far.")
-]
-
-Preview = Annotated[
-    Path | None,
-    typer.Option(
-        "--preview",
-        metavar="PAGE",
-        help="Write an .html page (or a .png) to look at meanwhile, a few times a minute; at the end the page "
-        "shows before and after.",
-        show_default=False,
-    ),
-]
-
 # Setting: (metavar, what it does, what it is when not given and its class has None there).
 Texts = dict[str, tuple[str, str, str]]
 MODEL_SETTINGS: Texts = {

@@ -9,9 +9,15 @@ import typer
 
 from meshstyle.preview.settings import FPS, FRAMES, TurntableSettings
 
-from .display import Display, duration, emit, emit_json, make_display, table
+from .display import Display, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import DryRun, Model, Reporting, naming_options, reports
+from .options import (
+    Model,
+    Reporting,
+    naming_options,
+    reports,
+)
+from .writing_options import DryRun, NoClobber
 
 if TYPE_CHECKING:
     from meshstyle.preview.turntable import TurntablePlan, TurntableResult
@@ -106,6 +112,7 @@ def turntable(
     animation: Animation = None,
     lossless: Lossless = False,
     dry_run: DryRun = False,
+    no_clobber: NoClobber = False,
     reporting: Reporting,
 ) -> None:
     """Turn MODEL around, in a film or on a contact sheet.
@@ -145,10 +152,10 @@ def turntable(
         from meshstyle.preview.turntable import turntable as draw
 
         if dry_run:
-            _show_plan(plan_turntable(model, output, settings, compare), reporting)
+            _show_plan(plan_turntable(model, output, settings, compare, not no_clobber), reporting)
             return
         with display:
-            result = draw(model, output, settings, compare, display)
+            result = draw(model, output, settings, compare, display, not no_clobber)
     _show_result(result, display, reporting)
 
 
@@ -180,6 +187,6 @@ def _show_result(result: TurntableResult, display: Display, reporting: Reporting
     width, height = result.size
     device = f" ({result.device})" if reporting.verbose else ""
     display.note(
-        f"wrote {result.output} in {duration(result.seconds)}: {result.frames} pictures, {width} × {height} pixels, "
+        f"wrote {result.output} in {elapsed(result.seconds)}: {result.frames} pictures, {width} × {height} pixels, "
         f"drawn by {result.renderer}{device} in {result.ms_per_frame:.0f} ms each"
     )

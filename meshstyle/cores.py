@@ -17,7 +17,7 @@ from .control_groups import core_quota
 
 
 def tune_torch() -> None:
-    """Set what torch reads when it is loaded, in this process's environment; what the user has set stays, and where torch
+    """Set what torch reads when it is loaded, in this process's environment. What the user has set stays; where torch
     is loaded already nothing is changed. `meshstyle` calls it when it is imported.
 
     A step's tensors are too large for the allocator to keep: in pages of 2 MB instead of 4 kB (where the system grants

@@ -19,7 +19,7 @@ from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
 from .measure import Figures, measure, views_to_measure
-from .places import check_writable, choose_output
+from .places import check_writable, choose_output, replacing
 from .preview.live import Run, open_preview
 from .preview.live_model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
@@ -76,6 +76,7 @@ def stylize(
     partial: bool = True,
     preview: str | Path | None = None,
     scout: Scout | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> Result:
     """Repaint a model in the manner of a painting and write it.
@@ -89,6 +90,7 @@ def stylize(
         partial: whether an interrupted run writes the best so far.
         preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
         scout: one that was sent ahead with the same model and settings (see `scout.scout_for`).
+        overwrite: whether an output, or a preview, that is there already may be replaced; else OutputError.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -99,9 +101,10 @@ def stylize(
     painting = load_painting(picture).to(device)
     starting_picture(settings.init)
     weights = load_weights(settings.weights)
+    replaced = replacing(output, overwrite)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
-    with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview) as live:
+    with open_preview(preview, Run((model,), output, (picture,), record), ModelPreview, overwrite) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = (scout and scout.scene(progress)) or prepare(model, settings, progress)
@@ -111,8 +114,11 @@ def stylize(
             if painted.solution.interrupted and not partial:
                 raise KeyboardInterrupt
         progress(Progress("write"))
+        if not overwrite:
+            replacing(output, overwrite)  # somebody else may have written it meanwhile
         outputs = write_painted(scene, painted, output, record, settings)
-    return live.finish(painted, report(scene, painted, (outputs, settings, str(style), began)))
+    told = report(scene, painted, (outputs, settings, str(style), began))
+    return live.finish(painted, replace(told, warnings=(*told.warnings, *replaced)))
 
 
 def paint(
@@ -177,6 +183,7 @@ def plan(
     style: str | Path,
     output: str | Path | None = None,
     settings: Settings | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> Plan:
     """What `stylize` would do with the same arguments. Reads and checks everything, writes nothing."""
@@ -188,7 +195,7 @@ def plan(
     asset = load_asset(model, settings.root)
     check_textures(asset, settings)
     atlases = plan_atlases(asset, settings)
-    warnings = (*asset.warnings, *size_notes(asset, atlases, settings))
+    warnings = (*asset.warnings, *size_notes(asset, atlases, settings), *replacing(output, overwrite))
     return Plan(model, str(style), output, settings, atlases, warnings)
 
 

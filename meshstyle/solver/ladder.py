@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 
 from ..machine import give_back_memory
+from ..measure import views_to_measure
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.looks import Look, looks_at, numbers_of, whole_views
@@ -22,7 +23,8 @@ from ..views.products import gather, scatter
 from ..views.sampling import Texels
 from ..views.scales import Trace, TracedViews, texels_at, trace_views
 from ..views.tracing import Tracer
-from .descent import Clock, Problem, Terms, Way, climb
+from .clock import Clock
+from .descent import Problem, Terms, Way, climb
 from .network import own_kernels
 from .objective import LossWeights, resize
 from .resolution import resize_covered
@@ -182,7 +184,7 @@ class Ladder(ABC, Generic[P, S]):
 
         scales = (*self._scales(), *self._windows)
         way = Way(scales, self.settings.optimizer_used, self._shuffle, watched, self._kernels)
-        terms, interrupted = climb(way, begin, settle, Clock(scales, watched))
+        terms, interrupted = climb(way, begin, settle, self._clock(scales, watched))
         assert solved is not None
         windows = sum(len(scale.close_ups.cameras) for scale in self._windows)
         return Solution(
@@ -195,6 +197,10 @@ class Ladder(ABC, Generic[P, S]):
             agreement=agreement,
             close_ups=windows,
         )
+
+    def _clock(self, scales: Sequence[Scale], progress: ProgressCallback) -> Clock:
+        steps = sum(scale.steps for scale in self.settings.scales)
+        return Clock(scales, progress, len(self.placement.directions), views_to_measure(steps))
 
     def _texels(self, share: float) -> Texels:
         """Of all atlases, at that share of their own size."""
