@@ -188,7 +188,9 @@ def _paint(job: _Job, device: torch.device, progress: ProgressCallback, save: Sa
     settings = job.plan.settings
     if settings.strength == 0:
         return Painted(job.photo.pixels())
-    network = make_network(load_weights(settings.weights), settings, device, progress, settings.pooling)
+    network = make_network(
+        load_weights(settings.weights), settings, device, progress, settings.pooling, edges=True
+    )
     with limited_threads(settings.threads):
         paintings = [painting.to(device) for painting in job.paintings]
         solver = PictureSolver(job.photo.to(device), paintings, network, settings)
