@@ -98,7 +98,7 @@ MODEL_SETTINGS: Texts = {
     "tv_weight": ("X", "How smooth the paint should be.", ""),
     "style_scale": ("X", "Size of the strokes: more makes larger ones.", ""),
     "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
-    "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
+    "optimizer": ("|".join(OPTIMIZERS), "How to minimize the loss.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
     "strength": ("X", "How much of the style: 0 gives the original back, 1 is all of it.", ""),
     "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),

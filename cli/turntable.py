@@ -49,16 +49,25 @@ Sheet = Annotated[
     ),
 ]
 Frames = Annotated[
-    int | None, typer.Option("--frames", metavar="N", help=f"Default: {FRAMES}.", show_default=False)
+    int | None,
+    typer.Option(
+        "--frames", metavar="N", help=f"Pictures of one turn. Default: {FRAMES}.", show_default=False
+    ),
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", metavar="S", help="Of one turn.", show_default=False)
+    float | None,
+    typer.Option(
+        "--seconds",
+        metavar="S",
+        help="That one turn takes. Default: as frames and fps have it.",
+        show_default=False,
+    ),
 ]
 Fps = Annotated[
     float | None,
     typer.Option("--fps", metavar="X", help=f"Frames a second. Default: {FPS:g}.", show_default=False),
 ]
-Size = Annotated[str, typer.Option("--size", metavar="N|WxH", help="Of a picture, in pixels.")]
+Size = Annotated[str, typer.Option("--size", metavar="N|WxH", help="Of one picture, in pixels.")]
 Elevation = Annotated[
     float, typer.Option("--elevation", metavar="DEGREES", help="Of the camera above the horizon.")
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .asset import SUFFIXES
 from .asset.atomic import refuse_protected, write_all
 from .asset.picture_files import encode_picture, is_kind
 from .asset.pictures import read_picture
@@ -210,6 +211,8 @@ def _read(
     if not names:
         raise UsageError("style", "no picture was given", "Give at least one picture to paint like.")
     settings.shares(len(names))
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        raise PictureError(path, "it is a model, not a picture", "Paint it with: meshstyle stylize.")
     pixels = read_picture(path)
     target = choose_picture_output(path, output)
     own = (pixels.shape[0], pixels.shape[1])

@@ -35,7 +35,11 @@ from .vgg import VGG19
 from .view_objective import ViewObjective
 from .windows import WindowScale, plan_windows
 
-_FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
+_FELT = 0.05  # α³/β; at 0.001 the judged figures are the same to three digits with and without, at 0.1 nobody sees it
+_CONTENT_POWER, _MOST_CONTENT = (
+    3,
+    1e12,
+)  # of α as it is set: a touch at 1, as much as the style's default at 10
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
@@ -227,8 +231,9 @@ class Ladder(ABC, Generic[P, S]):
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
         its weight is felt, since its targets take a look at every view first."""
         settings = self.settings
-        felt = settings.content_weight >= _FELT * settings.style_weight or scale == settings.scales[0]
-        content = settings.content_weight if felt else 0.0
+        weight = min(settings.content_weight**_CONTENT_POWER, _MOST_CONTENT)
+        felt = weight >= _FELT * settings.style_weight or scale == settings.scales[0]
+        content = weight if felt else 0.0
         if (
             content not in self._objectives
         ):  # what it knows of the painting at one size serves other scales too
