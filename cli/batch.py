@@ -4,139 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from meshstyle.batch.options import AUTO, ENGINES, NO_SET, BatchInput, BatchOptions
+from meshstyle.batch.options import AUTO, BatchInput, BatchOptions
 from meshstyle.errors import UsageError
 from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.settings import Settings
 
 from .batch_display import BatchDisplay, make_batch_display
-from .display import about_file, duration, emit, emit_json, say, table
+from .batch_options import (
+    DEFAULTS,
+    EngineName,
+    Exclude,
+    GpusPerJob,
+    Group,
+    Include,
+    KeepResults,
+    MemoryLimit,
+    Out,
+    RayAddress,
+    Retries,
+    Source,
+    Styles,
+    TimeLimit,
+    Turntable,
+    Watch,
+    Workers,
+)
+from .display import about_file, duration, elapsed, emit, emit_json, say, table
 from .interrupt import StoppedError, interruptible
-from .options import Config, DryRun, Reporting, naming_options, reports, takes_settings
+from .options import (
+    Config,
+    Reporting,
+    naming_options,
+    reports,
+    takes_settings,
+)
+from .writing_options import DryRun
 
 if TYPE_CHECKING:
     from meshstyle.batch.copies import Places
     from meshstyle.batch.results import BatchPlan, BatchResult
 
 SOME_FAILED, INTERRUPTED = 4, 130
-_DEFAULTS = BatchOptions()
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="FOLDER|MANIFEST.toml",
-        help="A folder with models, or a list of models with settings of their own (docs/batch.md); or its URL, "
-        "as s3://BUCKET/models.",
-        show_default=False,
-    ),
-]
-Styles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--style",
-        "-s",
-        metavar="PICTURE",
-        help="The picture to paint like; may be repeated: each style gets a folder of its own. A file, or the "
-        "name of a shipped one.",
-        show_default=False,
-    ),
-]
-Out = Annotated[
-    str,
-    typer.Option(
-        "--output", "-o", metavar="OUT", help="The folder to write to, or its URL.", show_default=False
-    ),
-]
-Include = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--include",
-        metavar="PATTERN",
-        help="Only models that fit, as in .gitignore: props/*.glb; may be repeated. Default: all.",
-        show_default=False,
-    ),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--exclude",
-        metavar="PATTERN",
-        help="Models to leave out; may be repeated. Default: none.",
-        show_default=False,
-    ),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        "--set",
-        metavar=f"NAME|{AUTO}|{NO_SET}",
-        help="What belongs together gets strokes of one size and one change of colours: all models, as the set "
-        f"NAME; those that share a texture ({AUTO}); or nothing ({NO_SET}). Default: {_DEFAULTS.group}.",
-        show_default=False,
-    ),
-]
-Workers = Annotated[
-    str,
-    typer.Option(
-        "--workers", metavar="auto|N", help="Models painted at a time; auto: what measures fastest here."
-    ),
-]
-TimeLimit = Annotated[
-    float | None,
-    typer.Option(
-        "--time-limit",
-        metavar="SECONDS",
-        help="How long one model may take. Default: any time.",
-        show_default=False,
-    ),
-]
-MemoryLimit = Annotated[
-    float | None,
-    typer.Option(
-        "--memory-limit",
-        metavar="GIB",
-        help="How much memory one worker may take. Default: any.",
-        show_default=False,
-    ),
-]
-Retries = Annotated[
-    int,
-    typer.Option(
-        "--retries",
-        metavar="N",
-        help="Attempts more at a model whose process died or had too little memory.",
-    ),
-]
-EngineName = Annotated[
-    str,
-    typer.Option("--engine", metavar="|".join(ENGINES), help="Who works: this machine, or a Ray cluster."),
-]
-Turntable = Annotated[
-    bool, typer.Option("--turntable", help="Show every model turning in the report, before and after.")
-]
-Watch = Annotated[
-    bool, typer.Option("--watch", help="Go on with what is new or changes below FOLDER, until Ctrl-C.")
-]
-RayAddress = Annotated[
-    str,
-    typer.Option(
-        "--ray-address",
-        metavar="auto|local|HOST:PORT",
-        help="With --engine ray: the cluster that runs on this machine, one for this run, or that one.",
-    ),
-]
-GpusPerJob = Annotated[
-    float,
-    typer.Option(
-        "--gpus-per-job",
-        metavar="N",
-        help="With --engine ray: GPUs that each model gets; 0.5 is half of one.",
-    ),
-]
 
 
 @reports
@@ -151,15 +63,16 @@ def batch(
     exclude: Exclude = None,
     group: Group = None,
     workers: Workers = AUTO,
-    time_limit: TimeLimit = _DEFAULTS.time_limit,
-    memory_limit: MemoryLimit = _DEFAULTS.memory_limit,
-    retries: Retries = _DEFAULTS.retries,
-    engine: EngineName = _DEFAULTS.engine,
-    turntable: Turntable = _DEFAULTS.turntable,
+    time_limit: TimeLimit = DEFAULTS.time_limit,
+    memory_limit: MemoryLimit = DEFAULTS.memory_limit,
+    retries: Retries = DEFAULTS.retries,
+    engine: EngineName = DEFAULTS.engine,
+    turntable: Turntable = DEFAULTS.turntable,
     watch: Watch = False,
-    ray_address: RayAddress = _DEFAULTS.ray_address,
-    gpus_per_job: GpusPerJob = _DEFAULTS.gpus_per_job,
+    ray_address: RayAddress = DEFAULTS.ray_address,
+    gpus_per_job: GpusPerJob = DEFAULTS.gpus_per_job,
     dry_run: DryRun = False,
+    no_clobber: KeepResults = False,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
@@ -178,7 +91,7 @@ def batch(
         options = BatchOptions(
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
-            group=_DEFAULTS.group if group is None else group,
+            group=DEFAULTS.group if group is None else group,
             workers=_workers(workers),
             time_limit=time_limit,
             memory_limit=memory_limit,
@@ -187,6 +100,7 @@ def batch(
             turntable=turntable,
             ray_address=ray_address,
             gpus_per_job=gpus_per_job,
+            overwrite=not no_clobber,
         )
         named = (*given, *(("style",) if style else ()))
         run: RunFile[Settings] = read_run_file(config, named) if config else RunFile(Path())
@@ -232,8 +146,9 @@ def _watch(request: BatchInput, reporting: Reporting) -> int:
     if not reporting.quiet:
         display.note(
             f"ended: {told['done']} painted, {told['failed']} failed; "
-            f"in {result.output}, {duration(result.seconds)}"
+            f"in {result.output}, {elapsed(result.seconds)}"
         )
+        _show_report(str(result.output), result.output, display)
     return SOME_FAILED if result.failed else 0
 
 
@@ -314,5 +229,14 @@ def _show_result(result: BatchResult, places: Places, display: BatchDisplay, rep
     before = f", {told['earlier']} done before" if told["earlier"] else ""
     display.note(
         f"{told['done']} painted, {told['failed']} failed{before}; "
-        f"in {told['output']}, {duration(result.seconds)}"
+        f"in {told['output']}, {elapsed(result.seconds)}"
     )
+    _show_report(told["output"], result.output, display)
+
+
+def _show_report(named: str, out: Path, display: BatchDisplay) -> None:
+    """Where it is. `named`: OUT, as people call it."""
+    from meshstyle.batch.live_report import PAGE
+
+    if (out / PAGE).is_file():
+        display.note(f"report: {named.rstrip('/')}/{PAGE}")

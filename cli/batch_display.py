@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from meshstyle.batch.contract import BatchProgress, Outcome
-from meshstyle.wording import escaped, message
+from meshstyle.wording import escaped, message, rate, shortened
 
 from .display import about_file, duration, say
 from .options import Reporting
@@ -28,10 +28,15 @@ STAGES = {
 }
 PLAIN_INTERVAL = 60.0  # seconds between lines where there is no terminal to redraw
 _SHOWN = 2  # names of models being painted
+_BAR = 16  # characters of the bar
+_BESIDE = 2 + 10 + _BAR + 2  # characters of a line that the other columns take
+_LEAST_NAMES = 24  # characters for names, or none are shown
 
 
 class BatchDisplay:
     """A callback that shows nothing but remembers the stage, and how many are done. The others build on it."""
+
+    every = False  # whether each model that is done gets a line
 
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
@@ -59,8 +64,10 @@ class BatchDisplay:
         if outcome.failure is not None:
             failure = outcome.failure
             self.note(f"failed: {message(outcome.job, failure.cause, failure.remedy)}")
-        elif self.verbose:
+            return
+        if self.every or self.verbose:
             self.note(f"done: {outcome.job} in {duration(outcome.seconds)}")
+        if self.verbose:
             for warning in outcome.warnings:
                 self.note(about_file(f"{outcome.job}: {warning}"))
 
@@ -75,7 +82,9 @@ class BatchDisplay:
 
 
 class PlainBatchDisplay(BatchDisplay):
-    """Lines for logs: one when something ended, but not more than one a minute."""
+    """Lines for logs: one for each model that ended, and what is left, but not more than once a minute."""
+
+    every = True
 
     def __init__(
         self, stream: TextIO, verbose: bool = False, clock: Callable[[], float] = time.monotonic
@@ -101,13 +110,14 @@ class TerminalBatchDisplay(BatchDisplay):
         super().__init__(verbose)
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.table import Column
 
         self.bar: Bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[counts]}"),
-            TextColumn("[dim]{task.fields[running]}[/dim]"),
+            BarColumn(bar_width=_BAR),
+            TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True)),
+            TextColumn("[dim]{task.fields[running]}[/dim]", table_column=Column(no_wrap=True)),
             console=Console(file=stream),
             transient=True,
         )
@@ -118,13 +128,16 @@ class TerminalBatchDisplay(BatchDisplay):
         return self
 
     def show(self, progress: BatchProgress, changed: bool) -> None:
+        room = self.bar.console.width - _BESIDE
+        texts = [", ".join(_counts(progress, without)) for without in range(3)]
+        counts = next((text for text in texts if len(text) <= room), texts[-1])
         self.bar.update(
             self.task,
             description=STAGES[progress.stage],
             total=progress.total or None,
             completed=progress.total - progress.left,
-            counts=", ".join(_counts(progress)),
-            running=_running(progress),
+            counts=counts,
+            running=_running(progress, room - len(counts) - 1),
         )
 
     def note(self, text: str) -> None:
@@ -143,7 +156,9 @@ def make_batch_display(reporting: Reporting) -> BatchDisplay:
     return PlainBatchDisplay(sys.stderr, reporting.verbose)
 
 
-def _counts(progress: BatchProgress) -> list[str]:
+def _counts(progress: BatchProgress, without: int = 0) -> list[str]:
+    """What is done, failed and is left. A narrow terminal has no room for what was done before (`without` 1 and more),
+    nor for the rate (2)."""
     if not progress.total:
         return []
     if progress.stage == "watch":
@@ -151,19 +166,20 @@ def _counts(progress: BatchProgress) -> list[str]:
     if progress.stage != "run":
         return [f"{progress.done} of {progress.total}"]
     parts = [f"{progress.done} done", f"{progress.failed} failed", f"{progress.left} left"]
-    if progress.earlier:
+    if progress.earlier and without < 1:
         parts.insert(0, f"{progress.earlier} done before")
-    if progress.rate > 0:
-        parts.append(f"{progress.rate:.3g} an hour")
+    if progress.rate > 0 and without < 2:
+        parts.append(rate(progress.rate))
     if progress.left and progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     return parts
 
 
-def _running(progress: BatchProgress) -> str:
-    """Names come from files: rich must not take them for its markup."""
+def _running(progress: BatchProgress, room: int) -> str:
+    """In so many characters. Names come from files: rich must not take them for its markup."""
     from rich.markup import escape
 
     names = [escaped(name) for name in progress.running[:_SHOWN]]
     more = len(progress.running) - len(names)
-    return escape(", ".join(names) + (f" and {more} more" if more else ""))
+    told = ", ".join(names) + (f" and {more} more" if more else "")
+    return escape(shortened(told, room)) if room >= _LEAST_NAMES else ""

@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+import psutil
+
 from meshstyle.errors import OutputError
 from meshstyle.wording import duration, escaped, shortened
 
+from . import start
 from .options import Reporting
 
 if TYPE_CHECKING:
@@ -95,6 +98,15 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     shown = [(shortened(escaped(left), _CELL), shortened(escaped(right), _TEXT)) for left, right in rows]
     width = max((len(left) for left, _ in shown), default=0)
     return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in shown)
+
+
+def elapsed(seconds: float) -> str:
+    """How long a run took, as the clock on the wall counts: from the beginning of the process, where that is the
+    command's own. `seconds`: what the run itself counted."""
+    if start.is_own_process:
+        with contextlib.suppress(Exception):  # of a system that does not tell
+            seconds = max(seconds, time.time() - psutil.Process().create_time())
+    return duration(seconds)
 
 
 def texels(size: tuple[int, int]) -> str:

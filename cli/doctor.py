@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from meshstyle.wording import counted
+
 from .display import emit, emit_json, table
 from .interrupt import interruptible
 from .options import Reporting, reports
 
 if TYPE_CHECKING:
     from meshstyle.doctor import Check, Diagnosis
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # torch's own, without CUDA
 
 
 @reports
@@ -35,7 +38,9 @@ def _rows(found: Diagnosis) -> Iterator[tuple[str, str]]:
     quota = "" if found.quota is None else f", of which {found.quota:g} are granted"
     yield "system", f"{found.system}, {found.cores} cores{quota}"
     yield "torch", _shown(found.torch)
-    yield "device", f"{found.device}, {found.threads} threads"
+    if found.installed:
+        yield "installation", _installation(found)
+    yield "device", f"{found.device}, {counted(found.threads, 'thread')}"
     yield "weights", _shown(found.weights)
     yield "paintings", _shown(found.paintings)
     for name, check in found.renderers.items():
@@ -44,6 +49,16 @@ def _rows(found: Diagnosis) -> Iterator[tuple[str, str]]:
     for name, check in found.extras.items():
         hint = "" if check.works else f" (pip install 'meshstyle[{name}]')"
         yield f"extra {name}", f"{_shown(check)}{hint}"
+
+
+def _installation(found: Diagnosis) -> str:
+    size = f"torch and what it brings take {found.installed / 1e9:.1f} GB"
+    if not found.spare:
+        return size
+    return (
+        f"{size}, of which {found.spare / 1e9:.1f} GB are for CUDA, which is not here; a new environment goes without "
+        f"them with: pip install . --extra-index-url {CPU_WHEELS}"
+    )
 
 
 def _shown(check: Check) -> str:

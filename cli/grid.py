@@ -11,15 +11,24 @@ import typer
 from meshstyle.cores import loading_torch
 from meshstyle.errors import UsageError
 from meshstyle.runfile import RunFile, read_run_file
+from meshstyle.wording import counted
 
-from .display import Display, duration, emit_json, make_display
+from .display import Display, duration, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import MODEL_SETTINGS, Config, Model, Reporting, naming_options, reports, takes_settings
+from .options import (
+    MODEL_SETTINGS,
+    Config,
+    Model,
+    Reporting,
+    naming_options,
+    reports,
+    takes_settings,
+)
+from .writing_options import DryRun, NoClobber
 
 if TYPE_CHECKING:
-    from meshstyle.preview.grid import Grid
+    from meshstyle.preview.grid import Grid, GridPlan
 
-PRESET = "draft"
 DEFAULT_STRENGTHS = "0.3,0.6,1.0"
 DEFAULT_CELL = 256
 
@@ -52,7 +61,7 @@ Cell = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Side of one
 
 
 @reports
-@takes_settings(texts=_SETTINGS, preset=PRESET)
+@takes_settings(texts=_SETTINGS)
 def grid(
     model: Model,
     *,
@@ -61,13 +70,15 @@ def grid(
     output: Output = None,
     size: Cell = DEFAULT_CELL,
     config: Config = None,
+    dry_run: DryRun = False,
+    no_clobber: NoClobber = False,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
     """Paint MODEL in several styles and strengths, on one sheet.
 
-    Every cell is a run of its own: drafts, unless --preset says otherwise. No model is written. Ctrl-C writes the
-    cells that are done.
+    Every cell is a run of its own; --dry-run tells how long they may take. No model is written. Ctrl-C writes the cells
+    that are done.
     """
     display = make_display(reporting)
     target = model.with_name(f"{model.stem}.grid.png") if output is None else output
@@ -77,13 +88,17 @@ def grid(
         run = read_run_file(config, (*given, *(("style",) if style else ()))) if config else RunFile(Path())
         for note in run.notes:
             display.warn(note)
-        settings = run.settings(**{"preset": PRESET, **given})
+        settings = run.settings(**given)
         pictures = style or ([run.style] if run.style else [])
         with loading_torch():
-            from meshstyle.preview.grid import make_grid
+            from meshstyle.preview.grid import make_grid, plan_grid
 
+        if dry_run:
+            planned = plan_grid(model, pictures, target, strengths, settings, size, not no_clobber)
+            _show_plan(planned, reporting)
+            return
         with display:
-            made = make_grid(model, pictures, target, strengths, settings, size, display)
+            made = make_grid(model, pictures, target, strengths, settings, size, display, not no_clobber)
     _show(made, display, reporting)
     if made.interrupted or interrupts.count:
         raise typer.Exit(130)
@@ -96,6 +111,24 @@ def parse_strengths(text: str) -> list[float]:
     except ValueError as error:
         cause = f"{text!r} is not a list of numbers"
         raise UsageError("--strength", cause, "Give numbers from 0 to 1, with commas between.") from error
+
+
+def _show_plan(planned: GridPlan, reporting: Reporting) -> None:
+    if reporting.json:
+        emit_json(planned.to_dict())
+        return
+    height, width = planned.size
+    settings = planned.settings
+    steps = ", ".join(f"{scale.steps} steps at {scale.size} px" for scale in settings.scales)
+    rows = [
+        ("output", f"{planned.output}, {width} × {height} pixels"),
+        ("rows", ", ".join(planned.styles)),
+        ("columns", ", ".join(f"strength {strength:g}" for strength in planned.strengths)),
+        ("work", f"{counted(planned.cells, 'run')} of --preset {settings.preset}: {steps}, at the least"),
+        ("estimate", f"{duration(planned.seconds)} in all"),
+        *[("note", warning) for warning in planned.warnings],
+    ]
+    emit(table(rows))
 
 
 def _show(made: Grid, display: Display, reporting: Reporting) -> None:
@@ -112,4 +145,4 @@ def _show(made: Grid, display: Display, reporting: Reporting) -> None:
             if cell.style_loss is not None:
                 figures = f"style loss {cell.style_loss:.3f}, structure {cell.structure:.2f}"
                 display.note(f"{cell.style} at {cell.strength:g}: {figures}")
-    display.note(f"wrote {made.output} in {duration(made.seconds)}: {len(made.cells)} runs")
+    display.note(f"wrote {made.output} in {elapsed(made.seconds)}: {counted(len(made.cells), 'run')}")

@@ -12,10 +12,17 @@ from meshstyle.cores import loading_torch
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.runfile import RunFile, read_picture_run_file
 
-from .display import SILENT, Display, duration, emit, emit_json, make_display, show_outcome, table
+from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table
 from .interrupt import interruptible
-from .options import DryRun, NoPartial, Preview, Reporting, naming_options, no_style, reports, takes_settings
+from .options import (
+    Reporting,
+    naming_options,
+    no_style,
+    reports,
+    takes_settings,
+)
 from .picture_options import PICTURE_SETTINGS, Config, Mask, Output, Photo, Styles
+from .writing_options import DryRun, NoClobber, NoPartial, Preview
 
 if TYPE_CHECKING:
     from meshstyle.picture import PicturePlan, PictureResult
@@ -32,6 +39,7 @@ def image(
     config: Config = None,
     dry_run: DryRun = False,
     no_partial: NoPartial = False,
+    no_clobber: NoClobber = False,
     preview: Preview = None,
     given: Mapping[str, Any],
     reporting: Reporting,
@@ -50,7 +58,8 @@ def image(
             from meshstyle.picture import plan_image, stylize_image
 
         if dry_run:
-            _show_plan(plan_image(photo, pictures, output, settings, mask=mask), reporting)
+            planned = plan_image(photo, pictures, output, settings, mask=mask, overwrite=not no_clobber)
+            _show_plan(planned, reporting)
             return
         with display:
             result = stylize_image(
@@ -62,6 +71,7 @@ def image(
                 progress=display,
                 partial=not no_partial,
                 preview=preview,
+                overwrite=not no_clobber,
             )
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
@@ -113,7 +123,7 @@ def _show_result(result: PictureResult, display: Display, reporting: Reporting) 
     figures = [_pixels(result.size)]
     if result.style_loss is not None and result.content_loss is not None:
         figures.append(f"style loss {result.style_loss:.4f}, content loss {result.content_loss:.2f}")
-    display.note(f"wrote {result.outputs[0]} in {duration(result.seconds)}: {'; '.join(figures)}")
+    display.note(f"wrote {result.outputs[0]} in {elapsed(result.seconds)}: {'; '.join(figures)}")
     if reporting.verbose:
         for path in result.outputs[1:]:
             display.note(f"wrote {path}")

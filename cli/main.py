@@ -18,7 +18,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from meshstyle.cores import tune_torch
 from meshstyle.errors import MeshStyleError, UsageError
 from meshstyle.wording import escaped
 
@@ -27,7 +26,7 @@ from .display import emit, emit_json, say, say_block
 from .doctor import doctor
 from .evaluate import evaluate
 from .grid import grid
-from .habits import hint, in_words, with_habits
+from .habits import hint, in_words, with_habits, without_hint
 from .image import image
 from .info import info
 from .interrupt import StoppedError
@@ -82,7 +81,6 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # names of files may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is for programmers
-    tune_torch()
     _leave(main(sys.argv[1:]))
 
 
@@ -147,4 +145,4 @@ def _explain_parse_error(error: Any, arguments: Sequence[str]) -> tuple[str, str
         names = [name for name in parameter.opts if name.startswith("--")]
         subject, cause = (names or [parameter.human_readable_name])[0], error.message
     cause = in_words(subject, cause.strip().rstrip("."), arguments)
-    return subject, cause, hint(path, cause) or f"See: {path} --help."
+    return subject, without_hint(cause), hint(path, cause) or f"See: {path} --help."

@@ -86,22 +86,6 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
-NoPartial = Annotated[
-    bool, typer.Option("--no-partial", help="On Ctrl-C, write nothing instead of the best result so far.")
-]
-
-Preview = Annotated[
-    Path | None,
-    typer.Option(
-        "--preview",
-        metavar="PAGE",
-        help="Write an .html page (or a .png) to look at meanwhile, a few times a minute; at the end the page "
-        "shows before and after.",
-        show_default=False,
-    ),
-]
-
 # Setting: (metavar, what it does, what it is when not given and its class has None there).
 Texts = dict[str, tuple[str, str, str]]
 MODEL_SETTINGS: Texts = {
@@ -114,7 +98,7 @@ MODEL_SETTINGS: Texts = {
     "tv_weight": ("X", "How smooth the paint should be.", ""),
     "style_scale": ("X", "Size of the strokes: more makes larger ones.", ""),
     "solver": ("|".join(SOLVERS), "Optimize the texture itself, or views held together by a loss.", ""),
-    "optimizer": ("|".join(OPTIMIZERS), "How to go down.", "adam for the texture, lbfgs for views"),
+    "optimizer": ("|".join(OPTIMIZERS), "How to minimize the loss.", "adam for the texture, lbfgs for views"),
     "consistency": ("X", "How firmly the views are held together (--solver views).", ""),
     "strength": ("X", "How much of the style: 0 gives the original back, 1 is all of it.", ""),
     "init": (f"{'|'.join(INITS)}|FILE", "Where the paint begins; FILE is a picture for the texture.", ""),

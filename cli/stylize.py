@@ -13,15 +13,12 @@ from meshstyle.runfile import RunFile, read_run_file
 from meshstyle.scout import scout_for
 from meshstyle.settings import Settings
 
-from .display import SILENT, Display, duration, emit, emit_json, make_display, show_outcome, table, texels
+from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table, texels
 from .interrupt import interruptible
 from .options import (
     Config,
-    DryRun,
     Model,
-    NoPartial,
     Output,
-    Preview,
     Reporting,
     Style,
     naming_options,
@@ -30,6 +27,7 @@ from .options import (
     reports,
     takes_settings,
 )
+from .writing_options import DryRun, NoClobber, NoPartial, Preview
 
 if TYPE_CHECKING:
     from meshstyle.pipeline import Plan, Result
@@ -45,6 +43,7 @@ def stylize(
     config: Config = None,
     dry_run: DryRun = False,
     no_partial: NoPartial = False,
+    no_clobber: NoClobber = False,
     preview: Preview = None,
     given: Mapping[str, Any],
     reporting: Reporting,
@@ -61,7 +60,7 @@ def stylize(
     ):
         picture, settings = choose(one_style(style), config, given, display)
         if dry_run:
-            _show_plan(model, picture, output, settings, reporting)
+            _show_plan((model, picture, output, settings), not no_clobber, reporting)
             return
         with scout_for(model, settings) as scout, display:
             with loading_torch():
@@ -75,6 +74,7 @@ def stylize(
                 partial=not no_partial,
                 preview=preview,
                 scout=scout,
+                overwrite=not no_clobber,
             )
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
@@ -96,11 +96,11 @@ def choose(
     return picture, settings
 
 
-def _show_plan(model: Path, style: str, output: str | None, settings: Settings, reporting: Reporting) -> None:
+def _show_plan(run: tuple[Path, str, str | None, Settings], overwrite: bool, reporting: Reporting) -> None:
     with loading_torch():
         from meshstyle.pipeline import plan
 
-    planned = plan(model, style, output, settings)
+    planned = plan(*run, overwrite=overwrite)
     if reporting.json:
         emit_json(planned.to_dict())
         return
@@ -139,7 +139,7 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
         figures.append(f"{result.close_ups} close-ups added detail")
     if result.style_loss is not None and result.structure is not None:
         figures.append(f"style {result.style_loss:.3f} at viewing size, structure {result.structure:.2f}")
-    display.note(f"wrote {result.outputs[0]} in {duration(result.seconds)}: {'; '.join(figures)}")
+    display.note(f"wrote {result.outputs[0]} in {elapsed(result.seconds)}: {'; '.join(figures)}")
     if reporting.verbose:
         _show_more(result, display)
 

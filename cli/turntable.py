@@ -9,9 +9,10 @@ import typer
 
 from meshstyle.preview.settings import FPS, FRAMES, TurntableSettings
 
-from .display import Display, duration, emit, emit_json, make_display, table
+from .display import Display, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import DryRun, Model, Reporting, Root, naming_options, reports
+from .options import Model, Reporting, Root, naming_options, reports
+from .writing_options import DryRun, NoClobber
 
 if TYPE_CHECKING:
     from meshstyle.preview.turntable import TurntablePlan, TurntableResult
@@ -43,16 +44,25 @@ Sheet = Annotated[
     ),
 ]
 Frames = Annotated[
-    int | None, typer.Option("--frames", metavar="N", help=f"Default: {FRAMES}.", show_default=False)
+    int | None,
+    typer.Option(
+        "--frames", metavar="N", help=f"Pictures of one turn. Default: {FRAMES}.", show_default=False
+    ),
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", metavar="S", help="Of one turn.", show_default=False)
+    float | None,
+    typer.Option(
+        "--seconds",
+        metavar="S",
+        help="That one turn takes. Default: as frames and fps have it.",
+        show_default=False,
+    ),
 ]
 Fps = Annotated[
     float | None,
     typer.Option("--fps", metavar="X", help=f"Frames a second. Default: {FPS:g}.", show_default=False),
 ]
-Size = Annotated[str, typer.Option("--size", metavar="N|WxH", help="Of a picture, in pixels.")]
+Size = Annotated[str, typer.Option("--size", metavar="N|WxH", help="Of one picture, in pixels.")]
 Elevation = Annotated[
     float, typer.Option("--elevation", metavar="DEGREES", help="Of the camera above the horizon.")
 ]
@@ -107,6 +117,7 @@ def turntable(
     lossless: Lossless = False,
     root: Root = None,
     dry_run: DryRun = False,
+    no_clobber: NoClobber = False,
     reporting: Reporting,
 ) -> None:
     """Turn MODEL around, in a film or on a contact sheet.
@@ -148,10 +159,10 @@ def turntable(
         from meshstyle.preview.turntable import turntable as draw
 
         if dry_run:
-            _show_plan(plan_turntable(model, output, settings, compare), reporting)
+            _show_plan(plan_turntable(model, output, settings, compare, not no_clobber), reporting)
             return
         with display:
-            result = draw(model, output, settings, compare, display)
+            result = draw(model, output, settings, compare, display, not no_clobber)
     _show_result(result, display, reporting)
 
 
@@ -183,6 +194,6 @@ def _show_result(result: TurntableResult, display: Display, reporting: Reporting
     width, height = result.size
     device = f" ({result.device})" if reporting.verbose else ""
     display.note(
-        f"wrote {result.output} in {duration(result.seconds)}: {result.frames} pictures, {width} × {height} pixels, "
+        f"wrote {result.output} in {elapsed(result.seconds)}: {result.frames} pictures, {width} × {height} pixels, "
         f"drawn by {result.renderer}{device} in {result.ms_per_frame:.0f} ms each"
     )

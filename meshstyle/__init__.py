@@ -4,13 +4,16 @@
     result = meshstyle.stylize_image("cat.jpg", "starry-night", "out/cat.png")
 
 The public names are those in `__all__`, and `evaluate.evaluate`. They are loaded when first used, so that
-importing the package, and asking the command line for help, costs nothing.
+importing the package, and asking the command line for help, costs nothing. Importing it sets two environment variables
+that torch's threads and allocator read, unless torch is there already (see `cores.tune_torch`).
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from .cores import tune_torch
 
 if TYPE_CHECKING:
     from .batch.options import BatchOptions
@@ -100,6 +103,8 @@ __all__ = [
     "stylize",
     "stylize_image",
 ]
+
+tune_torch()
 
 
 def __getattr__(name: str) -> Any:

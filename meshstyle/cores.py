@@ -17,15 +17,18 @@ from .control_groups import core_quota
 
 
 def tune_torch() -> None:
-    """For a program to call before torch is loaded, which reads it then; what the user has set stays.
+    """Set what torch reads when it is loaded, in this process's environment. What the user has set stays; where torch
+    is loaded already nothing is changed. `meshstyle` calls it when it is imported.
 
     A step's tensors are too large for the allocator to keep: in pages of 2 MB instead of 4 kB (where the system grants
     them to those who ask) they need a fifth of the page faults; `standard` takes a twentieth less time.
 
     torch's threads (GNU OpenMP) wait for more to do by spinning, for milliseconds, on the cores that our convolution's
     threads need: with a core for each thread, `standard` took 13.4 s and 22 s of processor time, and takes 11.4 s and
-    15.5 s since they spin for microseconds.
+    15.5 s since they spin for microseconds. On cores that others use too it is several times the processor time.
     """
+    if "torch" in sys.modules:
+        return
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -21,6 +21,7 @@ EXTRAS = {
     "ray": ("ray",),
     "s3": ("s3fs",),
 }
+_TORCH, _CUDA = ("torch",), ("nvidia-", "triton")  # what packages' names begin with
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Diagnosis:
         threads: that a run takes by default.
         device: that `--device auto` takes.
         renderer: that `--renderer auto` takes.
+        installed: bytes of torch and the packages that it brought; `spare`: of those that only CUDA needs, where runs
+            compute on the CPU.
         renderers: each with a test picture drawn.
         extras: whether each is installed whole.
     """
@@ -63,6 +66,8 @@ class Diagnosis:
     weights: Check
     paintings: Check
     renderer: str
+    installed: int = 0
+    spare: int = 0
     renderers: dict[str, Check] = field(default_factory=dict)
     extras: dict[str, Check] = field(default_factory=dict)
 
@@ -78,6 +83,7 @@ def diagnose() -> Diagnosis:
 
     torch_check = _tried(_torch)
     threads, device = _torch_choice() if torch_check.works else (0, "")
+    installed, spare = _installed()
     renderers = {name: _tried_platform(name) for name in PLATFORMS} | {"rays": _tried(_rays)}
     return Diagnosis(
         meshstyle=version("meshstyle"),
@@ -90,10 +96,26 @@ def diagnose() -> Diagnosis:
         device=device,
         weights=_tried(_weights),
         paintings=_tried(_paintings),
+        installed=installed,
+        spare=spare if device == "cpu" else 0,
         renderer=next((name for name, check in renderers.items() if check.works), "none"),
         renderers=renderers,
         extras={name: _extra(modules) for name, modules in EXTRAS.items()},
     )
+
+
+def _installed() -> tuple[int, int]:
+    """Bytes of torch's packages, and of those among them that only CUDA needs, as their own lists of files tell."""
+    from importlib.metadata import distributions
+
+    whole = spare = 0
+    for package in distributions():
+        name = (package.metadata["Name"] or "").lower().replace("_", "-")
+        if name.startswith(_TORCH + _CUDA):
+            size = sum(file.size or 0 for file in package.files or ())
+            whole += size
+            spare += size if name.startswith(_CUDA) else 0
+    return whole, spare
 
 
 def _tried(trial: Callable[[], str]) -> Check:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from .asset import SUFFIXES
 from .asset.atomic import refuse_protected, write_all
 from .asset.picture_files import encode_picture, is_kind
 from .asset.pictures import read_picture
 from .errors import PictureError, UsageError
 from .machine import choose_device, limited_threads
 from .picture_settings import PictureSettings
-from .places import check_writable, choose_picture_output
+from .places import check_writable, choose_picture_output, replacing
 from .preview.live import Run, open_preview
 from .preview.live_picture import PicturePreview
 from .progress import Progress, ProgressCallback, ignore
@@ -121,6 +122,7 @@ def stylize_image(
     progress: ProgressCallback = ignore,
     partial: bool = True,
     preview: str | Path | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> PictureResult:
     """Repaint a photo in the manner of a painting, or of several, and write it.
@@ -134,6 +136,7 @@ def stylize_image(
         progress: is handed a record of every step.
         partial: whether an interrupted run writes the best so far.
         preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
+        overwrite: whether an output, or a preview, that is there already may be replaced; else OutputError.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -141,19 +144,21 @@ def stylize_image(
     progress(Progress("read"))
     settings = _settings(settings, overrides)
     device = choose_device(settings.device)
-    job = _read(Path(photo), styles, output, settings, mask)
+    job = _read(Path(photo), styles, output, settings, mask, overwrite)
     check_writable(job.plan.output)
     saved: list[Path] = []
 
     def save(step: int, pixels: Pixels) -> None:
         saved.extend(_write(_intermediate(job.plan.output, step), pixels, job))
 
-    with open_preview(preview, job.run, PicturePreview) as live:
+    with open_preview(preview, job.run, PicturePreview, overwrite) as live:
         live.show(job.photo)
         painted = _paint(job, device, live.watching(progress), save)
         if painted.interrupted and not partial:
             raise KeyboardInterrupt
         progress(Progress("write"))
+        if not overwrite:
+            replacing(job.plan.output, overwrite)  # somebody else may have written it meanwhile
         written = _write(job.plan.output, painted.pixels, job)
     return live.finish(painted, _report(job.plan, painted, (*written, *saved), time.monotonic() - began))
 
@@ -165,12 +170,13 @@ def plan_image(
     settings: PictureSettings | None = None,
     *,
     mask: str | Path | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> PicturePlan:
     """What `stylize_image` would do with the same arguments. Reads and checks everything, writes nothing."""
     settings = _settings(settings, overrides)
     choose_device(settings.device)
-    return _read(Path(photo), styles, output, settings, mask).plan
+    return _read(Path(photo), styles, output, settings, mask, overwrite).plan
 
 
 def _settings(settings: PictureSettings | None, overrides: dict[str, Any]) -> PictureSettings:
@@ -183,7 +189,9 @@ def _paint(job: _Job, device: torch.device, progress: ProgressCallback, save: Sa
     settings = job.plan.settings
     if settings.strength == 0:
         return Painted(job.photo.pixels())
-    network = make_network(load_weights(settings.weights), settings, device, progress, settings.pooling)
+    network = make_network(
+        load_weights(settings.weights), settings, device, progress, settings.pooling, edges=True
+    )
     with limited_threads(settings.threads):
         paintings = [painting.to(device) for painting in job.paintings]
         solver = PictureSolver(job.photo.to(device), paintings, network, settings)
@@ -197,11 +205,14 @@ def _read(
     output: str | Path | None,
     settings: PictureSettings,
     mask: str | Path | None,
+    overwrite: bool,
 ) -> _Job:
     names = (str(styles),) if isinstance(styles, (str, Path)) else tuple(str(style) for style in styles)
     if not names:
         raise UsageError("style", "no picture was given", "Give at least one picture to paint like.")
     settings.shares(len(names))
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        raise PictureError(path, "it is a model, not a picture", "Paint it with: meshstyle stylize.")
     pixels = read_picture(path)
     target = choose_picture_output(path, output)
     own = (pixels.shape[0], pixels.shape[1])
@@ -216,7 +227,7 @@ def _read(
     start = None if begin is None else load_painting(begin)
     if start is not None and begin is not None:
         check_same_shape(tuple(start.shape[-2:]), own, begin)
-    warnings = tuple(_warnings(photo, paintings, names, target, settings))
+    warnings = (*_warnings(photo, paintings, names, target, settings), *replacing(target, overwrite))
     plan = PicturePlan(path, names, target, size, settings, warnings)
     sources = (path, *(Path(extra) for extra in (mask, begin) if extra is not None))
     record = run_record(settings, dict(zip(names, pictures, strict=True)))

@@ -19,7 +19,7 @@ from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
 from .measure import Figures, measure, views_to_measure
-from .places import check_writable, choose_output
+from .places import check_writable, choose_output, replacing
 from .preview.live import Run, open_preview
 from .preview.live_model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
@@ -77,6 +77,7 @@ def stylize(
     partial: bool = True,
     preview: str | Path | None = None,
     scout: Scout | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> Result:
     """Repaint a model in the manner of a painting and write it.
@@ -90,6 +91,7 @@ def stylize(
         partial: whether an interrupted run writes the best so far.
         preview: .html or .png to look at meanwhile (see `preview.live`); what goes wrong with it is a warning.
         scout: one that was sent ahead with the same model and settings (see `scout.scout_for`).
+        overwrite: whether an output, or a preview, that is there already may be replaced; else OutputError.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
@@ -100,11 +102,11 @@ def stylize(
     painting = load_painting(picture).to(device)
     starting_picture(settings.init)
     weights = load_weights(settings.weights)
+    replaced = replacing(output, overwrite)
     check_writable(output)
     record = run_record(settings, {str(style): picture})
-    with open_preview(
-        preview, Run((model,), output, (picture,), record, settings.root), ModelPreview
-    ) as live:
+    run = Run((model,), output, (picture,), record, settings.root)
+    with open_preview(preview, run, ModelPreview, overwrite) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = (scout and scout.scene(progress)) or prepare(model, settings, progress)
@@ -114,8 +116,11 @@ def stylize(
             if painted.solution.interrupted and not partial:
                 raise KeyboardInterrupt
         progress(Progress("write"))
+        if not overwrite:
+            replacing(output, overwrite)  # somebody else may have written it meanwhile
         outputs = write_painted(scene, painted, output, record, settings)
-    return live.finish(painted, report(scene, painted, (outputs, settings, str(style), began)))
+    told = report(scene, painted, (outputs, settings, str(style), began))
+    return live.finish(painted, replace(told, warnings=(*told.warnings, *replaced)))
 
 
 def paint(
@@ -180,6 +185,7 @@ def plan(
     style: str | Path,
     output: str | Path | None = None,
     settings: Settings | None = None,
+    overwrite: bool = True,
     **overrides: Any,
 ) -> Plan:
     """What `stylize` would do with the same arguments. Reads and checks everything, writes nothing."""
@@ -191,7 +197,7 @@ def plan(
     asset = load_asset(model, settings.root)
     check_textures(asset, settings)
     atlases = plan_atlases(asset, settings)
-    warnings = (*asset.warnings, *plan_notes(asset, atlases, settings))
+    warnings = (*asset.warnings, *plan_notes(asset, atlases, settings), *replacing(output, overwrite))
     return Plan(model, str(style), output, settings, atlases, warnings)
 
 

@@ -95,6 +95,16 @@ def _is_same(target: Path, model: Path) -> bool:
     return os.path.realpath(target) == os.path.realpath(model)
 
 
+def replacing(output: Path, overwrite: bool = True) -> tuple[str, ...]:
+    """A note where the output is there already, and will be replaced. Raises OutputError where it must not be."""
+    if not os.path.lexists(output):
+        return ()
+    if not overwrite:
+        remedy = "Give another name with -o, or leave --no-clobber out."
+        raise OutputError(output, "it is there already", remedy)
+    return (f"{output.name} was there already: it is replaced",)
+
+
 def check_writable(output: Path) -> None:
     """Fail before the work, not after it. Leaves nothing behind. Raises OutputError."""
     made: list[Path] = []

@@ -18,7 +18,7 @@ class Progress:
         stage: `read`, `unwrap`, `trace`, `solve`, `bake`, `measure` or `write`; `render` or `encode` of pictures.
         step, steps: steps done and steps in all, of this stage; 0 of 0 where a stage has no steps.
         loss: the objective's latest value, in the `solve` stage.
-        seconds_left: an estimate for this stage, or None.
+        seconds_left: an estimate or None: in the `solve` stage to the end of the run, else to the end of the stage.
         message: something people should know, or "".
         style, content, structure: the objective's terms, unweighted, where they are known (see `descent.Terms`).
         paint: hands out the paint as it stands, at the resolution it is solved at: per atlas (h, w, 3) sRGB 0..1, or

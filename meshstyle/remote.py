@@ -32,6 +32,7 @@ _DIGESTS = ("ETag", "etag", "md5Hash", "content_md5", "md5")  # as the kinds of 
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 # Kinds whose files appear whole or not at all. On others a file is written under another name and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
+_PACKAGES = {"s3": "'meshstyle[s3]'", "aiohttp": "aiohttp requests"}  # by words of fsspec's messages
 _AT_ONCE, _THREADS = 64, 8  # files
 SCHEMES = ("https", "http", "s3", "gs", "az", "abfs", "sftp", "file", "memory")  # memory: of the same process
 PICTURE_BYTES, FILE_BYTES = 64 << 20, 1 << 30  # at most, of a picture, and of a file of a batch
@@ -203,11 +204,8 @@ class RemoteFolder:
         except MeshStyleError:
             raise
         except ImportError as error:
-            remedy = (
-                "For s3://, run: pip install 'meshstyle[s3]'"
-                if "s3" in str(error)
-                else "Install it with pip."
-            )
+            missing = [command for word, command in _PACKAGES.items() if word in str(error)]
+            remedy = f"Run: pip install {missing[0]}." if missing else "Install it with pip."
             raise UsageError(subject, f"a package is missing ({_essence(error)})", remedy) from error
         except TooMuchError as error:
             raise self._error(subject, str(error), "Fetch it yourself, and give its path.") from error

@@ -16,6 +16,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole // 60 % 60:02d} min"
 
 
+def rate(an_hour: float) -> str:
+    """`about 25 a minute`, `about 12 an hour`, `about 3 a day`: the first in which it is a whole number above 1."""
+    for number, unit in ((an_hour / 3600, "a second"), (an_hour / 60, "a minute"), (an_hour, "an hour")):
+        if number >= 1.5:
+            return f"about {number:.0f} {unit}"
+    return f"about {an_hour:.0f} an hour" if an_hour >= 1 else f"about {max(an_hour * 24, 1):.0f} a day"
+
+
 def counted(number: int, one: str, several: str = "") -> str:
     """`1 model`, `3 models`."""
     return f"{number} {one if number == 1 else several or one + 's'}"

@@ -88,6 +88,31 @@ def test_the_same_command_redoes_what_was_altered_and_nothing_else(
     assert (painted / "houses" / "building_A.obj").stat().st_mtime_ns == stamp
 
 
+def test_a_rerun_of_some_tells_of_all_that_is_there(
+    folder: Path, painted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With other settings, too, where --no-clobber keeps what is there."""
+    before = tree(painted)
+    line = ["batch", str(folder), "-o", str(painted), "-s", "starry-night", "--workers", "1", "--seed", "5"]
+    some = ["--include", "cubevc.glb", "--no-clobber"]
+    assert main([*line, *some, *LINE]) == 0
+    err = capsys.readouterr().err.splitlines()
+    assert err[-2].startswith("0 painted, 0 failed, 1 done before; in ")
+    assert err[-1] == f"report: {painted}/report.html"
+    assert tree(painted) == before
+    assets = json.loads((painted / "report.json").read_bytes())["assets"]
+    assert {asset["id"]: asset["state"] for asset in assets} == {
+        "cubevc.glb": "done",
+        "houses/building_A.obj": "done",
+        "broken.glb": "failed",
+    }
+    house = next(asset for asset in assets if asset["id"].startswith("houses"))
+    assert house["earlier"]
+    assert house["figures"]
+    assert house["pictures"]
+    assert "houses/building_A.obj" in (painted / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_batch_that_was_killed_again_and_again_ends_the_same(
     folder: Path, painted: Path, tmp_path: Path
 ) -> None:

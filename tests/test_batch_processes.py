@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,3 +72,20 @@ def test_items_are_taken_only_when_a_worker_is_free(context: WorkerContext) -> N
         next(answers)
         assert taken == ["a"]
         answers.close()
+
+
+def test_a_program_without_its_guard_is_told_so(tmp_path: Path) -> None:
+    """Not the painting, which is what the first worker was to look at."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    program = tmp_path / "mine.py"
+    program.write_text("import meshstyle\nmeshstyle.run_batch('in', 'out', 'scream')\n")
+    done = subprocess.run(
+        [sys.executable, program.name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.splitlines()[-1] == (
+        "meshstyle.errors.UsageError: run_batch: the program calls it whenever it is loaded, and every worker loads "
+        "the program. Put the call below: if __name__ == '__main__':"
+    )

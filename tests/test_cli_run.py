@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from meshstyle.cli import display, start
 from meshstyle.cli.main import main
 
 from meshstyle import settings
@@ -26,6 +28,7 @@ from meshstyle.runfile import read_run_file
 from meshstyle.settings import Preset, Scale, Settings
 
 TINY = ["--preset", "draft", "--iterations", "1", "--views", "4", "--texture-size", "32"]
+PLAIN = ["--strength", "0", "--texture-size", "32"]  # no painting
 OBJ = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 1\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nf 1/1 2/2 3/3\nf 1/1 3/3 4/4\n"
 
 
@@ -73,6 +76,53 @@ def test_json_is_alone_on_stdout(folder: Path, capsys: pytest.CaptureFixture[str
     assert "writing" in lines
     assert lines[-1].startswith("wrote out/a.glb in ")
     assert (folder / "out" / "a.glb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        (["stylize", "model.glb", "-s", "style.png", "-o", "here.glb", *PLAIN], "here.glb"),
+        (["stylize", "model.glb", "-s", "style.png", "--preview", "here.html", *PLAIN], "here.html"),
+        (["image", "style.png", "-s", "scream", "-o", "here.png", "--strength", "0"], "here.png"),
+        (["grid", "model.glb", "-s", "style.png", "-o", "here.png", "--strength", "0"], "here.png"),
+        (["turntable", "model.glb", "-o", "here.png", "--frames", "2", "--renderer", "rays"], "here.png"),
+    ],
+    ids=["stylize", "preview", "image", "grid", "turntable"],
+)
+def test_what_is_there_stays_or_is_told_of(
+    folder: Path, line: list[str], target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / target).write_bytes(b"mine")
+    before = names(folder)
+    dry = [[], ["--dry-run"]] if target != "here.html" else [[]]
+    for more in dry:
+        assert main([*line, "--no-clobber", *more]) == 3
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"error: {target}: it is there already. Give another name with -o, or leave --no-clobber out."
+        )
+    assert (folder / target).read_bytes() == b"mine"
+    assert names(folder) == before
+    size = ["--size", "32"] if line[0] in ("image", "grid", "turntable") else []
+    assert main([*line, *size]) == 0
+    told = f"note: {target} was there already: it is replaced"
+    assert (told in capsys.readouterr().err.splitlines()) == (target != "here.html")
+    assert (folder / target).read_bytes() != b"mine"
+
+
+def test_a_grid_is_planned_with_a_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["grid", "model.glb", "-s", "style.png", "-s", "scream", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "6 runs of --preset standard: 120 steps at 128 px, " in out
+    assert re.search(r"^estimate +\d.* in all$", out, re.MULTILINE)
+    assert names(folder) == {"style.png", "model.glb", "model.obj"}
+
+
+def test_the_time_of_a_run_is_the_clocks_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = psutil.Process().create_time()
+    monkeypatch.setattr(display.time, "time", lambda: began + 23.0)
+    assert display.elapsed(13.0) == "13 s"  # called by another program
+    monkeypatch.setattr(start, "is_own_process", True)
+    assert display.elapsed(13.0) == "23 s"
 
 
 def test_quiet_says_nothing_at_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

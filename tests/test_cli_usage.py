@@ -32,6 +32,11 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     ("arguments", "message"),
     [
         (["paint"], "meshstyle: No such command 'paint'. See: meshstyle --help."),
+        (["stylise"], "meshstyle: No such command 'stylise'. Did you mean stylize or styles?"),
+        (
+            ["stylize", "a.glb", "-s", "scream", "--iterations", "many"],
+            "--iterations: many is not a whole number. See: meshstyle stylize --help.",
+        ),
         (["stylize"], "meshstyle stylize: Missing argument 'MODEL'. See: meshstyle stylize --help."),
         (["stylize", "a.obj", "--colour"], "meshstyle stylize: No such option: --colour"),
         (["stylize", "a.obj", "b.obj"], "meshstyle stylize: Got unexpected extra argument"),

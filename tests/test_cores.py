@@ -187,6 +187,9 @@ def test_idle_threads_sleep_unless_the_user_has_said_how_they_wait(monkeypatch: 
     monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that what is set here goes again
     monkeypatch.delenv("GOMP_SPINCOUNT")
     tune_torch()
+    assert "GOMP_SPINCOUNT" not in os.environ, "torch is loaded, and has read what there was"
+    monkeypatch.delitem(sys.modules, "torch")
+    tune_torch()
     assert os.environ["GOMP_SPINCOUNT"] == "2000"
     assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
@@ -215,3 +218,20 @@ def test_memory_is_given_back_where_the_library_knows_how(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(machine.ctypes, "CDLL", none)
     machine.give_back_memory()
+
+
+def test_the_library_quiets_threads_as_the_command_does() -> None:
+    """GNU OpenMP itself tells what it took, when torch loads it."""
+    unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    program = "import meshstyle, sys; assert 'torch' not in sys.modules; import torch"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**environment, "OMP_DISPLAY_ENV": "verbose"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    if "GOMP_SPINCOUNT" in done.stderr:  # another OpenMP does not know it
+        assert "GOMP_SPINCOUNT = '2000'" in done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from meshstyle.common_settings import Scale
 from meshstyle.errors import UsageError
 from meshstyle.picture_settings import PictureSettings
 from meshstyle.progress import Progress, ignore
@@ -93,6 +94,30 @@ def test_max_pooling_takes_the_largest(network: VGG19) -> None:
     wanted = torch.relu(torch.nn.functional.conv2d(pooled, weights.kernels[2], weights.biases[2], padding=1))
     assert torch.allclose(most.features(picture, ["relu2_1"])["relu2_1"], wanted, rtol=1e-4, atol=1e-3)
     assert not torch.allclose(network.features(picture, ["relu2_1"])["relu2_1"], wanted, rtol=1e-2)
+
+
+# --- the border ---
+
+
+@pytest.mark.parametrize("edges", [True, False])
+def test_the_border_makes_no_features_of_its_own(edges: bool) -> None:
+    """Of a picture that is the same everywhere. Where it does, strings of beads grow along it."""
+    network = VGG19(load_weights(), edges=edges)
+    (found,) = network.features(torch.full((1, 3, 48, 48), 0.4), ["relu4_1"]).values()
+    differs = (found - found[..., 3:4, 3:4]).abs().amax((0, 1)) > 1e-2 * found.amax()
+    assert bool(differs.any()) != edges
+
+
+def test_deep_layers_see_the_last_row_and_column(network: VGG19) -> None:
+    """Also where the picture ends within a cell."""
+    settings = PictureSettings(size=47, tv_weight=0.0, content_weight=0.0, style_layers=("relu4_1",))
+    picture = photo(39, 47)
+    solver = PictureSolver(picture, [rand(1, 3, 32, 32, seed=1)], network, settings)
+    gradient = solver._problem(Scale(47, 1), picture, picture.colours).slope(0).gradient
+    moved = gradient.abs().sum(1).reshape(39, 47)
+    assert float(moved.min()) > 0
+    assert float(moved[-1].mean()) > 0.1 * float(moved.mean())
+    assert float(moved[:, -1].mean()) > 0.1 * float(moved.mean())
 
 
 # --- tiles ---

@@ -119,7 +119,16 @@ def shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-AS_ABOVE = {"--output", "--dry-run", "--no-partial", "--json", "--quiet", "--verbose", "--debug"}
+AS_ABOVE = {
+    "--output",
+    "--dry-run",
+    "--no-partial",
+    "--no-clobber",
+    "--json",
+    "--quiet",
+    "--verbose",
+    "--debug",
+}
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -136,4 +145,4 @@ def test_every_option_of_batch_is_in_its_table(capsys: pytest.CaptureFixture[str
     rows = re.findall(r"^\| (`-.*?) \|", section("Batches"), re.MULTILINE)
     listed = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
     settings_too = {f"--{setting.name.replace('_', '-')}" for setting in fields(Settings)}
-    assert options == listed | settings_too | {"--config"} | (AS_ABOVE - {"--no-partial"})
+    assert options == listed | settings_too | {"--config"} | (AS_ABOVE - {"--no-partial", "--no-clobber"})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import fsspec
 import pytest
@@ -153,3 +157,57 @@ def test_what_lies_beside_it_there_may_be_named(storage: Any, tmp_path: Path) ->
         request = BatchInput(places.source, places.output, from_url=places.from_url)
         wanted = read_wishes(request)
         assert wanted.wishes["a.gltf"].styles == ("scream", str(places.source.parent / "own.png"))
+
+
+class Host(BaseHTTPRequestHandler):
+    """Sends whoever asks to what stands behind `?`; else the picture."""
+
+    picture = b""
+
+    def do_GET(self) -> None:
+        _, asked, place = self.path.partition("?")
+        self.send_response(302 if asked else 200)
+        if asked:
+            self.send_header("Location", unquote(place))
+        body = b"" if asked else self.picture
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nobody is to read it."""
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Host.picture = find_style("scream").read_bytes()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_redirect_to_another_place_of_the_web_is_followed(host: str) -> None:
+    assert find_style(f"{host}/a.png").read_bytes() == Host.picture
+    assert find_style(f"{host}/b.png?{host}/a.png").read_bytes() == Host.picture
+
+
+@pytest.mark.parametrize("kind", ["ftp", "file", "local", "reference", "gopher", "data"])
+def test_a_redirect_to_another_kind_of_place_is_not(host: str, kind: str, tmp_path: Path) -> None:
+    """Neither is a local file opened, nor is anything connected to."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(Host.picture)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.2)
+        where = str(secret) if kind in ("file", "local") else f"127.0.0.1:{other.getsockname()[1]}/x.png"
+        with pytest.raises(PictureError) as caught:
+            find_style(f"{host}/a.png?{kind}://{where}")
+        with pytest.raises(TimeoutError):
+            other.accept()
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 300

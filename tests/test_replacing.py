@@ -165,8 +165,11 @@ def test_killed_at_every_step(kind: str, tmp_path: Path) -> None:
 
 
 LOOP = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 sys.path.insert(0, sys.argv[1])
 import test_replacing
 source, output = map(Path, sys.argv[2:4])

@@ -433,5 +433,8 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["renderers"]["rays"]["works"]
     assert found["renderer"] in found["renderers"]
     assert found["extras"]["video"]["works"]
+    assert 0 <= found["spare"] < found["installed"]
     assert main(["doctor"]) == 0
-    assert "renderer rays" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "renderer rays" in out
+    assert "torch and what it brings take " in out

@@ -10,6 +10,7 @@ from .paths import check_root
 
 _BLENDER = "blender -b --python-expr \"import bpy; {}; bpy.ops.export_scene.gltf(filepath='model.glb')\""
 _EMPTY = "bpy.ops.wm.read_factory_settings(use_empty=True); "
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 # Kinds that are not read, and what makes a .glb of them.
 _CONVERTED = {
     ".blend": "blender -b {name} --python-expr \"import bpy; bpy.ops.export_scene.gltf(filepath='model.glb')\"",
@@ -46,6 +47,8 @@ def load_asset(path: Path, root: str | Path | None = None) -> Asset:
     if suffix in _CONVERTED:
         remedy = f"Convert it first: {_CONVERTED[suffix].format(name='model' + suffix)}"
         raise AssetError(path, f"{suffix} files are not read", remedy)
+    if suffix in _PICTURES:
+        raise AssetError(path, "it is a picture, not a model", "Paint it with: meshstyle image.")
     raise AssetError(
         path,
         f"models of the kind {suffix or 'without a suffix'} are not read",

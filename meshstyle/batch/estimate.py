@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..settings import Settings
-from .contract import Job
 from .crew import Crew
 from .look import Look
 
@@ -34,9 +33,8 @@ class Estimate:
         return (self.units + self.alone * crew.threads) * crew.workers / (crew.rate or 1.0)
 
 
-def estimate(job: Job, look: Look, source_bytes: int) -> Estimate:
-    """Of one job, from the ladder of its settings and the model's size."""
-    settings = job.settings
+def estimate(settings: Settings, look: Look, source_bytes: int) -> Estimate:
+    """Of one painting, from the ladder of its settings and the model's size."""
     pixels = settings.view_count * max((scale.size for scale in settings.scales), default=0) ** 2
     painted = look.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
     return Estimate(

@@ -30,6 +30,7 @@ class BatchOptions:
         engine: `local`: processes on this machine; `ray`: a Ray cluster.
         turntable: whether the report shows every model turning, before and after.
         ray_address: of the cluster: `auto`, one that runs on this machine; `local`, one for this run; HOST:PORT.
+        overwrite: whether a result that an earlier run made with other settings, or of another file, is made anew.
         gpus_per_job: of its node's GPUs that every worker of a cluster gets.
     """
 
@@ -44,6 +45,7 @@ class BatchOptions:
     turntable: bool = False
     ray_address: str = AUTO
     gpus_per_job: float = 0.0
+    overwrite: bool = True
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)

@@ -56,6 +56,12 @@ def is_up_to_date(job: Job, out: Path, journal: Journal) -> bool:
     )
 
 
+def is_there(job: Job, out: Path, journal: Journal) -> bool:
+    """Whether a job is done, from whatever it was, and its result lies there."""
+    outcome = journal.outcomes.get(job.id)
+    return outcome is not None and outcome.state is JobState.DONE and (out / job.output).exists()
+
+
 def _in_the_way(outcome: Outcome, out: Path, journal: Journal) -> Failure | None:
     for file in outcome.files:
         target, owners = out / file.path, journal.owners(file.path)

@@ -22,13 +22,14 @@ from typing import Any, Generic, Self, TypeVar
 
 import psutil
 
-from ..errors import MeshStyleError
+from ..errors import MeshStyleError, UsageError
 from .contract import FailureKind, WorkerContext
 from .state import StateFolder, hold_as_worker
 
 Item = TypeVar("Item")
 _SPAWN = multiprocessing.get_context("spawn")
 _TOO_MUCH_MEMORY = 86  # exit code of a worker over its limit
+_UNGUARDED = 87  # exit code of a worker whose program begins a batch when it is loaded
 _LOOK_AT_MEMORY = 0.25  # seconds
 _LOOK_AT_STATE = 5.0  # seconds
 _STOPPED_SECONDS = (
@@ -55,6 +56,13 @@ class Ended(Generic[Item]):
     item: Item
     answer: Any
     seconds: float
+
+
+def leave_if_unguarded() -> None:
+    """End this process where it is a worker that is still loading its program: who calls for a batch there lacks the
+    line that keeps workers from doing so. The process that began the worker tells (see `_check_starts`)."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_UNGUARDED)
 
 
 class Processes:
@@ -134,10 +142,13 @@ class Processes:
             self._workers.remove(worker)
 
     def _check_starts(self, worker: _Worker) -> None:
+        if worker.exit_code == _UNGUARDED:
+            cause = "the program calls it whenever it is loaded, and every worker loads the program"
+            raise UsageError("run_batch", cause, "Put the call below: if __name__ == '__main__':")
         self._failed_starts = 0 if worker.was_ready else self._failed_starts + 1
         if self._failed_starts >= _NEVER_READY * self.count:
             cause = "its processes end as soon as they begin"
-            remedy = "A program of your own lacks a line before run_batch: if __name__ == '__main__':"
+            remedy = "Run one model with meshstyle stylize --debug, which shows why."
             raise MeshStyleError("workers", cause, remedy)
 
 
@@ -158,6 +169,11 @@ class _Worker:
         self._began, self._limit = time.monotonic(), time_limit or float("inf")
         with contextlib.suppress(OSError):  # it is dead, as `answer` will tell
             self._pipe.send((function, item))
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.exitcode
 
     @property
     def left(self) -> float:

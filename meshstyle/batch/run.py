@@ -24,15 +24,16 @@ from .contract import (
 )
 from .copies import Places, at_hand
 from .crew import WORKER_MEMORY, candidates, known_crew, measure
-from .estimate import Estimate, estimate, total_seconds
+from .earlier import earlier_jobs
 from .gate import Gate
 from .journal import Journal
-from .live_report import LiveReport, ReportOptions
+from .live_report import DATA, LiveReport, ReportOptions
 from .local_engine import LocalEngine
 from .options import BatchInput, BatchOptions
-from .place import is_up_to_date, place
+from .place import is_there, is_up_to_date, place
+from .planned import batch_plan
 from .prepare import Prepared, Wishes, prepare, read_wishes
-from .processes import Processes
+from .processes import Processes, leave_if_unguarded
 from .ray_cluster import Need, reach
 from .report import Subject
 from .results import BatchPlan, BatchResult
@@ -60,8 +61,9 @@ def run_batch(
         progress: is handed a record of every step.
 
     Raises MeshStyleError where the whole batch makes no sense, OUTPUT cannot be written or another batch is working in
-    it; KeyboardInterrupt.
+    it; KeyboardInterrupt. Every worker loads the calling program: UsageError without `if __name__ == "__main__":`.
     """
+    leave_if_unguarded()
     options = options or BatchOptions()
     with at_hand(source, output, options) as places:
         request = _request(places, styles, settings, options)
@@ -77,6 +79,7 @@ def plan_batch(
     progress: BatchCallback = ignore,
 ) -> BatchPlan:
     """What `run_batch` would do with the same arguments, and what that may take. Writes nothing."""
+    leave_if_unguarded()
     options = options or BatchOptions()
     with at_hand(source, output, options, writes=False) as places:
         return plan_request(_request(places, styles, settings, options), places.watched(progress))
@@ -102,11 +105,14 @@ def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = N
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
         left_out, prepared = prepared.left_out, gate.hold_back(prepared)
-        known = _up_to_date(prepared.jobs, out, journal)
+        known = _up_to_date(prepared.jobs, request, journal)
         known |= gate.known(job for job in prepared.jobs if job.id not in known)
-        subject = Subject(request.source, out, prepared.jobs, left_out, gate.waiting, prepared.notes)
+        before = earlier_jobs(out / DATA, prepared.jobs, journal)
+        shown = (*prepared.jobs, *before)
+        subject = Subject(request.source, out, shown, left_out, gate.waiting, prepared.notes)
         options = ReportOptions(request.options.turntable, gate.resting)
-        report = stack.enter_context(LiveReport(subject, known, context, options))
+        told = known | {job.id: outcome for job, outcome in before.items()}
+        report = stack.enter_context(LiveReport(subject, told, context, options))
         with make_engine(prepared, request.options, context, processes, cluster) as engine:
             run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
             outcomes = run.all()
@@ -125,13 +131,13 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
         staging.mkdir()
         with _processes(request, wanted, journal, _context(staging, request.options)) as processes:
             prepared = prepare(wanted, request, journal, processes, progress)
-            done = _up_to_date(prepared.jobs, request.output, journal)
+            done = _up_to_date(prepared.jobs, request, journal)
             pending = tuple(job for job in prepared.jobs if job.id not in done)
             crew = prepared.crew
             if pending and crew.rate is None:
                 progress(BatchProgress("measure"))
                 crew = measure(crew, processes)
-    return _plan(request, replace(prepared, crew=crew), pending)
+    return batch_plan(request, replace(prepared, crew=crew), pending)
 
 
 def make_engine(
@@ -229,12 +235,13 @@ class Run:
         )
 
 
-def _up_to_date(jobs: Iterable[Job], out: Path, journal: Journal) -> dict[str, Outcome]:
+def _up_to_date(jobs: Iterable[Job], request: BatchInput, journal: Journal) -> dict[str, Outcome]:
     """Outcomes of the jobs that an earlier run has done."""
+    kept = is_up_to_date if request.options.overwrite else is_there
     return {
         job.id: replace(journal.outcomes[job.id], earlier=True)
         for job in jobs
-        if is_up_to_date(job, out, journal)
+        if kept(job, request.output, journal)
     }
 
 
@@ -266,33 +273,3 @@ def _processes(request: BatchInput, wanted: Wishes, journal: Journal, context: W
     if request.options.engine == "local":
         crew = known_crew(request.options, wanted.threads, journal.threads) or crew
     return Processes(crew.workers, context)
-
-
-def _plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> BatchPlan:
-    costs = tuple(_estimate(job, prepared) for job in pending)
-    largest = sorted((cost.memory for cost in costs), reverse=True)[: prepared.crew.workers]
-    return BatchPlan(
-        request.output,
-        prepared.jobs,
-        pending,
-        costs,
-        prepared.crew,
-        seconds=total_seconds(costs, prepared.crew),
-        memory=sum(largest),
-        disk=sum(cost.disk for cost in costs),
-        notes=(*prepared.notes, *_unknown(request.options)),
-    )
-
-
-def _unknown(options: BatchOptions) -> Iterator[str]:
-    """What a plan cannot know."""
-    if options.engine == "ray":
-        yield "The cluster is not asked: times count with workers as fast as this machine's" + (
-            "." if options.workers else ", and with one of them."
-        )
-
-
-def _estimate(job: Job, prepared: Prepared) -> Estimate:
-    look = prepared.looks[job.model]
-    files = [job.source.parent / file.path for file in look.sources if file.sha256]
-    return estimate(job, look, sum(file.stat().st_size for file in files))

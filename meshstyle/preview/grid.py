@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from ..asset import load_asset
 from ..asset.atomic import write_all
 from ..asset.pictures import encode, read_picture
 from ..errors import UsageError
-from ..machine import choose_device, limited_threads
+from ..machine import choose_device, limited_threads, threads_for
 from ..pipeline import paint
-from ..places import check_writable
+from ..places import check_writable, replacing
 from ..progress import Progress, ProgressCallback, ignore
 from ..scene import Scene, prepare
 from ..settings import Settings
@@ -69,6 +70,24 @@ class Grid:
         return {**asdict(self), "output": str(self.output)}
 
 
+@dataclass(frozen=True)
+class GridPlan:
+    """What a grid would be. `size`: (height, width) of the picture; `cells`: runs; `seconds`: about so many of all."""
+
+    output: Path
+    size: tuple[int, int]
+    styles: tuple[str, ...]
+    strengths: tuple[float, ...]
+    settings: Settings
+    cells: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "output": str(self.output), "settings": self.settings.to_dict()}
+
+
 def make_grid(
     model: str | Path,
     styles: Sequence[str | Path],
@@ -77,6 +96,7 @@ def make_grid(
     settings: Settings | None = None,
     cell: int = CELL,
     progress: ProgressCallback = ignore,
+    overwrite: bool = True,
 ) -> Grid:
     """Paint a model once for each style and strength, and write one picture of all.
 
@@ -86,15 +106,17 @@ def make_grid(
         styles: pictures' paths, or names of shipped ones.
         output: .png, .jpg or .webp.
         strengths: 0..1 each; `settings.strength` is not looked at.
-        settings: None takes the draft preset.
+        settings: None takes the defaults.
         cell: pixels of one picture's side.
+        overwrite: whether an output that is there already may be replaced; else OutputError.
 
     Raises MeshStyleError. KeyboardInterrupt ends it early with the cells so far, once there is one.
     """
     began = time.monotonic()
-    settings = Settings(preset="draft") if settings is None else settings
+    settings = Settings() if settings is None else settings
     model, output = Path(model), Path(output)
     _check(styles, output, strengths, cell)
+    replaced = replacing(output, overwrite)
     runs = [replace(settings, strength=strength) for strength in strengths]
     pictures = [find_style(str(style)) for style in styles]
     device = choose_device(settings.device)
@@ -118,7 +140,43 @@ def make_grid(
     data = encode(pixels, FORMATS[output.suffix.lower()]).data
     write_all({output: data}, [model, *pictures])
     size = (pixels.shape[0], pixels.shape[1])
-    return Grid(output, size, cells, time.monotonic() - began, scene.asset.warnings, interrupted)
+    warnings = (*scene.asset.warnings, *replaced)
+    return Grid(output, size, cells, time.monotonic() - began, warnings, interrupted)
+
+
+def plan_grid(
+    model: str | Path,
+    styles: Sequence[str | Path],
+    output: str | Path,
+    strengths: Sequence[float] = STRENGTHS,
+    settings: Settings | None = None,
+    cell: int = CELL,
+    overwrite: bool = True,
+) -> GridPlan:
+    """What `make_grid` would do with the same arguments, and about how long it would take: this machine's speed is
+    measured for a second. Raises as it does; writes nothing."""
+    from ..batch.crew import Crew
+    from ..batch.estimate import estimate
+    from ..batch.look import LookRequest
+    from ..batch.looking import look_at
+    from ..batch.speed import units_a_second
+
+    settings = Settings() if settings is None else settings
+    model, output = Path(model), Path(output)
+    _check(styles, output, strengths, cell)
+    replaced = replacing(output, overwrite)
+    for style in styles:
+        load_painting(find_style(str(style)))
+    runs = [replace(settings, strength=strength) for strength in strengths if strength > 0]
+    load_asset(model, settings.root)  # what is wrong with it is raised here
+    look = look_at(LookRequest(model, settings))
+    threads = threads_for(settings.threads)
+    crew = Crew(1, threads, units_a_second(threads, 1.0))
+    seconds = len(styles) * sum(estimate(run, look, 0).wall(crew) for run in runs)
+    size = Sheet(cell, ["" for _ in styles], ["" for _ in strengths]).pixels().shape
+    cells = len(styles) * len(strengths)
+    names, values = tuple(map(str, styles)), tuple(strengths)
+    return GridPlan(output, (size[0], size[1]), names, values, settings, cells, seconds, replaced)
 
 
 @dataclass(frozen=True, eq=False)

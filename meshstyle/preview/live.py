@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 from ..asset.atomic import refuse_protected, write_all
 from ..asset.pictures import encode_png
 from ..errors import MeshStyleError, OutputError, UsageError
-from ..places import check_writable
+from ..places import check_writable, replacing
 from ..progress import Progress, ProgressCallback
 from .curves import curve
 from .html import document, picture, text
@@ -268,7 +268,9 @@ def known_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def open_preview(preview: str | Path | None, run: Run, kind: Callable[[Path, Run], NoPreview]) -> NoPreview:
+def open_preview(
+    preview: str | Path | None, run: Run, kind: Callable[[Path, Run], NoPreview], overwrite: bool = True
+) -> NoPreview:
     """A preview of some kind at that place, tried before the run. Raises UsageError, OutputError."""
     if preview is None:
         return NoPreview()
@@ -281,5 +283,6 @@ def open_preview(preview: str | Path | None, run: Run, kind: Callable[[Path, Run
     if place.is_dir():
         raise OutputError(place, "this is a folder", "Give the name of a file that may be written.")
     refuse_protected(place, run.protected)
+    replacing(place, overwrite)
     check_writable(place)
     return kind(place, run)

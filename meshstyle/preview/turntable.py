@@ -17,7 +17,7 @@ import numpy as np
 from ..asset.atomic import write_all
 from ..asset.paths import roots_for
 from ..errors import AssetError, UsageError
-from ..places import check_writable
+from ..places import check_writable, replacing
 from ..progress import Progress, ProgressCallback, ignore
 from . import films, sheets
 from .backdrop import TRANSPARENT, Backdrop
@@ -85,6 +85,7 @@ def turntable(
     settings: TurntableSettings | None = None,
     compare: str | Path | None = None,
     progress: ProgressCallback = ignore,
+    overwrite: bool = True,
 ) -> TurntableResult:
     """Draw a model from all sides and write a film (.gif, .webp, .png, .mp4) or contact sheet (.png, .webp, .jpg).
 
@@ -93,12 +94,13 @@ def turntable(
     Args:
         output: None: `NAME.turntable.gif` or `NAME.sheet.png` beside the model.
         compare: another model, shown in step to the left of this one, or wiped over.
+        overwrite: whether an output that is there already may be replaced; else OutputError.
 
     Raises: UsageError, AssetError, PictureError, OutputError. Nothing is written then.
     """
     started = time.perf_counter()
     settings = settings or TurntableSettings()
-    planned = plan_turntable(model, output, settings, compare)
+    planned = plan_turntable(model, output, settings, compare, overwrite)
     progress(Progress("read"))
     if planned.renderer == BROWSER:
         from .page import AZIMUTH, write_page  # loads torch
@@ -147,6 +149,7 @@ def plan_turntable(
     output: str | Path | None = None,
     settings: TurntableSettings | None = None,
     compare: str | Path | None = None,
+    overwrite: bool = True,
 ) -> TurntablePlan:
     """Check everything that can be checked without reading the model. Raises as `turntable` does."""
     settings, model = settings or TurntableSettings(), Path(model)
@@ -163,6 +166,7 @@ def plan_turntable(
     elif settings.background == TRANSPARENT and target.suffix.lower() not in sheets.WITH_ALPHA:
         raise UsageError("background", "JPEG knows no transparency", "Write a .png, or choose a colour.")
     Backdrop(settings.background, (1, 1))  # it refuses what is no colour
+    replaced = replacing(target, overwrite)
     check_writable(target)
     page = target.suffix.lower() == PAGE
     if page and settings.animation is not None:
@@ -180,7 +184,7 @@ def plan_turntable(
         frames=0 if page else count,
         fps=0.0 if page else fps,
         renderer=renderer,
-        warnings=notes,
+        warnings=(*notes, *replaced),
     )
 
 

@@ -107,6 +107,7 @@ def make_convolutions(
     choice: str,
     kind: torch.dtype = torch.float32,
     halves: bool = False,
+    edges: bool = False,
 ) -> list[Convolution]:
     """The layers of a network, the first padded by replication, the others by zeros.
 
@@ -115,11 +116,12 @@ def make_convolutions(
         kind: of the numbers; Winograd's algorithm takes and gives float32 only.
         halves: whether it may multiply in bf16, where the processor does that faster. The first layer, which has little
             to multiply and which all others build on, stays in float32.
+        edges: whether all layers are padded by replication.
 
     Raises UsageError where `winograd` cannot be had.
     """
     plain = [
-        TorchConvolution(kernel.to(device, kind), bias.to(device, kind), replicate=number == 0)
+        TorchConvolution(kernel.to(device, kind), bias.to(device, kind), replicate=edges or number == 0)
         for number, (kernel, bias) in enumerate(zip(weights.kernels, weights.biases, strict=True))
     ]
     if choice == "torch" or not _available(device, kind, choice == "winograd"):

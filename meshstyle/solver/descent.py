@@ -8,7 +8,6 @@ other, so that memory is that of one part.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
@@ -18,9 +17,10 @@ import torch
 from jaxtyping import Float, Int64
 
 from ..compiled.load import Program
-from ..progress import Progress, ProgressCallback
+from ..progress import ProgressCallback
 from ..settings import Scale
 from .adam import Adam
+from .clock import Clock
 from .lbfgs import LBFGS, Evaluated
 
 BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
@@ -78,26 +78,6 @@ class Problem(Protocol):
 def known(term: float) -> float | None:
     """A term for those who cannot take NaN."""
     return None if math.isnan(term) else term
-
-
-class Clock:
-    """Turns steps into progress records, with the time left judged by pixels, not by steps."""
-
-    def __init__(self, scales: Sequence[Scale], progress: ProgressCallback) -> None:
-        self._steps = sum(scale.steps for scale in scales)
-        self._work = sum(scale.steps * scale.size**2 for scale in scales)
-        self._progress, self._done, self._work_done, self._began = progress, 0, 0, time.monotonic()
-
-    def tick(self, scale: Scale, loss: float, terms: Terms | None = None) -> None:
-        self._done += 1
-        self._work_done += scale.size**2
-        left = (time.monotonic() - self._began) * (self._work - self._work_done) / self._work_done
-        record = Progress("solve", self._done, self._steps, loss, left)
-        if terms is not None:
-            record = replace(
-                record, style=terms.style, content=known(terms.content), structure=known(terms.structure)
-            )
-        self._progress(record)
 
 
 P = TypeVar("P", bound=Problem)
@@ -179,7 +159,7 @@ def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | N
         if not lbfgs.converged:
             reached = lbfgs.step()
             terms = reached.about
-        clock.tick(scale, terms.total if terms else 0.0, terms)
+        _tick(clock, scale, terms)
     return terms
 
 
@@ -208,8 +188,17 @@ def _one_part_a_step(
             moved = torch.lerp(before, problem.values[slope.rows], slope.freedom)
             problem.values.index_copy_(0, slope.rows, moved)
         history.append(slope.terms)
-        clock.tick(scale, slope.terms.total, slope.terms)
+        _tick(clock, scale, slope.terms)
     return mean_terms(history[-problem.parts :]) if history else None
+
+
+def _tick(clock: Clock, scale: Scale, terms: Terms | None) -> None:
+    """Tell of a step."""
+    if terms is None:
+        clock.tick(scale, 0.0)
+        return
+    style, content, structure = terms.style, known(terms.content), known(terms.structure)
+    clock.tick(scale, terms.total, style=style, content=content, structure=structure)
 
 
 def in_rounds(

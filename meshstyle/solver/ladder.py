@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32
 
 from ..machine import give_back_memory
+from ..measure import views_to_measure
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.looks import Look, looks_at, numbers_of, whole_views
@@ -22,7 +23,8 @@ from ..views.products import gather, scatter
 from ..views.sampling import Texels
 from ..views.scales import Trace, TracedViews, texels_at, trace_views
 from ..views.tracing import Tracer
-from .descent import Clock, Problem, Terms, Way, climb
+from .clock import Clock
+from .descent import Problem, Terms, Way, climb
 from .network import own_kernels
 from .objective import LossWeights, resize
 from .resolution import resize_covered
@@ -33,7 +35,11 @@ from .vgg import VGG19
 from .view_objective import ViewObjective
 from .windows import WindowScale, plan_windows
 
-_FELT = 0.005  # α/β; at 0.001 the judged figures are the same to three digits with and without α
+_FELT = 0.05  # α³/β; at 0.001 the judged figures are the same to three digits with and without, at 0.1 nobody sees it
+_CONTENT_POWER, _MOST_CONTENT = (
+    3,
+    1e12,
+)  # of α as it is set: a touch at 1, as much as the style's default at 10
 _LOOKS = 1.4  # steps for each view, on every scale, at the least, of models that need many views
 _USED = 0.005  # pixels that a texel must have counted for to be called seen
 
@@ -182,7 +188,7 @@ class Ladder(ABC, Generic[P, S]):
 
         scales = (*self._scales(), *self._windows)
         way = Way(scales, self.settings.optimizer_used, self._shuffle, watched, self._kernels)
-        terms, interrupted = climb(way, begin, settle, Clock(scales, watched))
+        terms, interrupted = climb(way, begin, settle, self._clock(scales, watched))
         assert solved is not None
         windows = sum(len(scale.close_ups.cameras) for scale in self._windows)
         return Solution(
@@ -195,6 +201,10 @@ class Ladder(ABC, Generic[P, S]):
             agreement=agreement,
             close_ups=windows,
         )
+
+    def _clock(self, scales: Sequence[Scale], progress: ProgressCallback) -> Clock:
+        steps = sum(scale.steps for scale in self.settings.scales)
+        return Clock(scales, progress, len(self.placement.directions), views_to_measure(steps))
 
     def _texels(self, share: float) -> Texels:
         """Of all atlases, at that share of their own size."""
@@ -221,8 +231,9 @@ class Ladder(ABC, Generic[P, S]):
         """Content is held on the coarsest scale, where it is cheap and the composition is set; on the others only where
         its weight is felt, since its targets take a look at every view first."""
         settings = self.settings
-        felt = settings.content_weight >= _FELT * settings.style_weight or scale == settings.scales[0]
-        content = settings.content_weight if felt else 0.0
+        weight = min(settings.content_weight**_CONTENT_POWER, _MOST_CONTENT)
+        felt = weight >= _FELT * settings.style_weight or scale.size == settings.scales[0].size
+        content = weight if felt else 0.0
         if (
             content not in self._objectives
         ):  # what it knows of the painting at one size serves other scales too

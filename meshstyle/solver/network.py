@@ -18,15 +18,17 @@ def make_network(
     device: torch.device,
     progress: ProgressCallback,
     pooling: str = "average",
+    edges: bool = False,
 ) -> VGG19:
     """VGG-19 with its convolution ready. Tells `progress` what compiling cost, where it was needed.
 
     To be called when all that a user may have got wrong has been looked at: compiling takes seconds, and is news.
+    `edges`: see `VGG19`.
 
     Raises UsageError where the convolution asked for cannot be had.
     """
     weight = settings.content_weight + settings.style_weight + settings.structure_weight
-    network = VGG19(weights, device, pooling, settings.convolution, settings.precision, weight)
+    network = VGG19(weights, device, pooling, settings.convolution, settings.precision, weight, edges)
     if _may_use_kernels(settings, device):
         compiled = load_kernels()
         if compiled.program is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float32, Int64
 
 from ..bake.grey import is_grey
@@ -83,7 +84,10 @@ class PictureProblem:
 
     def slope(self, part: int) -> Slope:
         """Of the picture."""
-        gradient, terms = self._objective.slope(self.picture(), *self._targets)
+        picture = self.picture().requires_grad_(True)
+        seen = in_whole_cells(picture)
+        gradient, terms = self._objective.slope(seen.detach(), *self._targets)
+        (gradient,) = torch.autograd.grad(seen, picture, gradient)
         found = gradient[0].flatten(1).T[self._unknown]
         smooth, slope = self._smoothness(self.values, self._rows)
         found += slope
@@ -160,7 +164,8 @@ class PictureSolver:
         """`photo`: at the scale's size; `paint`: of the same, to begin with."""
         longer = round(scale.size * self.settings.style_scale)
         style = mixed_style(self._objective, self._paintings, self._shares, longer)
-        content = self._objective.content_target(photo.colours, photo.weight)
+        weight = F.pad(photo.weight, _beyond(photo.weight))
+        content = self._objective.content_target(in_whole_cells(photo.colours), weight)
         mask = photo.weight[0, 0] > 0
         canvas = torch.where(mask, paint, photo.colours)
         if self.settings.keep_colors == "luminance":
@@ -199,6 +204,18 @@ class PictureSolver:
         share = torch.where(photo.alpha > 0, photo.mask, 0) * paint_share(self.settings.strength)
         colours = torch.where(share == 1, paint, photo.colours + share * (paint - photo.colours))
         return pixels_of(colours, photo.alpha)
+
+
+def in_whole_cells(picture: torch.Tensor) -> torch.Tensor:
+    """A picture (1, C, H, W) that goes on, mirrored, to the right and below, up to whole cells of the deepest layer,
+    which sees nothing of what lies in a part of a cell."""
+    return F.pad(picture, _beyond(picture), mode="reflect")
+
+
+def _beyond(picture: torch.Tensor) -> tuple[int, int, int, int]:
+    """Pixels that are missing to the left, to the right, above and below."""
+    height, width = shape_of(picture)
+    return 0, -width % CELL, 0, -height % CELL
 
 
 class _Watch:

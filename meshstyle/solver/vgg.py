@@ -32,18 +32,21 @@ class VGG19:
         convolution: str = "torch",
         precision: str = "float32",
         loss_weight: float = 1.0,
+        edges: bool = False,
     ) -> None:
         """`pooling`: `average`, as Gatys et al. advise, or `max`, as the network was trained.
         `convolution`: `torch`, `winograd` or `auto` (see `make_convolutions`).
         `precision`: `auto`, `float32`, `bf16` or `fp16`, of the convolutions and what they read (see `precision`).
-        `loss_weight`: about how much the losses that will be made of the features weigh together."""
+        `loss_weight`: about how much the losses that will be made of the features weigh together.
+        `edges`: whether every layer goes on beyond the picture's border as it is there. Zeros make other features along
+        it, which count where pictures have no background: strings of beads grow there."""
         self.device = torch.device(device)
         self._pooling = pooling
         self._type = TYPES[precision]
         self._scale = gradient_scale(self._type, loss_weight)
         self.fast = convolution != "torch" and self._type == torch.float32
         self._convolutions = make_convolutions(
-            weights, self.device, convolution, self._type, precision == "auto"
+            weights, self.device, convolution, self._type, precision == "auto", edges
         )
         self.halves = any(layer.halves for layer in self._convolutions)
         self._mean = torch.tensor(weights.mean, device=self.device).view(1, 3, 1, 1)

@@ -1,0 +1,42 @@
+"""What a batch would take, all models together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .contract import Job
+from .estimate import Estimate, estimate, total_seconds
+from .options import BatchInput, BatchOptions
+from .prepare import Prepared
+from .results import BatchPlan
+
+
+def batch_plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> BatchPlan:
+    """Of the jobs that are `pending`."""
+    costs = tuple(_estimate(job, prepared) for job in pending)
+    largest = sorted((cost.memory for cost in costs), reverse=True)[: prepared.crew.workers]
+    return BatchPlan(
+        request.output,
+        prepared.jobs,
+        pending,
+        costs,
+        prepared.crew,
+        seconds=total_seconds(costs, prepared.crew),
+        memory=sum(largest),
+        disk=sum(cost.disk for cost in costs),
+        notes=(*prepared.notes, *_unknown(request.options)),
+    )
+
+
+def _unknown(options: BatchOptions) -> Iterator[str]:
+    """What a plan cannot know."""
+    if options.engine == "ray":
+        yield "The cluster is not asked: times count with workers as fast as this machine's" + (
+            "." if options.workers else ", and with one of them."
+        )
+
+
+def _estimate(job: Job, prepared: Prepared) -> Estimate:
+    look = prepared.looks[job.model]
+    files = [job.source.parent / file.path for file in look.sources if file.sha256]
+    return estimate(job.settings, look, sum(file.stat().st_size for file in files))
