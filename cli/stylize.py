@@ -138,7 +138,8 @@ def _show_result(result: Result, display: Display, reporting: Reporting) -> None
     if result.close_ups:
         figures.append(f"{result.close_ups} close-ups added detail")
     if result.style_loss is not None and result.structure is not None:
-        figures.append(f"style {result.style_loss:.3f} at viewing size, structure {result.structure:.2f}")
+        where = "at viewing size" if result.judged else "in its own views"
+        figures.append(f"style {result.style_loss:.3f} {where}, structure {result.structure:.2f}")
     display.note(f"wrote {result.outputs[0]} in {elapsed(result.seconds)}: {'; '.join(figures)}")
     if reporting.verbose:
         _show_more(result, display)

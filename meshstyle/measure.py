@@ -18,7 +18,7 @@ from .viewing import FEW, PaintingAtSize, at_viewing_size, directions, see
 from .views.render import Renderer
 
 VIEWS = FEW  # at the most
-STEPS_A_LOOK = 12  # steps of painting for each view that is measured
+STEPS_A_LOOK = 64  # steps of painting for each view that is measured: a preview is not kept waiting
 
 
 @dataclass(frozen=True)

@@ -258,4 +258,5 @@ def report(scene: Scene, painted: Painted, run: tuple[tuple[Path, ...], Settings
         agreement=painted.solution.agreement,
         close_ups=painted.solution.close_ups,
         interrupted=painted.solution.interrupted,
+        judged=figures is not None,
     )

@@ -32,7 +32,8 @@ class Result:
         settings: what it was made with; `style` by what picture.
         seconds: wall time.
         style_loss: style at viewing size, on the scale of `evaluate`, from a few views that were not painted from;
-            of interrupted and of very short runs the training views' own. None without a step.
+            where that was not done (`judged` False: drafts, other short runs and interrupted ones) the training views'
+            own, at their size. None without a step.
         structure: correlation of luminance with the original's, likewise; None where there is nothing to compare.
         content_loss: mean over the training views of the last scale that looked at it; None without a weight.
         surface_seen: share of the area visible from outside that some view saw well.
@@ -44,6 +45,7 @@ class Result:
         warnings: what was odd and how it was taken.
         agreement: of the views, with the views' solver.
         interrupted: stopped early; the outputs hold the best so far.
+        judged: whether `style_loss` and `structure` are on the scale of `evaluate`.
         materials, parts: how much of each was painted.
     """
 
@@ -63,6 +65,7 @@ class Result:
     agreement: ViewsReport | None = None
     close_ups: int = 0
     interrupted: bool = False
+    judged: bool = False
     materials: tuple[SeenReport, ...] = ()
     parts: tuple[SeenReport, ...] = ()
 
