@@ -14,11 +14,8 @@ from .asset.contract import Asset, PaintedPart
 from .figures import structure
 from .preview.painted import PaintedAsset
 from .solver.vgg import VGG19
-from .viewing import FEW, PaintingAtSize, at_viewing_size, directions, see
+from .viewing import PaintingAtSize, at_viewing_size, directions, see
 from .views.render import Renderer
-
-VIEWS = FEW  # at the most
-STEPS_A_LOOK = 64  # steps of painting for each view that is measured: a preview is not kept waiting
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,3 @@ def measure(
         return None
     told = [value for value in kept if math.isfinite(value)]
     return Figures(at_viewing_size(styles), float(np.mean(told)) if told else math.nan)
-
-
-def views_to_measure(steps: int) -> int:
-    """How many, after so many steps: a look costs as much as a few of them, and short runs get fewer, or none."""
-    return min(VIEWS, steps // STEPS_A_LOOK)

@@ -18,7 +18,7 @@ from .bake.seen import SeenParts
 from .bake.upsample import upsample
 from .errors import AssetError
 from .machine import choose_device, limited_threads
-from .measure import Figures, measure, views_to_measure
+from .measure import Figures, measure
 from .places import check_writable, choose_output, replacing
 from .preview.live import Run, open_preview
 from .preview.live_model import ModelPreview
@@ -30,6 +30,7 @@ from .scout import Scout
 from .seen import seen_model
 from .settings import Settings
 from .shipped import find_style
+from .solver.clock import views_to_measure
 from .solver.descent import known
 from .solver.ladder import Ladder, Solution
 from .solver.network import make_network

@@ -65,8 +65,8 @@ def network() -> VGG19:
 @pytest.fixture(autouse=True)
 def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Runs do not look at their own results: it takes seconds. Tests of that are marked `measured`."""
-    if "measured" not in request.keywords and "meshstyle.measure" in sys.modules:
-        monkeypatch.setattr(sys.modules["meshstyle.measure"], "VIEWS", 0)
+    if "measured" not in request.keywords and "meshstyle.solver.clock" in sys.modules:
+        monkeypatch.setattr(sys.modules["meshstyle.solver.clock"], "MEASURED_VIEWS", 0)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import meshstyle.evaluate
 import meshstyle.viewing
 from meshstyle.evaluate import evaluate
-from meshstyle.measure import views_to_measure
 from meshstyle.pipeline import stylize
 from meshstyle.settings import Scale, Settings
+from meshstyle.solver.clock import views_to_measure
 
 SPOT = Path(__file__).parent.parent / "assets" / "models" / "spot" / "spot.obj"
 
@@ -20,7 +20,7 @@ SPOT = Path(__file__).parent.parent / "assets" / "models" / "spot" / "spot.obj"
 def test_a_run_tells_what_evaluate_tells_of_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """From the same views the written file is judged as the run judged its paint: within what 8 bits make of it."""
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 48),)))
-    monkeypatch.setattr("meshstyle.measure.STEPS_A_LOOK", 12)
+    monkeypatch.setattr("meshstyle.solver.clock.STEPS_A_LOOK", 12)
     monkeypatch.setattr(meshstyle.viewing, "SIZE", 128)
     monkeypatch.setattr(meshstyle.evaluate, "VIEWS", 4)
     monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 2)
@@ -33,5 +33,5 @@ def test_a_run_tells_what_evaluate_tells_of_its_file(monkeypatch: pytest.MonkeyP
 
 
 def test_short_runs_are_looked_at_from_fewer_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshstyle.measure.VIEWS", 4)
+    monkeypatch.setattr("meshstyle.solver.clock.MEASURED_VIEWS", 4)
     assert [views_to_measure(steps) for steps in (1, 40, 130, 1000)] == [0, 0, 2, 4]

@@ -18,6 +18,8 @@ _STEP_BESIDE, _SCALE_BESIDE = 135**2, 274**2
 _MOST_OF_A_STEP = 1.2  # that preparing a view takes; what took longer at first was loading and compiling
 _LOOK = 2.1  # steps of so many pixels that one look at the result takes, with the bake
 _LOOK_SIZE = 768
+MEASURED_VIEWS = 4  # of a result, by the run that made it, at the most
+STEPS_A_LOOK = 64  # steps of painting for each of them: a preview is not kept waiting
 
 
 class Clock:
@@ -84,3 +86,9 @@ class Clock:
 
 def _work(size: int, beside: int) -> float:
     return float(size**2 + beside)
+
+
+def views_to_measure(steps: int) -> int:
+    """How many views of its result a run looks at, after so many steps: a look costs as much as a few of them, and
+    short runs get fewer, or none."""
+    return min(MEASURED_VIEWS, steps // STEPS_A_LOOK)

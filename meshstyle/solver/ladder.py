@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float, Float32
 
 from ..machine import give_back_memory
-from ..measure import views_to_measure
 from ..progress import Progress, ProgressCallback
 from ..settings import PRESETS, Scale, Settings
 from ..views.looks import Look, looks_at, numbers_of, whole_views
@@ -23,7 +22,7 @@ from ..views.products import gather, scatter
 from ..views.sampling import Texels
 from ..views.scales import Trace, TracedViews, texels_at, trace_views
 from ..views.tracing import Tracer
-from .clock import Clock
+from .clock import Clock, views_to_measure
 from .descent import Problem, Terms, Way, climb
 from .network import own_kernels
 from .objective import LossWeights, resize
