@@ -34,13 +34,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from meshstyle.picture_settings import PictureSettings
-from meshstyle.shipped import find_style
-from meshstyle.solver.objective import LossWeights, Objective, resize
-from meshstyle.solver.paintings import load_painting
-from meshstyle.solver.photo import long_side
-from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import load_weights
+from meshstyle.bundled import find_style
+from meshstyle.config.image import PictureSettings
+from meshstyle.style.content_image import long_side
+from meshstyle.style.objective import LossWeights, Objective, resize
+from meshstyle.style.style_image import load_style_image
+from meshstyle.style.vgg import VGG19
+from meshstyle.style.vgg_weights import load_weights
 
 ROOT = Path(__file__).parents[1]
 CASES = {
@@ -159,7 +159,7 @@ class Scorers:
         )
 
     def _fitted(self, path: Path) -> torch.Tensor:
-        picture = load_painting(path)
+        picture = load_style_image(path)
         return resize(picture, long_side(picture.shape[-2:], self._size))
 
     def same_objective(self) -> list[str]:

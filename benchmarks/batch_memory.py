@@ -14,7 +14,7 @@ import psutil
 from batch_kills import make_input
 
 from meshstyle import BatchOptions, run_batch
-from meshstyle.batch.contract import BatchProgress
+from meshstyle.batch.types import BatchProgress
 
 WORK = {"preset": "draft", "iterations": 1, "views": 4, "texture_size": 64, "threads": 1}
 

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from main_job import CASES, run
 
-from meshstyle.asset import load_asset
+from meshstyle.bundled import find_style
 from meshstyle.figures import sharpness
-from meshstyle.shipped import find_style
+from meshstyle.io.load import load_asset
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
-from meshstyle.views.render import Renderer
+from meshstyle.views.reference_renderer import Renderer
 
 SIZES = (512, 1024, 2048, 4096)
 NEAR = 8  # times nearer than a view of 256 pixels that frames the model

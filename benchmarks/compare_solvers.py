@@ -34,25 +34,26 @@ from main_job import CASES, ROOT, run, unit
 from PIL import Image
 
 from meshstyle import stylize_image
-from meshstyle.asset import load_asset
-from meshstyle.asset.contract import Paint, PaintedAtlas
+from meshstyle.bundled import find_style
+from meshstyle.config.model import PRESETS, Scale, Settings
 from meshstyle.evaluate import evaluate
-from meshstyle.pipeline import stylize
+from meshstyle.io.load import load_asset
+from meshstyle.io.save import save_asset
+from meshstyle.io.types import Paint, PaintedAtlas
 from meshstyle.progress import Progress
-from meshstyle.settings import PRESETS, Scale, Settings
-from meshstyle.shipped import find_style
-from meshstyle.solver.objective import LossWeights, Objective, fit_short_side
-from meshstyle.solver.paintings import load_painting
-from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import load_weights
-from meshstyle.surface.build import build_surface
-from meshstyle.surface.contract import Surface
-from meshstyle.surface.plan import plan_atlases
-from meshstyle.surface.seams import find_seams
+from meshstyle.style.objective import LossWeights, Objective, fit_short_side
+from meshstyle.style.style_image import load_style_image
+from meshstyle.style.vgg import VGG19
+from meshstyle.style.vgg_weights import load_weights
+from meshstyle.stylize_model import stylize
+from meshstyle.texture.build import build_surface
+from meshstyle.texture.filtering import bilinear
+from meshstyle.texture.plan import plan_atlases
+from meshstyle.texture.seams import find_seams
+from meshstyle.texture.types import Surface
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
-from meshstyle.views.filtering import bilinear
-from meshstyle.views.render import Renderer
-from meshstyle.views.tracing import Hits, Tracer
+from meshstyle.views.raytrace import Hits, Tracer
+from meshstyle.views.reference_renderer import Renderer
 from meshstyle.views.view import AMBIENT, HEADLIGHT
 
 MODELS = ("spot", "fox", "barrel")
@@ -70,7 +71,7 @@ class Judge:
     """Style loss of textures as they stand, on held-out views."""
 
     def __init__(self, surface: Surface, style: str) -> None:
-        painting = fit_short_side(load_painting(find_style(style)), SIZE)
+        painting = fit_short_side(load_style_image(find_style(style)), SIZE)
         self._objective = Objective(VGG19(load_weights()), LossWeights(0.0, 1.0, 0.0))
         self._style = self._objective.style_target(painting)
         self._background = painting.mean((0, 2, 3)).numpy()
@@ -186,7 +187,7 @@ def paint_picture(model: Path, style: str, output: Path, watch: Watch) -> None:
             painted = np.concatenate([painted, alpha[..., None]], 2)
         atlases.append(PaintedAtlas(atlas.plan.name, painted))
     watch.score(images)
-    asset.write(output, Paint(tuple(atlases), surface.painted, {}, "png"))
+    save_asset(asset, output, Paint(tuple(atlases), surface.painted, {}, "png"))
 
 
 def seam_visibility(path: Path) -> float:

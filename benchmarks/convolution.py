@@ -25,10 +25,10 @@ from collections.abc import Callable
 
 import torch
 
-from meshstyle.compiled.load import load_kernels
-from meshstyle.solver.convolution import FastConvolution, TorchConvolution
-from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import CHANNELS, load_weights
+from meshstyle.kernels.load import load_kernels
+from meshstyle.style.convolution import FastConvolution, TorchConvolution
+from meshstyle.style.vgg import VGG19
+from meshstyle.style.vgg_weights import CHANNELS, load_weights
 
 LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_4", "4_1", "4_2")
 POOLED = ("1_2", "2_2", "3_4")
@@ -67,10 +67,10 @@ def convolution_jobs(
     jobs: dict[str, Callable[[], None]] = {}
     for name, convolve in (("torch", plain), ("winograd", fast)):
         made = convolve(ours, pooling)
-        slope = torch.randn_like(made)
+        gradient = torch.randn_like(made)
 
-        def backward(made: torch.Tensor = made, slope: torch.Tensor = slope) -> None:
-            torch.autograd.grad(made, ours, slope, retain_graph=True)
+        def backward(made: torch.Tensor = made, gradient: torch.Tensor = gradient) -> None:
+            torch.autograd.grad(made, ours, gradient, retain_graph=True)
 
         def forward(convolve: Callable[..., torch.Tensor] = convolve) -> None:
             convolve(ours, pooling)

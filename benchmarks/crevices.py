@@ -1,4 +1,5 @@
-"""What collages are worth: crevices shown in whole views of their own, and cut out of them (see `views.looks`).
+"""What collages are worth: crevices shown in whole views of their own, and cut out of them (see
+`views.training_views`).
 
     python benchmarks/crevices.py [MODEL STYLE]...      (without any: barrel great-wave robot starry-night)
 
@@ -20,25 +21,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from meshstyle.asset import load_asset
+from meshstyle.bundled import find_style
+from meshstyle.config.model import Settings
 from meshstyle.evaluate import evaluate
-from meshstyle.machine import choose_device, limited_threads
-from meshstyle.pipeline import paint, write_painted
+from meshstyle.io.load import load_asset
+from meshstyle.optimize import multiscale
+from meshstyle.prepare import PreparedModel, prepare
 from meshstyle.progress import ignore
-from meshstyle.record import run_record
-from meshstyle.scene import Scene, prepare
-from meshstyle.settings import Settings
-from meshstyle.shipped import find_style
-from meshstyle.solver import ladder
-from meshstyle.solver.network import make_network
-from meshstyle.solver.objective import LossWeights, Objective, fit_short_side
-from meshstyle.solver.paintings import load_painting
-from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import load_weights
-from meshstyle.views.looks import Collage, Look, collages, looks_at
+from meshstyle.provenance import run_record
+from meshstyle.style.network import make_network
+from meshstyle.style.objective import LossWeights, Objective, fit_short_side
+from meshstyle.style.style_image import load_style_image
+from meshstyle.style.vgg import VGG19
+from meshstyle.style.vgg_weights import load_weights
+from meshstyle.stylize_model import paint, write_painted
+from meshstyle.system.device import choose_device, limited_threads
 from meshstyle.views.placement import Placement
-from meshstyle.views.render import Renderer
-from meshstyle.views.scales import RAYS, trace_views
+from meshstyle.views.reference_renderer import Renderer
+from meshstyle.views.trace_views import RAYS, trace_views
+from meshstyle.views.training_views import Collage, TrainingView, collages, make_training_views
 
 MODELS = Path(__file__).resolve().parent.parent / "assets" / "models"
 DEFAULT = [
@@ -70,16 +71,18 @@ def style_in(pictures: list[Collage], model: Path, painting: torch.Tensor, netwo
     return float(np.average(losses, weights=weights))
 
 
-def _looks(placement: Placement, size: int, whole: bool, all_whole: bool) -> list[Look]:
-    return looks_at(placement, size, whole or all_whole)
+def _looks(placement: Placement, size: int, whole: bool, all_whole: bool) -> list[TrainingView]:
+    return make_training_views(placement, size, whole or all_whole)
 
 
-def entry(scene: Scene, model: Path, style: str, whole: bool, out: Path) -> dict[str, object]:
+def entry(scene: PreparedModel, model: Path, style: str, whole: bool, out: Path) -> dict[str, object]:
     settings, picture = Settings(), find_style(style)
-    painting = load_painting(picture)
+    painting = load_style_image(picture)
     network = make_network(load_weights(), settings, choose_device("cpu"), ignore)
     trace = partial(trace_views, scene.tracer, scene.placement, compiled=True, whole=whole)
-    vars(ladder)["looks_at"] = partial(_looks, all_whole=whole)  # for the solver of what follows
+    vars(multiscale)["make_training_views"] = partial(
+        _looks, all_whole=whole
+    )  # for the solver of what follows
     began = time.process_time()
     with limited_threads(None):
         painted = paint(replace(scene, trace=trace), painting, network, settings, ignore)
@@ -90,7 +93,7 @@ def entry(scene: Scene, model: Path, style: str, whole: bool, out: Path) -> dict
     return {
         "model": model.name,
         "crevices as": "whole views" if whole else "collages",
-        "pictures": len(looks_at(scene.placement, SIZE, whole)),
+        "pictures": len(make_training_views(scene.placement, SIZE, whole)),
         "cpu_seconds": round(seconds, 1),
         "style": round(judged.style, 4),
         "structure": round(judged.structure, 4),

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import torch
 
-from meshstyle.solver.vgg import VGG19
-from meshstyle.solver.weights import load_weights
+from meshstyle.style.vgg import VGG19
+from meshstyle.style.vgg_weights import load_weights
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "assets" / "models"

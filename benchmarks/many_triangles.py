@@ -29,15 +29,15 @@ from scipy.spatial import ConvexHull
 KINDS = ("scan", "terrain", "scene")
 TRIANGLES = (1_000, 10_000, 100_000, 500_000)
 STAGES = {
-    "read": ("meshstyle.pipeline", "load_asset"),
-    "plan": ("meshstyle.pipeline", "plan_atlases"),
-    "unwrap": ("meshstyle.surface.build", "unwrap"),
-    "surface": ("meshstyle.pipeline", "build_surface"),
-    "cameras": ("meshstyle.pipeline", "look_around"),
-    "charts": ("meshstyle.solver.texture_solver", "chart_of_triangle"),
-    "views": ("meshstyle.solver.ladder", "build_rung"),
-    "solve": ("meshstyle.solver.ladder", "descend"),
-    "bake": ("meshstyle.pipeline", "finish"),
+    "read": ("meshstyle.stylize_model", "load_asset"),
+    "plan": ("meshstyle.stylize_model", "plan_atlases"),
+    "unwrap": ("meshstyle.texture.build", "unwrap"),
+    "surface": ("meshstyle.stylize_model", "build_surface"),
+    "cameras": ("meshstyle.stylize_model", "look_around"),
+    "charts": ("meshstyle.optimize.texture", "chart_of_triangle"),
+    "views": ("meshstyle.optimize.multiscale", "build_rung"),
+    "solve": ("meshstyle.optimize.multiscale", "descend"),
+    "bake": ("meshstyle.stylize_model", "finish"),
 }
 
 
@@ -120,7 +120,7 @@ def entry(model: Path, output: Path, iterations: int) -> dict[str, object]:
     """Paint one model, in this process."""
     from importlib import import_module
 
-    from meshstyle.pipeline import stylize
+    from meshstyle.stylize_model import stylize
 
     watch = Stopwatch()
     for stage, (module, name) in STAGES.items():

@@ -17,15 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import meshstyle.assets
 import numpy as np
 from PIL import Image
 
-from meshstyle.asset import load_asset
-from meshstyle.shipped import find_style
+import meshstyle.assets
+from meshstyle.bundled import find_style
+from meshstyle.io.load import load_asset
 from meshstyle.viewing import SIZE, directions
 from meshstyle.views.cameras import camera_towards_centre
-from meshstyle.views.render import Renderer
+from meshstyle.views.reference_renderer import Renderer
 
 SHIPPED = Path(meshstyle.assets.__path__[0])
 MODELS = ("spot/spot.obj", "robot/robot.glb", "barrel/barrel.glb", "fox/Fox.glb", "chair")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from meshstyle.asset import load_asset
+from meshstyle.io.load import load_asset
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
-from meshstyle.views.render import Renderer
+from meshstyle.views.reference_renderer import Renderer
 
 GREY = np.array([0.42, 0.45, 0.48], np.float32)
 

@@ -14,10 +14,10 @@ import statistics
 import time
 from pathlib import Path
 
-from meshstyle.preview import films
-from meshstyle.preview.choose import PLATFORMS, try_platform
-from meshstyle.preview.settings import TurntableSettings
+from meshstyle.preview import film as films
+from meshstyle.preview.draw.choose import PLATFORMS, try_platform
 from meshstyle.preview.stage import Model, Stage
+from meshstyle.preview.turntable_settings import TurntableSettings
 
 ASSETS = Path(__file__).parent.parent / "assets" / "models"
 MODELS = [ASSETS / "spot" / "spot.obj", ASSETS / "chair" / "plastic_monobloc_chair_01_1k.gltf"]

@@ -71,9 +71,9 @@ def measure(model: str, style: str, given: argparse.Namespace) -> dict[str, floa
     before = clock()
     import torch
 
-    from meshstyle.pipeline import stylize
     from meshstyle.progress import Progress
-    from meshstyle.solver.objective import Objective
+    from meshstyle.style.objective import Objective
+    from meshstyle.stylize_model import stylize
 
     imported = clock() - before
     stages = Stages(clock, began)

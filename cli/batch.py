@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from meshstyle.batch.options import AUTO, BatchInput, BatchOptions
+from meshstyle.config.model import Settings
 from meshstyle.errors import UsageError
-from meshstyle.runfile import RunFile, read_run_file
-from meshstyle.settings import Settings
+from meshstyle.run_file import RunFile, read_run_file
 
 from .batch_display import BatchDisplay, make_batch_display
 from .batch_options import (
@@ -35,17 +35,11 @@ from .batch_options import (
 )
 from .display import about_file, duration, elapsed, emit, emit_json, say, table
 from .interrupt import StoppedError, interruptible
-from .options import (
-    Config,
-    Reporting,
-    naming_options,
-    reports,
-    takes_settings,
-)
+from .options import Config, Reporting, naming_options, reports, takes_settings
 from .writing_options import DryRun
 
 if TYPE_CHECKING:
-    from meshstyle.batch.copies import Places
+    from meshstyle.batch.remote.publish import LocalFolders
     from meshstyle.batch.results import BatchPlan, BatchResult
 
 SOME_FAILED, INTERRUPTED = 4, 130
@@ -81,7 +75,7 @@ def batch(
     The tree below OUT is the same. What is finished is kept, whatever happens: the same command goes on from
     there. Exit code 4 where some models failed.
     """
-    from meshstyle.batch.copies import at_hand
+    from meshstyle.batch.remote.publish import at_hand
 
     with naming_options(
         dict.fromkeys(
@@ -120,7 +114,7 @@ def batch(
 
 
 def _check_watchable(source: str, output: str) -> None:
-    from meshstyle.remote import is_url
+    from meshstyle.io.remote import is_url
 
     for place in (source, output):
         if is_url(place):
@@ -131,7 +125,7 @@ def _check_watchable(source: str, output: str) -> None:
 
 def _watch(request: BatchInput, reporting: Reporting) -> int:
     """Returns the exit code."""
-    from meshstyle.batch.watch import watch_request
+    from meshstyle.batch.watch.watch import watch_request
 
     display = make_batch_display(reporting)
     try:
@@ -152,7 +146,7 @@ def _watch(request: BatchInput, reporting: Reporting) -> int:
     return SOME_FAILED if result.failed else 0
 
 
-def _go(request: BatchInput, places: Places, dry_run: bool, reporting: Reporting) -> int:
+def _go(request: BatchInput, places: LocalFolders, dry_run: bool, reporting: Reporting) -> int:
     """Returns the exit code."""
     from meshstyle.batch.run import plan_request, run_request
 
@@ -190,7 +184,7 @@ def _show_stopped(display: BatchDisplay, reporting: Reporting) -> None:
         emit_json({"interrupted": True, "done": display.done})
 
 
-def _show_plan(planned: BatchPlan, places: Places, reporting: Reporting) -> None:
+def _show_plan(planned: BatchPlan, places: LocalFolders, reporting: Reporting) -> None:
     if reporting.json:
         emit_json(_with_output(planned.to_dict(), places))
         return
@@ -199,7 +193,7 @@ def _show_plan(planned: BatchPlan, places: Places, reporting: Reporting) -> None
 
 def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
     yield "models", f"{len(planned.pending)} to paint, {len(planned.jobs) - len(planned.pending)} done before"
-    yield "workers", str(planned.crew)
+    yield "workers", str(planned.worker_plan)
     yield (
         "estimate",
         f"{duration(planned.seconds)}, {planned.memory / 2**30:.1f} GiB of memory, "
@@ -209,16 +203,18 @@ def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
         yield "note", note
     for job, cost in zip(planned.pending, planned.estimates, strict=True):
         belongs = f", set: {job.group}" if job.group else ""
-        yield "paint", f"{job.id}, about {duration(cost.wall(planned.crew))}{belongs}"
+        yield "paint", f"{job.id}, about {duration(cost.wall(planned.worker_plan))}{belongs}"
         for note in job.notes:
             yield "note", note
 
 
-def _with_output(told: dict[str, Any], places: Places) -> dict[str, Any]:
+def _with_output(told: dict[str, Any], places: LocalFolders) -> dict[str, Any]:
     return told | {"output": places.told(told["output"])}
 
 
-def _show_result(result: BatchResult, places: Places, display: BatchDisplay, reporting: Reporting) -> None:
+def _show_result(
+    result: BatchResult, places: LocalFolders, display: BatchDisplay, reporting: Reporting
+) -> None:
     told = _with_output(result.to_dict(), places)
     if reporting.json:
         emit_json(told)
@@ -236,7 +232,7 @@ def _show_result(result: BatchResult, places: Places, display: BatchDisplay, rep
 
 def _show_report(named: str, out: Path, display: BatchDisplay) -> None:
     """Where it is. `named`: OUT, as people call it."""
-    from meshstyle.batch.live_report import PAGE
+    from meshstyle.batch.report.live import PAGE
 
     if (out / PAGE).is_file():
         display.note(f"report: {named.rstrip('/')}/{PAGE}")

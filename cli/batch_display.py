@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from meshstyle.batch.contract import BatchProgress, Outcome
-from meshstyle.wording import escaped, message, rate, shortened
+from meshstyle.batch.types import BatchProgress, Outcome
+from meshstyle.text import escaped, message, rate, shortened
 
 from .display import about_file, duration, say
 from .options import Reporting

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 import psutil
 
 from meshstyle.errors import OutputError
-from meshstyle.wording import duration, escaped, shortened
+from meshstyle.text import duration, escaped, shortened
 
-from . import start
+from . import own_process
 from .options import Reporting
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from meshstyle.picture import PictureResult
     from meshstyle.progress import Progress
-    from meshstyle.results import Result
+    from meshstyle.results import PictureResult, Result
 
 STAGES = {
     "read": "reading",
@@ -103,7 +102,7 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
 def elapsed(seconds: float) -> str:
     """How long a run took, as the clock on the wall counts: from the beginning of the process, where that is the
     command's own. `seconds`: what the run itself counted."""
-    if start.is_own_process:
+    if own_process.begun_for_one_command:
         with contextlib.suppress(Exception):  # of a system that does not tell
             seconds = max(seconds, time.time() - psutil.Process().create_time())
     return duration(seconds)

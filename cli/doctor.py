@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from meshstyle.wording import counted
+from meshstyle.text import counted
 
 from .display import emit, emit_json, table
 from .interrupt import interruptible

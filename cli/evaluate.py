@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshstyle.cores import loading_torch
 from meshstyle.errors import UsageError
+from meshstyle.system.threads import loading_torch
 
 from .display import emit, emit_json, make_display, table
 from .interrupt import interruptible

@@ -8,26 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meshstyle.cores import loading_torch
 from meshstyle.errors import UsageError
-from meshstyle.runfile import RunFile, read_run_file
-from meshstyle.wording import counted
+from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.system.threads import loading_torch
+from meshstyle.text import counted
 
 from .display import Display, duration, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible
-from .options import (
-    MODEL_SETTINGS,
-    Config,
-    Model,
-    Reporting,
-    naming_options,
-    reports,
-    takes_settings,
-)
+from .options import MODEL_SETTINGS, Config, Model, Reporting, naming_options, reports, takes_settings
 from .writing_options import DryRun, NoClobber
 
 if TYPE_CHECKING:
-    from meshstyle.preview.grid import Grid, GridPlan
+    from meshstyle.style_grid import Grid, GridPlan
 
 DEFAULT_STRENGTHS = "0.3,0.6,1.0"
 DEFAULT_CELL = 256
@@ -91,7 +83,7 @@ def grid(
         settings = run.settings(**given)
         pictures = style or ([run.style] if run.style else [])
         with loading_torch():
-            from meshstyle.preview.grid import make_grid, plan_grid
+            from meshstyle.style_grid import make_grid, plan_grid
 
         if dry_run:
             planned = plan_grid(model, pictures, target, strengths, settings, size, not no_clobber)

@@ -20,7 +20,7 @@ def with_habits(arguments: Sequence[str]) -> list[str]:
 
 def hint(command: str, cause: str) -> str:
     """What was meant, where the parser's own words do not lead there; else nothing."""
-    from meshstyle.asset import SUFFIXES  # loads numpy, which needs nobody who makes no mistake
+    from meshstyle.io.load import SUFFIXES  # loads numpy, which needs nobody who makes no mistake
 
     if (meant := _MEANT.search(cause)) is not None:
         return f"Did you mean {' or '.join(name.strip(chr(39)) for name in meant[1].split(', '))}?"

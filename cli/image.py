@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from meshstyle.cores import loading_torch
-from meshstyle.picture_settings import PictureSettings
-from meshstyle.runfile import RunFile, read_picture_run_file
+from meshstyle.config.image import PictureSettings
+from meshstyle.run_file import RunFile, read_picture_run_file
+from meshstyle.system.threads import loading_torch
 
 from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table
 from .interrupt import interruptible
-from .options import (
-    Reporting,
-    naming_options,
-    no_style,
-    reports,
-    takes_settings,
-)
+from .options import Reporting, naming_options, no_style, reports, takes_settings
 from .picture_options import PICTURE_SETTINGS, Config, Mask, Output, Photo, Styles
 from .writing_options import DryRun, NoClobber, NoPartial, Preview
 
 if TYPE_CHECKING:
-    from meshstyle.picture import PicturePlan, PictureResult
+    from meshstyle.results import PicturePlan, PictureResult
 
 
 @reports
@@ -55,7 +49,7 @@ def image(
     ):
         pictures, settings = _choose(style, config, given, display)
         with loading_torch():
-            from meshstyle.picture import plan_image, stylize_image
+            from meshstyle.stylize_image import plan_image, stylize_image
 
         if dry_run:
             planned = plan_image(photo, pictures, output, settings, mask=mask, overwrite=not no_clobber)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from meshstyle.wording import escaped, shortened
+from meshstyle.text import escaped, shortened
 
 from .display import emit, emit_json, table, texels
 from .interrupt import interruptible
@@ -22,8 +22,8 @@ TITLE = 100  # characters
 def info(model: Model, *, root: Root = None, reporting: Reporting) -> None:
     """Show what MODEL holds and what stylize would do."""
     with interruptible(), naming_options({"root": root}):
+        from meshstyle.config.model import Settings
         from meshstyle.info import describe
-        from meshstyle.settings import Settings
 
         described = describe(model, Settings(root=root))
     if reporting.json:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from meshstyle.errors import MeshStyleError, UsageError
-from meshstyle.wording import escaped
+from meshstyle.text import escaped
 
 from .batch import batch
 from .display import emit, emit_json, say, say_block

@@ -12,16 +12,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from meshstyle.common_settings import (
-    CONVOLUTIONS,
-    DEVICE_CHOICES,
-    INITS,
-    OPTIMIZERS,
-    PRECISIONS,
-    CommonSettings,
-)
-from meshstyle.errors import UsageError
-from meshstyle.settings import (
+from meshstyle.config.base import CONVOLUTIONS, DEVICE_CHOICES, INITS, OPTIMIZERS, PRECISIONS, CommonSettings
+from meshstyle.config.model import (
     ATLAS_CHOICES,
     DEFAULT_TEXTURE_SIZE_RANGE,
     DETAIL_CHOICES,
@@ -33,6 +25,7 @@ from meshstyle.settings import (
     UV_CHOICES,
     Settings,
 )
+from meshstyle.errors import UsageError
 
 
 @dataclass(frozen=True)

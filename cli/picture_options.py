@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from meshstyle.common_settings import INITS
-from meshstyle.picture_settings import KEEP_COLORS, PICTURE_PRESETS, POOLINGS
+from meshstyle.config.base import INITS
+from meshstyle.config.image import KEEP_COLORS, PICTURE_PRESETS, POOLINGS
 
 from .options import MODEL_SETTINGS, Texts
 

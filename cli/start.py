@@ -8,15 +8,14 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-_INTERRUPTED, _BAD_INPUT = 130, 3
+from . import own_process
 
-is_own_process = False  # whether this process was begun for one command
+_INTERRUPTED, _BAD_INPUT = 130, 3
 
 
 def run() -> None:
     """Run the command of this process. Loading what it needs takes a while, in which signals may come too."""
-    global is_own_process
-    is_own_process = True
+    own_process.begun_for_one_command = True
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

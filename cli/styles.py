@@ -11,7 +11,7 @@ from .options import Reporting, reports
 @reports
 def styles(*, reporting: Reporting) -> None:
     """List the paintings that ship with meshstyle."""
-    from meshstyle.shipped import styles as shipped
+    from meshstyle.bundled import styles as shipped
 
     paintings = shipped()
     if reporting.json:

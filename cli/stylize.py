@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from meshstyle.cores import loading_torch
-from meshstyle.runfile import RunFile, read_run_file
-from meshstyle.scout import scout_for
-from meshstyle.settings import Settings
+from meshstyle.config.model import Settings
+from meshstyle.prefetch import start_prefetcher
+from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.system.threads import loading_torch
 
 from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table, texels
 from .interrupt import interruptible
@@ -30,7 +30,7 @@ from .options import (
 from .writing_options import DryRun, NoClobber, NoPartial, Preview
 
 if TYPE_CHECKING:
-    from meshstyle.pipeline import Plan, Result
+    from meshstyle.stylize_model import Plan, Result
 
 
 @reports
@@ -62,9 +62,9 @@ def stylize(
         if dry_run:
             _show_plan((model, picture, output, settings), not no_clobber, reporting)
             return
-        with scout_for(model, settings) as scout, display:
+        with start_prefetcher(model, settings) as prefetcher, display:
             with loading_torch():
-                from meshstyle.pipeline import stylize as paint
+                from meshstyle.stylize_model import stylize as paint
             result = paint(
                 model,
                 picture,
@@ -73,7 +73,7 @@ def stylize(
                 progress=display,
                 partial=not no_partial,
                 preview=preview,
-                scout=scout,
+                prefetcher=prefetcher,
                 overwrite=not no_clobber,
             )
     _show_result(result, display, reporting)
@@ -98,7 +98,7 @@ def choose(
 
 def _show_plan(run: tuple[Path, str, str | None, Settings], overwrite: bool, reporting: Reporting) -> None:
     with loading_torch():
-        from meshstyle.pipeline import plan
+        from meshstyle.stylize_model import plan
 
     planned = plan(*run, overwrite=overwrite)
     if reporting.json:

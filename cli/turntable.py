@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshstyle.preview.settings import FPS, FRAMES, TurntableSettings
+from meshstyle.preview.turntable_settings import FPS, FRAMES, TurntableSettings
 
 from .display import Display, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible

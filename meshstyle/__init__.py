@@ -5,7 +5,7 @@
 
 The public names are those in `__all__`, and `evaluate.evaluate`. They are loaded when first used, so that
 importing the package, and asking the command line for help, costs nothing. Importing it sets two environment variables
-that torch's threads and allocator read, unless torch is there already (see `cores.tune_torch`).
+that torch's threads and allocator read, unless torch is there already (see `system.threads.tune_torch`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .cores import tune_torch
+from .system.threads import tune_torch
 
 if TYPE_CHECKING:
     from .batch.options import BatchOptions
     from .batch.results import BatchPlan, BatchResult
     from .batch.run import plan_batch, run_batch
+    from .bundled import styles
+    from .config.image import PictureSettings
+    from .config.model import Settings
     from .errors import (
         AssetError,
         InputError,
@@ -31,13 +34,11 @@ if TYPE_CHECKING:
     )
     from .evaluate import Evaluation
     from .info import ModelInfo, describe
-    from .picture import PictureResult, stylize_image
-    from .picture_settings import PictureSettings
-    from .pipeline import Result, stylize
     from .progress import Progress, ProgressCallback
-    from .runfile import RunFile, read_picture_run_file, read_run_file
-    from .settings import Settings
-    from .shipped import styles
+    from .results import PictureResult
+    from .run_file import RunFile, read_picture_run_file, read_run_file
+    from .stylize_image import stylize_image
+    from .stylize_model import Result, stylize
 
     __version__: str
 
@@ -53,23 +54,23 @@ _HOME = {
     "ModelInfo": "info",
     "OutputError": "errors",
     "PictureError": "errors",
-    "PictureResult": "picture",
-    "PictureSettings": "picture_settings",
+    "PictureResult": "results",
+    "PictureSettings": "config.image",
     "Progress": "progress",
     "ProgressCallback": "progress",
-    "Result": "pipeline",
-    "RunFile": "runfile",
-    "Settings": "settings",
+    "Result": "stylize_model",
+    "RunFile": "run_file",
+    "Settings": "config.model",
     "UsageError": "errors",
     "WeightsError": "errors",
     "describe": "info",
     "plan_batch": "batch.run",
-    "read_picture_run_file": "runfile",
-    "read_run_file": "runfile",
+    "read_picture_run_file": "run_file",
+    "read_run_file": "run_file",
     "run_batch": "batch.run",
-    "styles": "shipped",
-    "stylize": "pipeline",
-    "stylize_image": "picture",
+    "styles": "bundled",
+    "stylize": "stylize_model",
+    "stylize_image": "stylize_image",
 }
 
 __all__ = [

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .control_groups import core_quota
-from .cores import allowed_cores
 from .errors import MeshStyleError
+from .system.cgroups import core_quota
+from .system.threads import allowed_cores
 
 # Modules that each extra brings.
 EXTRAS = {
@@ -79,7 +79,7 @@ def diagnose() -> Diagnosis:
     """Look around and try things. Nothing is raised for what does not work."""
     from importlib.metadata import version
 
-    from .preview.choose import PLATFORMS
+    from .preview.draw.choose import PLATFORMS
 
     torch_check = _tried(_torch)
     threads, device = _torch_choice() if torch_check.works else (0, "")
@@ -139,27 +139,27 @@ def _torch() -> str:
 
 
 def _torch_choice() -> tuple[int, str]:
-    from .machine import choose_device, threads_for
+    from .system.device import choose_device, threads_for
 
     return threads_for(None), str(choose_device("auto"))
 
 
 def _weights() -> str:
-    from .solver.weights import load_weights
+    from .style.vgg_weights import load_weights
 
     count = sum(kernel.numel() for kernel in load_weights("bundled").kernels)
     return f"bundled VGG-19, {count / 1e6:.1f} million weights"
 
 
 def _paintings() -> str:
-    from .shipped import styles
+    from .bundled import styles
 
     return f"{len(styles())} paintings: {', '.join(painting.name for painting in styles())}"
 
 
 def _rays() -> str:
-    from .preview.gl_probe import SIZE, ProbeScene, draw_test
-    from .preview.ray_renderer import RayRenderer
+    from .preview.draw.gl_probe import SIZE, ProbeScene, draw_test
+    from .preview.draw.ray_renderer import RayRenderer
 
     scene = ProbeScene()
     if not draw_test(RayRenderer(scene, (SIZE, SIZE), unlit=True), scene):
@@ -168,7 +168,7 @@ def _rays() -> str:
 
 
 def _tried_platform(name: str) -> Check:
-    from .preview.choose import try_platform
+    from .preview.draw.choose import try_platform
 
     started = time.perf_counter()
     trial = try_platform(name)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .wording import escaped, message
+from .text import escaped, message
 
 
 class MeshStyleError(Exception):
@@ -30,7 +30,7 @@ class MeshStyleError(Exception):
         cause: what is wrong, as a clause without a full stop ("the JSON chunk is cut off").
         remedy: what to do about it, as a sentence.
 
-    They may hold texts from files: they are escaped, and the message as a whole is short (see `wording.message`).
+    They may hold texts from files: they are escaped, and the message as a whole is short (see `text.message`).
     """
 
     def __init__(self, subject: str | Path, cause: str, remedy: str) -> None:

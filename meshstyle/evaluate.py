@@ -18,23 +18,23 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 
-from .asset import load_asset
-from .asset.contract import Asset
-from .asset.paths import roots_for
+from .bundled import find_style
+from .config.model import Settings
 from .errors import AssetError, UsageError
 from .figures import grain, high_frequencies, poles, sharpness, structure, white_share
-from .machine import limited_threads
+from .io.load import load_asset
+from .io.safe_paths import roots_for
+from .io.types import Asset
 from .progress import Progress, ProgressCallback, ignore
-from .settings import Settings
-from .shipped import find_style
-from .solver.losses import content_loss
-from .solver.paintings import load_painting
-from .solver.vgg import VGG19
-from .solver.weights import load_weights
-from .surface.plan import chosen_materials
-from .viewing import SHRINKS, PaintingAtSize, Seen, at_viewing_size, directions, see
+from .style.losses import content_loss
+from .style.style_image import load_style_image
+from .style.vgg import VGG19
+from .style.vgg_weights import load_weights
+from .system.device import limited_threads
+from .texture.plan import chosen_materials
+from .viewing import SHRINKS, StyleAtViewSize, ViewImage, at_viewing_size, directions, see
 from .views.cameras import camera_towards_centre
-from .views.render import Renderer
+from .views.reference_renderer import Renderer
 from .views.reprojection import Shown, disagreement
 
 VIEWS = 8
@@ -54,7 +54,7 @@ class Evaluation:
         style: style loss at viewing size, the geometric mean of the next three; 0 is the painting itself, lower is
             better.
         style_768, style_384, style_192: style losses of views of so many pixels, each against the painting as large
-            (see `viewing.LookedAt`).
+            (see `viewing.MeasuredImage`).
         style_original: `style` of the unpainted model.
         worst_style: `style` of the view where that is highest.
         worst_view: its number, from 0, from the top down.
@@ -130,13 +130,13 @@ def evaluate(
     the two models are not the same shape), PictureError, UsageError.
     """
     progress(Progress("read"))
-    picture = load_painting(find_style(str(style)))
+    picture = load_style_image(find_style(str(style)))
     paths = [Path(stylized), Path(original)]
     loaded = [load_asset(path, one) for path, one in zip(paths, roots_for(paths, root), strict=True)]
     ours, theirs = map(Renderer, loaded)
     _check_same_shape(ours, theirs, Path(stylized))
     network = VGG19(load_weights("bundled"), convolution="auto", precision="auto")
-    found = judge(ours, theirs, PaintingAtSize(picture, network), directions(VIEWS), progress)
+    found = judge(ours, theirs, StyleAtViewSize(picture, network), directions(VIEWS), progress)
     if found is None:
         raise AssetError(stylized, "no view shows any of it", "Check that the model has visible triangles.")
     return found
@@ -145,7 +145,7 @@ def evaluate(
 def judge(
     ours: Renderer,
     theirs: Renderer,
-    painting: PaintingAtSize,
+    painting: StyleAtViewSize,
     towards: Float64[np.ndarray, "V 3"],
     progress: ProgressCallback = ignore,
 ) -> Evaluation | None:
@@ -167,7 +167,7 @@ def judge(
 
 
 def _both(work: Callable[[Renderer], T], renderers: Iterable[Renderer]) -> list[T]:
-    """Of both models at once: numpy and Embree use one core each."""
+    """Compute it for both models at once: numpy and Embree use one core each."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, renderers))
 
@@ -196,10 +196,10 @@ def _meant(painted: Asset, theirs: Renderer) -> Bool[np.ndarray, "F"]:
 
 
 def _look(
-    ours: Seen,
-    theirs: Seen,
+    ours: ViewImage,
+    theirs: ViewImage,
     towards: tuple[int, Float64[np.ndarray, "3"]],
-    painting: PaintingAtSize,
+    painting: StyleAtViewSize,
     meant: Bool[np.ndarray, "F"],
 ) -> _View:
     """One pair of views: painted and original.
@@ -236,7 +236,7 @@ def _look(
     )
 
 
-def _summary(views: list[_View], painting: PaintingAtSize, rmse: float, rmse_floor: float) -> Evaluation:
+def _summary(views: list[_View], painting: StyleAtViewSize, rmse: float, rmse_floor: float) -> Evaluation:
     """The figures of all views together."""
     full, half, quarter = (
         float(np.mean(of_size)) for of_size in zip(*(v.styles for v in views), strict=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
-from .solver.losses import luminance_blocks
+from .style.losses import luminance_blocks
 
 STRUCTURE_BLOCK = 24
 WHITE = 250  # of 255, in every channel
@@ -98,5 +98,5 @@ def sharpness(picture: Picture, mask: Mask) -> float:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """Of numbers of 0 or more."""
+    """Return the geometric mean of numbers of 0 or more."""
     return math.prod(values) ** (1 / len(values))

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .asset import load_asset
-from .asset.contract import Asset, Part
-from .settings import Settings
-from .surface.contract import AtlasPlan
-from .surface.plan import plan_atlases
+from .config.model import Settings
+from .io.load import load_asset
+from .io.types import Asset, Part
+from .texture.plan import plan_atlases
+from .texture.types import AtlasPlan
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class MaterialInfo:
 
 @dataclass(frozen=True)
 class UVInfo:
-    """How fit UVs are, as in `meshstyle.surface.contract.UVHealth`. Shares are 0..1."""
+    """How fit UVs are, as in `meshstyle.texture.types.UVHealth`. Shares are 0..1."""
 
     overlap: float
     zero_area: float

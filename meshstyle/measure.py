@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from .asset.contract import Asset, PaintedPart
 from .figures import structure
-from .preview.painted import PaintedAsset
-from .solver.vgg import VGG19
-from .viewing import PaintingAtSize, at_viewing_size, directions, see
-from .views.render import Renderer
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Of a few views of 768 pixels.
-
-    Attributes:
-        style: style at viewing size (see `viewing`); lower is better.
-        structure: correlation of luminance with the original's views, −1..1; NaN where nothing can be compared.
-    """
-
-    style: float
-    structure: float
+from .io.types import Asset, PaintedPart
+from .preview.painted_asset import PaintedAsset
+from .results import Figures
+from .style.vgg import VGG19
+from .viewing import StyleAtViewSize, at_viewing_size, directions, see
+from .views.reference_renderer import Renderer
 
 
 def measure(
@@ -41,12 +28,12 @@ def measure(
     """Look at a painted model that need not be written yet; None where no view shows it.
 
     Args:
-        paint: parts and images, as they go into `asset.contract.Paint`.
+        paint: parts and images, as they go into `io.types.Paint`.
         painting: (1, 3, H, W) sRGB 0..1.
         network: whose features are compared; the scale is `evaluate`'s with the bundled weights.
         views: how many.
     """
-    beside = PaintingAtSize(painting.cpu(), network)
+    beside = StyleAtViewSize(painting.cpu(), network)
     ours, theirs = Renderer(PaintedAsset(asset, *paint)), Renderer(asset)
     styles, kept = [], []
     for direction in directions(views):

@@ -20,7 +20,7 @@ class Progress:
         loss: the objective's latest value, in the `solve` stage.
         seconds_left: an estimate or None: in the `solve` stage to the end of the run, else to the end of the stage.
         message: something people should know, or "".
-        style, content, structure: the objective's terms, unweighted, where they are known (see `descent.Terms`).
+        style, content, structure: the objective's terms, unweighted, where they are known (see `optimize.loop.Terms`).
         paint: hands out the paint as it stands, at the resolution it is solved at: per atlas (h, w, 3) sRGB 0..1, or
             one flat picture (h, w, 4) as it would be written.
             To be called while the callback runs, or not at all.

@@ -6,10 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .seen import SeenReport
-from .settings import Settings
-from .solver.ladder import ViewsReport
-from .surface.contract import AtlasPlan
+import numpy as np
+
+from .bake.painted_share import SeenParts
+from .config.image import PictureSettings
+from .config.model import Settings
+from .io.types import PaintedPart
+from .optimize.multiscale import Solution, ViewsReport
+from .seen_report import SeenReport
+from .texture.types import Atlas, AtlasPlan
 
 
 @dataclass(frozen=True)
@@ -100,3 +105,95 @@ class Plan:
             "atlases": [asdict(atlas) for atlas in self.atlases],
             "warnings": list(self.warnings),
         }
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of a result, from a few views of 768 pixels.
+
+    Attributes:
+        style: style at viewing size (see `viewing`); lower is better.
+        structure: correlation of luminance with the original's views, −1..1; NaN where nothing can be compared.
+    """
+
+    style: float
+    structure: float
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedModel:
+    """One painting of a scene: what is to be written, and how it came about.
+
+    Attributes:
+        atlases: the images painted: those of the surface, but for strength 0, which leaves kept UVs' alone.
+        images: one for each of them; `parts`: what reads them (see `Paint.parts`).
+        filled: per image, the share of covered texels that no view saw; `seen`: the same by part.
+        figures: of the result; None after an interruption, and of runs too short for a look.
+    """
+
+    atlases: tuple[Atlas, ...]
+    images: tuple[np.ndarray, ...]
+    parts: tuple[PaintedPart | None, ...]
+    filled: tuple[float, ...]
+    solution: Solution
+    seen: SeenParts | None = None
+    figures: Figures | None = None
+
+
+@dataclass(frozen=True)
+class PicturePlan:
+    """What a run would do. `size`: of the result, (height, width)."""
+
+    photo: Path
+    styles: tuple[str, ...]
+    output: Path
+    size: tuple[int, int]
+    settings: PictureSettings
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "photo": str(self.photo),
+            "styles": list(self.styles),
+            "output": str(self.output),
+            "size": list(self.size),
+            "settings": self.settings.to_dict(),
+            "scales": [asdict(scale) for scale in self.settings.scales],
+            "optimizer": self.settings.optimizer_used,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What a run made and how it went.
+
+    Attributes:
+        outputs: the files written, the result first, then intermediate ones.
+        size: of the result, (height, width).
+        settings: what it was made with; `styles` by what pictures.
+        seconds: wall time.
+        style_loss, content_loss, structure: at the end; None without a step. `structure` is None where it had no
+            weight.
+        warnings: what was odd and how it was taken.
+        interrupted: stopped early; the output holds the best so far.
+    """
+
+    outputs: tuple[Path, ...]
+    size: tuple[int, int]
+    settings: PictureSettings
+    styles: tuple[str, ...]
+    seconds: float
+    style_loss: float | None
+    content_loss: float | None
+    structure: float | None
+    warnings: tuple[str, ...]
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        found = asdict(self)
+        found["outputs"] = [str(path) for path in self.outputs]
+        found["settings"] = self.settings.to_dict()
+        return found

@@ -1,9 +1,9 @@
 """A painted model and the painting, both at the size at which people look at them.
 
 Views are what renderers show: 768 pixels, a field of view of 40°, from 0.9·R / sin 20°, one ray a pixel, textures
-filtered as GPUs do it (see `views.render`), the headlight on the displayed colour. The painting's short side is as
-long as a view. Both are compared as they are, and shrunk to a half and a quarter: so strokes, patches and composition
-count alike.
+filtered as GPUs do it (see `views.reference_renderer`), the headlight on the displayed colour. The painting's short
+side is as long as a view. Both are compared as they are, and shrunk to a half and a quarter: so strokes, patches and
+composition count alike.
 
     yard = PaintingAtSize(painting, network)
     styles = [yard.styles(view.lit, view.mask) for view in views_of(renderer, yard)]
@@ -21,17 +21,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Float64
 from PIL import Image as Pillow
 
-from .compiled.load import load_kernels
+from .config.layers import CONTENT_LAYER, STYLE_LAYERS, reach
 from .figures import Mask, Picture, geometric_mean
-from .solver.counted_grams import Cells, counted_gram, suits
-from .solver.foreground import Ground, work_for
-from .solver.layers import CONTENT_LAYER, STYLE_LAYERS, reach
-from .solver.losses import masked_gram, shrink_mask, style_loss
-from .solver.objective import layer_shape
-from .solver.vgg import VGG19
-from .solver.winograd import Work
+from .kernels.load import load_kernels
+from .kernels.winograd import Work
+from .style.background_features import BackgroundFeatures, work_for
+from .style.losses import masked_gram, shrink_mask, style_loss
+from .style.masked_gram import Cells, counted_gram, suits
+from .style.objective import layer_shape
+from .style.vgg import VGG19
 from .views.cameras import camera_towards_centre, fibonacci_sphere
-from .views.render import Image, Renderer
+from .views.reference_renderer import Image, Renderer
 
 SIZE = 768  # pixels of a view, and of the painting's short side; a multiple of 32
 SHRINKS = (1, 2, 4)  # by box means over so many pixels a side
@@ -41,7 +41,7 @@ FEW = 4  # views for a figure at the end of a run
 
 
 @dataclass(frozen=True, eq=False)
-class LookedAt:
+class MeasuredImage:
     """One picture at one size.
 
     Attributes:
@@ -55,7 +55,7 @@ class LookedAt:
     mask: Float[torch.Tensor, "1 1 h w"] | None
 
 
-class PaintingAtSize:
+class StyleAtViewSize:
     """A painting as large as the views it is compared with, and what it asks of them.
 
     Attributes:
@@ -70,7 +70,9 @@ class PaintingAtSize:
         self.picture = _fitted(painting, self.size)
         self.background = self.picture.mean((0, 2, 3))
         self._network = network
-        self._ground = Ground.of(network, self.background.to(network.device), (*STYLE_LAYERS, CONTENT_LAYER))
+        self._ground = BackgroundFeatures.of(
+            network, self.background.to(network.device), (*STYLE_LAYERS, CONTENT_LAYER)
+        )
         self._grams = [self._grams_of(shrunk(self.picture, by)) for by in SHRINKS]
 
     def styles(self, lit: Picture, mask: Mask) -> tuple[float, ...]:
@@ -78,7 +80,7 @@ class PaintingAtSize:
         return tuple(self.look(lit, mask, number).style for number in range(len(SHRINKS)))
 
     @torch.no_grad()
-    def look(self, lit: Picture, mask: Mask, number: int, content: bool = False) -> LookedAt:
+    def look(self, lit: Picture, mask: Mask, number: int, content: bool = False) -> MeasuredImage:
         """One view at one of the sizes. `lit`: before this painting's background; `number`: of `SHRINKS`."""
         by, device = SHRINKS[number], self._network.device
         layers = (*STYLE_LAYERS, CONTENT_LAYER) if content else STYLE_LAYERS
@@ -94,7 +96,7 @@ class PaintingAtSize:
             for name in STYLE_LAYERS
         ]
         style = float(torch.stack(losses).mean())
-        return LookedAt(style, found.get(CONTENT_LAYER), masks.get(CONTENT_LAYER))
+        return MeasuredImage(style, found.get(CONTENT_LAYER), masks.get(CONTENT_LAYER))
 
     def _work(self, mask: Mask, layer_masks: dict[str, torch.Tensor]) -> dict[str, Work] | None:
         """What of the network's maps is wanted: not the background's."""
@@ -114,11 +116,11 @@ class PaintingAtSize:
         if not suits(features):
             return masked_gram(features, mask)
         cells = Cells.of(mask, mask.sum())
-        return counted_gram(features, cells, load_kernels().program, self._network.halves)[1]
+        return counted_gram(features, cells, load_kernels().program, self._network.bf16)[1]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ViewImage:
     """One view of a model before a painting's mean colour.
 
     Attributes:
@@ -134,7 +136,9 @@ class Seen:
     image: Image
 
 
-def see(renderer: Renderer, direction: Float64[np.ndarray, "3"], painting: PaintingAtSize) -> Seen | None:
+def see(
+    renderer: Renderer, direction: Float64[np.ndarray, "3"], painting: StyleAtViewSize
+) -> ViewImage | None:
     """One view, as large as the painting's short side; None where nothing is seen. `direction`: centre to eye."""
     camera = camera_towards_centre(direction, painting.size)
     image = renderer.render(camera, 1, frame=(painting.size, painting.size), lit=False)
@@ -142,11 +146,12 @@ def see(renderer: Renderer, direction: Float64[np.ndarray, "3"], painting: Paint
         return None
     background = painting.background.numpy()
     lit, unlit = (_tensor(shown.over(background)) for shown in (image.under_headlight(), image))
-    return Seen(lit, unlit, torch.from_numpy(image.mask)[None, None], image)
+    return ViewImage(lit, unlit, torch.from_numpy(image.mask)[None, None], image)
 
 
 def directions(count: int) -> Float64[np.ndarray, "N 3"]:
-    """From where a result is looked at: a spiral from top to bottom, turned away from the training cameras'."""
+    """Return the directions a result is looked at from: a spiral from top to bottom, turned away from the training
+    cameras'."""
     return fibonacci_sphere(count, TURN)
 
 
@@ -155,11 +160,11 @@ def at_viewing_size(styles: Sequence[Sequence[float]]) -> float:
     return geometric_mean([float(np.mean(of_size)) for of_size in zip(*styles, strict=True)])
 
 
-def viewing_size_style(renderer: Renderer, painting: PaintingAtSize, views: int = FEW) -> float | None:
+def viewing_size_style(renderer: Renderer, painting: StyleAtViewSize, views: int = FEW) -> float | None:
     """Style at viewing size of a model, on `evaluate`'s scale, from so many views that were not painted from.
 
-    None where no view shows any of it. Paint in memory needs no file: see `preview.painted.PaintedAsset`. The scale
-    is `evaluate`'s where `painting` was made with the bundled weights and average pooling.
+    None where no view shows any of it. Paint in memory needs no file: see `preview.painted_asset.PaintedAsset`. The
+    scale is `evaluate`'s where `painting` was made with the bundled weights and average pooling.
     """
     seen = (see(renderer, direction, painting) for direction in directions(views))
     styles = [painting.styles(view.lit, view.mask) for view in seen if view is not None]
@@ -188,7 +193,7 @@ def _window(mask: Mask, margin: int) -> tuple[slice, slice]:
 
 
 def _fitted(painting: Picture, size: int) -> Float[torch.Tensor, "1 3 h w"]:
-    """With that short side; Lanczos, as pictures are shrunk for the screen."""
+    """Resize to that short side with Lanczos, as pictures are shrunk for the screen."""
     height, width = painting.shape[-2:]
     scale = size / min(height, width)
     shape = (round(width * scale), round(height * scale))

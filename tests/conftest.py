@@ -8,38 +8,46 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import helpers.typecheck  # noqa: F401  the hook names it
 import pytest
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
-    from meshstyle.solver.vgg import VGG19
+    from meshstyle.style.vgg import VGG19
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `cores.tune_torch`)
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `system.threads.tune_torch`)
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
 _PARTS = (
-    "asset",
     "bake",
-    "batch.looking",
-    "cores",
+    "batch.inspect_model",
+    "config.layers",
     "evaluate",
     "figures",
     "info",
-    "machine",
-    "picture",
-    "pipeline",
+    "io",
+    "kernels.thread_pool",
+    "kernels.winograd",
+    "kernels.winograd_matrices",
+    "optimize",
+    "prepare",
     "preview",
-    "record",
+    "provenance",
     "results",
-    "scene",
-    "solver",
+    "srgb",
     "strength",
-    "surface",
+    "style",
+    "style_grid",
+    "stylize_image",
+    "stylize_model",
+    "system.device",
+    "system.threads",
+    "texture",
     "viewing",
     "views",
 )
-install_import_hook([f"meshstyle.{name}" for name in _PARTS], "typecheck.check")
+install_import_hook([f"meshstyle.{name}" for name in _PARTS], "helpers.typecheck.check")
 
 
 @pytest.fixture(params=[1, 2])
@@ -56,8 +64,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.fixture(scope="session")
 def network() -> VGG19:
     """As losses are shown pictures, on one CPU, in single precision."""
-    from meshstyle.solver.vgg import VGG19
-    from meshstyle.solver.weights import load_weights
+    from meshstyle.style.vgg import VGG19
+    from meshstyle.style.vgg_weights import load_weights
 
     return VGG19(load_weights())
 
@@ -65,8 +73,8 @@ def network() -> VGG19:
 @pytest.fixture(autouse=True)
 def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Runs do not look at their own results: it takes seconds. Tests of that are marked `measured`."""
-    if "measured" not in request.keywords and "meshstyle.solver.clock" in sys.modules:
-        monkeypatch.setattr(sys.modules["meshstyle.solver.clock"], "MEASURED_VIEWS", 0)
+    if "measured" not in request.keywords and "meshstyle.optimize.clock" in sys.modules:
+        monkeypatch.setattr(sys.modules["meshstyle.optimize.clock"], "MEASURED_VIEWS", 0)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""From the optimized texture to finished 8-bit images."""

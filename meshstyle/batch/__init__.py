@@ -4,5 +4,5 @@
     which models       what      jobs    outcomes, as they come                files      what is done
                        they are
 
-`run_batch` is the way in. `contract` has what the parts hand to each other.
+`run_batch` is the way in. `types` has what the parts hand to each other.
 """

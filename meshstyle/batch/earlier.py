@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..bundled import find_style
+from ..config.model import Settings
 from ..errors import MeshStyleError
-from ..settings import Settings
-from ..shipped import find_style
-from .contract import Job, JobState, Outcome
 from .journal import Journal
+from .types import Job, JobState, Outcome
 
 
 def earlier_jobs(report: Path, jobs: tuple[Job, ...], journal: Journal) -> dict[Job, Outcome]:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..settings import Settings
-from .crew import Crew
-from .look import Look
+from ..config.model import Settings
+from .model_summary import ModelSummary
+from .worker_count import WorkerPlan
 
 # Fitted to processor time and peak memory of drafts of four of the tests' models, and to `standard` on spot. In units.
 _SHARE = 1.27  # of the square around it, what a view's window and losses come to
@@ -21,19 +21,22 @@ _BYTES_OTHERWISE = {"png": 1.0, "webp": 0.9, "jpeg": 0.35}
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a job: units of work (see `crew.Crew`), units that one thread does alone, bytes of memory and on the disk."""
+    """Of a job: units of work (see `worker_count.WorkerPlan`), units that one thread does alone, bytes of memory and
+    on the disk."""
 
     units: float
     alone: float
     memory: float
     disk: float
 
-    def wall(self, crew: Crew) -> float:
-        """Seconds that it takes one of a measured crew's workers."""
-        return (self.units + self.alone * crew.threads) * crew.workers / (crew.rate or 1.0)
+    def wall(self, worker_plan: WorkerPlan) -> float:
+        """Seconds that it takes one of a measured worker plan's workers."""
+        return (
+            (self.units + self.alone * worker_plan.threads) * worker_plan.workers / (worker_plan.rate or 1.0)
+        )
 
 
-def estimate(settings: Settings, look: Look, source_bytes: int) -> Estimate:
+def estimate(settings: Settings, look: ModelSummary, source_bytes: int) -> Estimate:
     """Of one painting, from the ladder of its settings and the model's size."""
     pixels = settings.view_count * max((scale.size for scale in settings.scales), default=0) ** 2
     painted = look.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
@@ -51,10 +54,10 @@ def estimate(settings: Settings, look: Look, source_bytes: int) -> Estimate:
     )
 
 
-def total_seconds(estimates: Sequence[Estimate], crew: Crew) -> float:
-    """Of all jobs: the longest alone, or all shared out, whichever is longer."""
-    walls = [estimate.wall(crew) for estimate in estimates]
-    return max(max(walls, default=0.0), math.fsum(walls) / crew.workers)
+def total_seconds(estimates: Sequence[Estimate], worker_plan: WorkerPlan) -> float:
+    """Estimate the time of all jobs: the longest alone, or all shared out, whichever is longer."""
+    walls = [estimate.wall(worker_plan) for estimate in estimates]
+    return max(max(walls, default=0.0), math.fsum(walls) / worker_plan.workers)
 
 
 def _units(settings: Settings) -> float:

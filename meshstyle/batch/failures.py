@@ -6,7 +6,7 @@ import errno
 import traceback
 
 from ..errors import MeshStyleError, OutputError
-from .contract import Failure, FailureKind, Job, JobState, Outcome
+from .types import Failure, FailureKind, Job, JobState, Outcome
 
 _PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _MEMORY_WORDS = (

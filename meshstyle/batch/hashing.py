@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..common_settings import INITS
-from ..settings import Settings
-from .contract import FileHash
+from ..config.base import INITS
+from ..config.model import Settings
+from .types import FileHash
 
 _SHIPPED_WEIGHTS = ("bundled", "torchvision")
 
@@ -26,7 +26,7 @@ def hash_file(path: Path) -> str | None:
 
 
 def hash_sources(model: Path, files: Iterable[Path]) -> tuple[FileHash, ...]:
-    """Each once, by its path as seen from the model's folder."""
+    """Hash each source once, by its path as seen from the model's folder."""
     names = {os.path.relpath(file, model.parent): file for file in files}
     return tuple(FileHash(Path(name).as_posix(), hash_file(file)) for name, file in names.items())
 

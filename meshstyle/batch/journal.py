@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from .contract import Failure, FailureKind, FileHash, JobState, Outcome, PaintedImage
-from .look import Look
+from .model_summary import ModelSummary
+from .types import Failure, FailureKind, FileHash, JobState, Outcome, PaintedImage
 
 _FORMAT = 1
 _COMPACT = 4  # times as many lines as are alive
@@ -27,7 +27,7 @@ class Journal:
 
     Attributes:
         outcomes: the latest of every job, by its id.
-        looks: what is known of models, by `Look.key`.
+        looks: what is known of models, by `ModelSummary.key`.
         sound: digests of what jobs share, found to be in order.
         threads: of every worker, or None before it is decided: results depend on it.
     """
@@ -39,7 +39,7 @@ class Journal:
         """
         self.path, self._writes = path, writes
         self.outcomes: dict[str, Outcome] = {}
-        self.looks: dict[str, Look] = {}
+        self.looks: dict[str, ModelSummary] = {}
         self.sound: set[str] = set()
         self.threads: int | None = None
         self._files: dict[str, dict[str, str | None]] = {}
@@ -62,7 +62,7 @@ class Journal:
     def remember_sound(self, digest: str) -> None:
         self._append({"sound": digest})
 
-    def remember_look(self, look: Look) -> None:
+    def remember_look(self, look: ModelSummary) -> None:
         self._append({"look": look.to_dict()})
 
     def begin_placing(self, outcome: Outcome) -> None:
@@ -151,7 +151,7 @@ class Journal:
         elif "sound" in record:
             self.sound.add(record["sound"])
         elif "look" in record:
-            look = Look.from_dict(record["look"])
+            look = ModelSummary.from_dict(record["look"])
             self.looks[look.key] = look
         elif "placing" in record:
             self._own(record["placing"], _hashes(record["files"]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from ..cores import loading_torch
-from .contract import Job, Outcome, WorkerContext
+from ..system.threads import loading_torch
 from .failures import lost
-from .processes import Lost, Processes
+from .types import Job, Outcome, WorkerContext
+from .worker_pool import Lost, Processes
 
 
 class LocalEngine:
-    """Satisfies `contract.Engine`. What workers share is loaded once in each and kept between jobs."""
+    """Satisfies `batch.types.Engine`. What workers share is loaded once in each and kept between jobs."""
 
     def __init__(self, workers: int, context: WorkerContext, processes: Processes | None = None) -> None:
         """`processes`: to use, where there are some that have loaded most of what it takes."""
@@ -29,7 +29,7 @@ class LocalEngine:
         self._processes.__exit__(*error)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """See `contract.Engine`."""
+        """See `batch.types.Engine`."""
         for ended in self._processes.each(_paint, jobs, self._time_limit):
             if isinstance(ended.answer, Lost):
                 yield lost(ended.item, ended.answer.kind, ended.answer.cause, ended.seconds)

@@ -25,12 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..common_settings import INITS, shown
+from ..bundled import find_style, shipped_style
+from ..config.base import INITS, shown
+from ..config.model import Settings
 from ..errors import InputError, ManifestError, MeshStyleError, UsageError
-from ..remote import is_url, local_path
-from ..runfile import check_setting, place_of, read_text, with_own_files
-from ..settings import Settings
-from ..shipped import find_style, shipped_style
+from ..io.remote import is_url, local_path
+from ..run_file import check_setting, place_of, read_text, with_own_files
 from .options import AUTO
 from .scan import all_models, chosen
 from .toml_lines import Place, key_lines
@@ -41,7 +41,7 @@ _IS_PATTERN = re.compile(r"[*?\[\]!]")
 
 
 @dataclass(frozen=True)
-class Wish:
+class JobSpec:
     """What an entry asks for.
 
     Attributes:
@@ -59,10 +59,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest, checked: `wishes` by model, a path below `folder` with slashes."""
+    """A manifest, checked: `job_specs` by model, a path below `folder` with slashes."""
 
     folder: Path
-    wishes: Mapping[str, Wish]
+    job_specs: Mapping[str, JobSpec]
     notes: tuple[str, ...] = ()
 
 
@@ -100,21 +100,21 @@ class _Reader:
                 remedy = "Settings for all models go below [defaults], others below [[asset]]."
                 self._wrong((key,), f"{key} is not known here", remedy)
         folder = self._folder(table.get("folder", "."))
-        defaults = self._wish(table.get("defaults", {}), ("defaults",), Wish())
+        defaults = self._job_spec(table.get("defaults", {}), ("defaults",), JobSpec())
         assets = table.get("asset", [])
         if not (isinstance(assets, list) and assets and all(isinstance(item, dict) for item in assets)):
             self._wrong(("asset",), "it lists no models", "Add entries that begin with [[asset]].")
             return Manifest(folder, {})
         found, notes = all_models(folder, out) if folder.is_dir() else ((), ())
-        wishes: dict[str, Wish] = {}
+        job_specs: dict[str, JobSpec] = {}
         literal: dict[str, int] = {}
         for number, asset in enumerate(assets):
             place: Place = ("asset", number)
-            wish = self._wish({k: v for k, v in asset.items() if k != "path"}, place, defaults)
+            job_spec = self._job_spec({k: v for k, v in asset.items() if k != "path"}, place, defaults)
             for model in self._models(asset.get("path"), place, folder, found, literal):
-                wishes.pop(model, None)
-                wishes[model] = wish
-        return Manifest(folder, dict(sorted(wishes.items())), notes)
+                job_specs.pop(model, None)
+                job_specs[model] = job_spec
+        return Manifest(folder, dict(sorted(job_specs.items())), notes)
 
     def _folder(self, given: Any) -> Path:
         folder = self.path.parent / given if isinstance(given, str) else self.path.parent
@@ -174,7 +174,7 @@ class _Reader:
         self._wrong(here, f"there is no file {given} beside it", "Look at the name.")
         return False
 
-    def _wish(self, table: Any, place: Place, defaults: Wish) -> Wish:
+    def _job_spec(self, table: Any, place: Place, defaults: JobSpec) -> JobSpec:
         """What an entry says, over the defaults."""
         if not isinstance(table, dict):
             self._wrong(place, "it is not a table", "Write [defaults] on a line of its own.")
@@ -191,7 +191,7 @@ class _Reader:
                 self._wrong(here, "threads belong to the whole batch", "Put them below [defaults].")
             else:
                 self._setting(own, key, value, here)
-        return Wish(styles, values | with_own_files(own, self.path.parent), group, self._at(place))
+        return JobSpec(styles, values | with_own_files(own, self.path.parent), group, self._at(place))
 
     def _setting(self, own: dict[str, Any], key: str, value: Any, here: Place) -> None:
         try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..common_settings import check_choice, check_range
+from ..config.base import check_choice, check_range
 from ..errors import UsageError
-from .ray_cluster import check_address
+from .ray.cluster import check_address
 
 ENGINES = ("local", "ray")
 AUTO, NO_SET = "auto", "none"

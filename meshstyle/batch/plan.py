@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..bundled import find_style
+from ..config.model import Settings
 from ..errors import UsageError
-from ..settings import Settings
-from ..shipped import find_style
-from .contract import Job
 from .hashing import files_in_settings, hash_file, hash_values
-from .look import Look
-from .manifest import Wish
-from .naming import name_outputs, name_styles
-from .sets import Member, find_sets
+from .manifest import JobSpec
+from .model_sets import Member, find_sets
+from .model_summary import ModelSummary
+from .output_names import name_outputs, name_styles
+from .types import Job
 
 _STROKES = (0.05, 20.0)  # what `style_scale` may be
 
@@ -26,9 +26,9 @@ class Known:
 
     model: str
     source: Path
-    wish: Wish
+    job_spec: JobSpec
     settings: Settings
-    look: Look
+    look: ModelSummary
 
 
 def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple[str, ...]]:
@@ -43,14 +43,14 @@ def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple
     )
     models = [known for known in models if not known.look.painted and not _empty(known)]
     looks = {known.model: known.look for known in models}
-    members = find_sets(looks, {known.model: known.wish.group for known in models})
-    styles = name_styles(list(dict.fromkeys(style for known in models for style in known.wish.styles)))
+    members = find_sets(looks, {known.model: known.job_spec.group for known in models})
+    styles = name_styles(list(dict.fromkeys(style for known in models for style in known.job_spec.styles)))
     outputs = name_outputs(known.model for known in models)
     digests = _Digests()
     jobs = []
     for known in models:
-        several = len(known.wish.styles) > 1
-        for style in known.wish.styles:
+        several = len(known.job_spec.styles) > 1
+        for style in known.job_spec.styles:
             output, companions = outputs[known.model]
             folder = f"{styles[style]}/" if several else ""
             job = _job(known, style, members.get(known.model))

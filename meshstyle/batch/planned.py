@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .contract import Job
 from .estimate import Estimate, estimate, total_seconds
 from .options import BatchInput, BatchOptions
 from .prepare import Prepared
 from .results import BatchPlan
+from .types import Job
 
 
 def batch_plan(request: BatchInput, prepared: Prepared, pending: tuple[Job, ...]) -> BatchPlan:
     """Of the jobs that are `pending`."""
     costs = tuple(_estimate(job, prepared) for job in pending)
-    largest = sorted((cost.memory for cost in costs), reverse=True)[: prepared.crew.workers]
+    largest = sorted((cost.memory for cost in costs), reverse=True)[: prepared.worker_plan.workers]
     return BatchPlan(
         request.output,
         prepared.jobs,
         pending,
         costs,
-        prepared.crew,
-        seconds=total_seconds(costs, prepared.crew),
+        prepared.worker_plan,
+        seconds=total_seconds(costs, prepared.worker_plan),
         memory=sum(largest),
         disk=sum(cost.disk for cost in costs),
         notes=(*prepared.notes, *_unknown(request.options)),

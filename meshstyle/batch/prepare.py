@@ -8,31 +8,31 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ..cores import loading_torch
+from ..bundled import find_style
+from ..config.model import Settings
 from ..errors import InputError, MeshStyleError, UsageError
-from ..runfile import MODEL_SUFFIXES
-from ..settings import Settings
-from ..shipped import find_style
-from .contract import BatchCallback, BatchProgress, Job, SharedInputs, WorkerContext
-from .crew import Crew, fastest, known_crew
+from ..run_file import MODEL_SUFFIXES
+from ..system.threads import loading_torch
 from .hashing import hash_file, hash_sources, hash_values
 from .journal import Journal
-from .look import Look, LookRequest, is_still_so
-from .manifest import Wish, read_manifest
+from .manifest import JobSpec, read_manifest
+from .model_summary import ModelSummary, SummaryRequest, is_still_so
 from .options import AUTO, BatchInput
 from .plan import Known, plan_jobs
-from .processes import Lost, Processes
 from .scan import chosen, scan
+from .types import BatchCallback, BatchProgress, Job, SharedInputs, WorkerContext
+from .worker_count import WorkerPlan, fastest, known_worker_plan
+from .worker_pool import Lost, Processes
 
 _LOOK_LIMIT = 120.0  # seconds that reading a model may take
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is wanted, by model, as the input says; all settings are complete."""
+class JobSpecs:
+    """What the input asks for, by model; all settings are complete."""
 
     folder: Path
-    wishes: Mapping[str, Wish]
+    job_specs: Mapping[str, JobSpec]
     settings: Mapping[str, Settings]
     threads: int | None
     notes: tuple[str, ...]
@@ -43,8 +43,8 @@ class Prepared:
     """All jobs of a batch, what is known of their models, and who will do them."""
 
     jobs: tuple[Job, ...]
-    looks: Mapping[str, Look]
-    crew: Crew
+    looks: Mapping[str, ModelSummary]
+    worker_plan: WorkerPlan
     notes: tuple[str, ...]
 
     @property
@@ -58,41 +58,42 @@ class Prepared:
         }
 
 
-def read_wishes(request: BatchInput) -> Wishes:
+def read_job_specs(request: BatchInput) -> JobSpecs:
     """Read folder or manifest. Raises MeshStyleError."""
     source, out, options = request.source, request.output, request.options
     if source.is_file() and source.suffix.lower() == ".toml":
         manifest = read_manifest(source, out, request.from_url)
         _refuse_same(manifest.folder, out)
-        names = chosen(tuple(manifest.wishes), options.include, options.exclude)
+        names = chosen(tuple(manifest.job_specs), options.include, options.exclude)
         folder, notes = manifest.folder, manifest.notes
-        wishes = {name: manifest.wishes[name] for name in names}
+        job_specs = {name: manifest.job_specs[name] for name in names}
     else:
         if source.is_file() and source.suffix.lower() in MODEL_SUFFIXES:
             raise UsageError(source, "it is one model", "Paint it with: meshstyle stylize.")
         _refuse_same(source, out)
         found, notes = scan(source, out, options.include, options.exclude)
-        folder, wishes = source, dict.fromkeys(found, Wish())
+        folder, job_specs = source, dict.fromkeys(found, JobSpec())
     styles = request.styles
     group = None if options.group == AUTO else options.group
-    wishes = {
-        name: replace(wish, styles=styles or wish.styles, group=group or wish.group)
-        for name, wish in wishes.items()
+    job_specs = {
+        name: replace(job_spec, styles=styles or job_spec.styles, group=group or job_spec.group)
+        for name, job_spec in job_specs.items()
     }
-    if not wishes:
+    if not job_specs:
         raise InputError(source, "no model in it is chosen", "Look at --include and --exclude.")
-    for style in dict.fromkeys(style for wish in wishes.values() for style in wish.styles):
+    for style in dict.fromkeys(style for job_spec in job_specs.values() for style in job_spec.styles):
         find_style(style)
-    for name, wish in wishes.items():
-        if not wish.styles:
+    for name, job_spec in job_specs.items():
+        if not job_spec.styles:
             raise UsageError(
-                wish.place or "style", f"no picture was given for {name}", "Give one with --style."
+                job_spec.place or "style", f"no picture was given for {name}", "Give one with --style."
             )
     settings = {
-        name: Settings.from_mapping({**wish.values, **request.settings}) for name, wish in wishes.items()
+        name: Settings.from_mapping({**job_spec.values, **request.settings})
+        for name, job_spec in job_specs.items()
     }
     threads = {one.threads for one in settings.values()}
-    return Wishes(folder, wishes, settings, threads.pop() if threads else None, notes)
+    return JobSpecs(folder, job_specs, settings, threads.pop() if threads else None, notes)
 
 
 def _refuse_same(folder: Path, out: Path) -> None:
@@ -101,44 +102,44 @@ def _refuse_same(folder: Path, out: Path) -> None:
 
 
 def prepare(
-    wanted: Wishes, request: BatchInput, journal: Journal, processes: Processes, progress: BatchCallback
+    wanted: JobSpecs, request: BatchInput, journal: Journal, processes: Processes, progress: BatchCallback
 ) -> Prepared:
-    """Check what models share, look at the models, choose the crew and plan the jobs.
+    """Check what models share, look at the models, choose the worker plan and plan the jobs.
 
     What is found out goes into the journal. Raises MeshStyleError.
     """
     _check_shared(wanted, journal, processes, request.options.engine == "ray")
     looks = _look_at_all(wanted, journal, processes, progress)
-    crew = known_crew(request.options, wanted.threads, journal.threads)
-    if crew is None:
+    worker_plan = known_worker_plan(request.options, wanted.threads, journal.threads)
+    if worker_plan is None:
         progress(BatchProgress("measure"))
-        crew, about = fastest(processes)
+        worker_plan, about = fastest(processes)
         progress(BatchProgress("measure", message=about))
-    journal.decide_threads(crew.threads)
+    journal.decide_threads(worker_plan.threads)
     models = [
         Known(
             name,
             wanted.folder / name,
-            wish,
-            replace(wanted.settings[name], threads=crew.threads),
+            job_spec,
+            replace(wanted.settings[name], threads=worker_plan.threads),
             looks[name],
         )
-        for name, wish in wanted.wishes.items()
+        for name, job_spec in wanted.job_specs.items()
     ]
     jobs, notes = plan_jobs(models, version("meshstyle"))
-    return Prepared(jobs, looks, crew, (*wanted.notes, *notes))
+    return Prepared(jobs, looks, worker_plan, (*wanted.notes, *notes))
 
 
-def _check_shared(wanted: Wishes, journal: Journal, processes: Processes, is_elsewhere: bool) -> None:
+def _check_shared(wanted: JobSpecs, journal: Journal, processes: Processes, is_elsewhere: bool) -> None:
     """Pictures, weights and device, each once, by loading them; no device where the work `is_elsewhere`.
 
     Raises MeshStyleError about the first that is wrong.
     """
     requests: dict[SharedInputs, str] = {}
     device = "auto" if is_elsewhere else None
-    for name, wish in wanted.wishes.items():
+    for name, job_spec in wanted.job_specs.items():
         settings = wanted.settings[name]
-        for style in wish.styles:
+        for style in job_spec.styles:
             shared = SharedInputs(
                 find_style(style), settings.weights, settings.init, device or settings.device
             )
@@ -160,15 +161,16 @@ def _digest(shared: SharedInputs) -> str:
 
 
 def _look_at_all(
-    wanted: Wishes, journal: Journal, processes: Processes, progress: BatchCallback
-) -> dict[str, Look]:
-    """By model; those that were looked at before, and are as they were then, are not read again."""
+    wanted: JobSpecs, journal: Journal, processes: Processes, progress: BatchCallback
+) -> dict[str, ModelSummary]:
+    """Summarize the models, by model; those that were looked at before, and are as they were then, are not read
+    again."""
     began = time.monotonic()
     requests = {
-        LookRequest(wanted.folder / name, replace(settings, threads=None)): name
+        SummaryRequest(wanted.folder / name, replace(settings, threads=None)): name
         for name, settings in wanted.settings.items()
     }
-    looks: dict[str, Look] = {}
+    looks: dict[str, ModelSummary] = {}
     for request, name in requests.items():
         look = journal.looks.get(request.key())
         if look is not None and not look.problem and is_still_so(look, request.model):
@@ -177,7 +179,7 @@ def _look_at_all(
     for number, ended in enumerate(processes.each(_look, new, _LOOK_LIMIT), 1):
         look = ended.answer
         if isinstance(look, Lost):
-            look = Look(
+            look = ModelSummary(
                 ended.item.key(), hash_sources(ended.item.model, [ended.item.model]), problem=look.cause
             )
         else:  # a model that was given up may do better next time
@@ -195,7 +197,7 @@ def _check(request: SharedInputs, _: WorkerContext) -> MeshStyleError | None:
     return check_shared(request)
 
 
-def _look(request: LookRequest, _: WorkerContext) -> Look:
-    from .looking import look_at  # loads numpy, which the process that plans does without
+def _look(request: SummaryRequest, _: WorkerContext) -> ModelSummary:
+    from .inspect_model import summarize_model  # loads numpy, which the process that plans does without
 
-    return look_at(request)
+    return summarize_model(request)

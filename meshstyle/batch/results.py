@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .contract import Job, JobState, Outcome
-from .crew import Crew
 from .estimate import Estimate
+from .types import Job, JobState, Outcome
+from .worker_count import WorkerPlan
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class BatchResult:
     Attributes:
         output: OUT.
         jobs: all of them; `outcomes`: of each, in the same order, also of those done by an earlier run.
-        crew: who did it.
+        worker_plan: who did it.
         seconds: wall time.
         notes: what people should know, one sentence each.
     """
@@ -26,7 +26,7 @@ class BatchResult:
     output: Path
     jobs: tuple[Job, ...]
     outcomes: tuple[Outcome, ...]
-    crew: Crew
+    worker_plan: WorkerPlan
     seconds: float
     notes: tuple[str, ...]
 
@@ -38,8 +38,8 @@ class BatchResult:
         """JSON-able."""
         return {
             "output": str(self.output),
-            "workers": self.crew.workers,
-            "threads": self.crew.threads,
+            "workers": self.worker_plan.workers,
+            "threads": self.worker_plan.threads,
             "seconds": self.seconds,
             "done": sum(o.state is JobState.DONE and not o.earlier for o in self.outcomes),
             "failed": len(self.failed),
@@ -62,7 +62,7 @@ class BatchPlan:
     jobs: tuple[Job, ...]
     pending: tuple[Job, ...]
     estimates: tuple[Estimate, ...]
-    crew: Crew
+    worker_plan: WorkerPlan
     seconds: float
     memory: float
     disk: float
@@ -73,15 +73,15 @@ class BatchPlan:
         pending = zip(self.pending, self.estimates, strict=True)
         return {
             "output": str(self.output),
-            "workers": self.crew.workers,
-            "threads": self.crew.threads,
+            "workers": self.worker_plan.workers,
+            "threads": self.worker_plan.threads,
             "jobs": len(self.jobs),
             "earlier": len(self.jobs) - len(self.pending),
             "seconds": self.seconds,
             "memory_bytes": self.memory,
             "disk_bytes": self.disk,
             "notes": list(self.notes),
-            "pending": [_described(job) | {"seconds": cost.wall(self.crew)} for job, cost in pending],
+            "pending": [_described(job) | {"seconds": cost.wall(self.worker_plan)} for job, cost in pending],
         }
 
 

@@ -10,8 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..temporary import temporary_folder
-from .contract import (
+from ..system.temporary import temporary_folder
+from .earlier import earlier_jobs
+from .journal import Journal
+from .local_engine import LocalEngine
+from .options import BatchInput, BatchOptions
+from .path_filter import PathFilter
+from .place_results import is_there, is_up_to_date, place
+from .planned import batch_plan
+from .prepare import JobSpecs, Prepared, prepare, read_job_specs
+from .ray.cluster import Need, reach
+from .remote.publish import LocalFolders, at_hand
+from .report.live import DATA, LiveReport, ReportOptions
+from .report.report import Subject
+from .results import BatchPlan, BatchResult
+from .state import FOLDER, StateFolder, exclusive
+from .types import (
     BatchCallback,
     BatchProgress,
     Engine,
@@ -22,22 +36,8 @@ from .contract import (
     WorkerContext,
     ignore,
 )
-from .copies import Places, at_hand
-from .crew import WORKER_MEMORY, candidates, known_crew, measure
-from .earlier import earlier_jobs
-from .gate import Gate
-from .journal import Journal
-from .live_report import DATA, LiveReport, ReportOptions
-from .local_engine import LocalEngine
-from .options import BatchInput, BatchOptions
-from .place import is_there, is_up_to_date, place
-from .planned import batch_plan
-from .prepare import Prepared, Wishes, prepare, read_wishes
-from .processes import Processes, leave_if_unguarded
-from .ray_cluster import Need, reach
-from .report import Subject
-from .results import BatchPlan, BatchResult
-from .state import FOLDER, StateFolder, exclusive
+from .worker_count import WORKER_MEMORY, candidates, known_worker_plan, measure
+from .worker_pool import Processes, leave_if_unguarded
 
 
 def run_batch(
@@ -87,15 +87,17 @@ def plan_batch(
 
 def run_request(request: BatchInput, progress: BatchCallback) -> BatchResult:
     """See `run_batch`."""
-    read_wishes(request)  # what is wrong with it is told before anything is made
+    read_job_specs(request)  # what is wrong with it is told before anything is made
     with exclusive(StateFolder(request.output / FOLDER)):
         return run_once(request, progress)
 
 
-def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = None) -> BatchResult:
+def run_once(
+    request: BatchInput, progress: BatchCallback, path_filter: PathFilter | None = None
+) -> BatchResult:
     """One pass over all models, for whoever has the lock of OUT. See `run_batch`."""
-    began, gate, out = time.monotonic(), gate or Gate(), request.output
-    wanted = gate.admit(read_wishes(request))
+    began, path_filter, out = time.monotonic(), path_filter or PathFilter(), request.output
+    wanted = path_filter.admit(read_job_specs(request))
     state = StateFolder(out / FOLDER)
     with ExitStack() as stack:
         journal = Journal(state.journal)
@@ -104,27 +106,27 @@ def run_once(request: BatchInput, progress: BatchCallback, gate: Gate | None = N
         cluster = stack.enter_context(_cluster(request.options))
         processes = stack.enter_context(_processes(request, wanted, journal, context))
         prepared = prepare(wanted, request, journal, processes, progress)
-        left_out, prepared = prepared.left_out, gate.hold_back(prepared)
+        left_out, prepared = prepared.left_out, path_filter.hold_back(prepared)
         known = _up_to_date(prepared.jobs, request, journal)
-        known |= gate.known(job for job in prepared.jobs if job.id not in known)
+        known |= path_filter.known(job for job in prepared.jobs if job.id not in known)
         before = earlier_jobs(out / DATA, prepared.jobs, journal)
         shown = (*prepared.jobs, *before)
-        subject = Subject(request.source, out, shown, left_out, gate.waiting, prepared.notes)
-        options = ReportOptions(request.options.turntable, gate.resting)
+        subject = Subject(request.source, out, shown, left_out, path_filter.waiting, prepared.notes)
+        options = ReportOptions(request.options.turntable, path_filter.resting)
         told = known | {job.id: outcome for job, outcome in before.items()}
         report = stack.enter_context(LiveReport(subject, told, context, options))
         with make_engine(prepared, request.options, context, processes, cluster) as engine:
             run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
             outcomes = run.all()
-            crew = replace(prepared.crew, workers=engine.workers)
+            worker_plan = replace(prepared.worker_plan, workers=engine.workers)
         report.finish(progress)
     notes = (*prepared.notes, *report.notes)
-    return BatchResult(out, prepared.jobs, outcomes, crew, time.monotonic() - began, notes)
+    return BatchResult(out, prepared.jobs, outcomes, worker_plan, time.monotonic() - began, notes)
 
 
 def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
     """See `plan_batch`."""
-    wanted = read_wishes(request)
+    wanted = read_job_specs(request)
     journal = Journal(StateFolder(request.output / FOLDER).journal, writes=False)
     with temporary_folder() as folder:
         staging = Path(folder) / "staging"
@@ -133,11 +135,11 @@ def plan_request(request: BatchInput, progress: BatchCallback) -> BatchPlan:
             prepared = prepare(wanted, request, journal, processes, progress)
             done = _up_to_date(prepared.jobs, request, journal)
             pending = tuple(job for job in prepared.jobs if job.id not in done)
-            crew = prepared.crew
-            if pending and crew.rate is None:
+            worker_plan = prepared.worker_plan
+            if pending and worker_plan.rate is None:
                 progress(BatchProgress("measure"))
-                crew = measure(crew, processes)
-    return batch_plan(request, replace(prepared, crew=crew), pending)
+                worker_plan = measure(worker_plan, processes)
+    return batch_plan(request, replace(prepared, worker_plan=worker_plan), pending)
 
 
 def make_engine(
@@ -147,15 +149,15 @@ def make_engine(
 
     Args:
         processes: that have looked at the models.
-        cluster: see `ray_cluster.reach`; None where the work is done here.
+        cluster: see `batch.ray.cluster.reach`; None where the work is done here.
     """
-    crew = prepared.crew
+    worker_plan = prepared.worker_plan
     if cluster is None:
-        return LocalEngine(crew.workers, context, processes)
-    from .ray_engine import RayEngine
+        return LocalEngine(worker_plan.workers, context, processes)
+    from .ray.engine import RayEngine
 
     processes.reduce(0)  # the cluster may need what they hold: this machine can be a node of it
-    need = Need(crew.threads, options.gpus_per_job, context.memory_limit or WORKER_MEMORY)
+    need = Need(worker_plan.threads, options.gpus_per_job, context.memory_limit or WORKER_MEMORY)
     return RayEngine(cluster, need, options.workers, len(prepared.jobs), context)
 
 
@@ -246,7 +248,7 @@ def _up_to_date(jobs: Iterable[Job], request: BatchInput, journal: Journal) -> d
 
 
 def _request(
-    places: Places,
+    places: LocalFolders,
     styles: str | Path | Sequence[str | Path],
     settings: Mapping[str, Any] | None,
     options: BatchOptions,
@@ -267,9 +269,9 @@ def _cluster(options: BatchOptions) -> AbstractContextManager[Any]:
     return reach(options.ray_address) if options.engine == "ray" else nullcontext()
 
 
-def _processes(request: BatchInput, wanted: Wishes, journal: Journal, context: WorkerContext) -> Processes:
-    """As many as may be needed; which crew is fastest shows only when they have measured it."""
-    crew = candidates()[0]
+def _processes(request: BatchInput, wanted: JobSpecs, journal: Journal, context: WorkerContext) -> Processes:
+    """As many as may be needed; which worker plan is fastest shows only when they have measured it."""
+    worker_plan = candidates()[0]
     if request.options.engine == "local":
-        crew = known_crew(request.options, wanted.threads, journal.threads) or crew
-    return Processes(crew.workers, context)
+        worker_plan = known_worker_plan(request.options, wanted.threads, journal.threads) or worker_plan
+    return Processes(worker_plan.workers, context)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from ..asset import SUFFIXES
 from ..errors import InputError, UsageError
+from ..io.load import SUFFIXES
 
 EARLIER = "*.stylized.*"  # what `stylize` calls its results
 

@@ -6,11 +6,11 @@ import time
 
 import torch
 
-from ..machine import limited_threads
+from ..config.model import Settings
 from ..progress import ignore
-from ..settings import Settings
-from ..solver.network import make_network
-from ..solver.weights import load_weights
+from ..style.network import make_network
+from ..style.vgg_weights import load_weights
+from ..system.device import limited_threads
 
 _SIDE = 128  # pixels: what most steps look at
 

@@ -110,7 +110,7 @@ def _acquire(state: StateFolder) -> BaseFileLock:
 
 
 def _leave_nothing(state: StateFolder) -> None:
-    """Of a batch that did not come as far as its first note."""
+    """Remove the state of a batch that ended before its first note."""
     with contextlib.suppress(OSError):
         for file in (state.lock, state.workers):
             file.unlink(missing_ok=True)

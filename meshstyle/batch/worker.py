@@ -12,23 +12,23 @@ from pathlib import Path
 
 import torch
 
-from ..asset.contract import FromFiles
+from ..config.model import Settings
 from ..errors import MeshStyleError
-from ..machine import choose_device, limited_threads
-from ..pipeline import paint, report, write_painted
+from ..io.types import FromFiles
+from ..optimize.init import starting_picture
+from ..prepare import prepare
 from ..progress import Progress, ProgressCallback, ignore
-from ..record import run_record
+from ..provenance import run_record
 from ..results import Result
-from ..scene import prepare
-from ..settings import Settings
-from ..solver.network import make_network
-from ..solver.paintings import load_painting
-from ..solver.starts import starting_picture
-from ..solver.vgg import VGG19
-from ..solver.weights import load_weights
-from .contract import FileHash, Job, JobState, Outcome, PaintedImage, SharedInputs, WorkerContext
+from ..style.network import make_network
+from ..style.style_image import load_style_image
+from ..style.vgg import VGG19
+from ..style.vgg_weights import load_weights
+from ..stylize_model import paint, report, write_painted
+from ..system.device import choose_device, limited_threads
 from .failures import failure_of
 from .hashing import hash_file, hash_sources
+from .types import FileHash, Job, JobState, Outcome, PaintedImage, SharedInputs, WorkerContext
 
 _FIGURES = ("style_loss", "content_loss", "structure", "coverage", "surface_seen", "views")
 
@@ -66,7 +66,7 @@ def check_shared(shared: SharedInputs) -> MeshStyleError | None:
     """What is wrong with a picture, weights, a start or a device, found by loading them."""
     try:
         choose_device(shared.device)
-        load_painting(shared.picture)
+        load_style_image(shared.picture)
         starting_picture(shared.init)
         load_weights(shared.weights)
     except MeshStyleError as error:
@@ -105,4 +105,4 @@ def _network(weights: str, convolution: str, device: str) -> VGG19:
 
 @lru_cache(maxsize=4)
 def _painting(picture: Path, device: str) -> torch.Tensor:
-    return load_painting(picture).to(choose_device(device))
+    return load_style_image(picture).to(choose_device(device))

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..asset import load_asset
 from ..errors import MeshStyleError
+from ..io.load import load_asset
 from ..progress import Progress, ProgressCallback, ignore
 from ..views.cameras import Frame
-from .backdrop import Backdrop, Shadow
-from .caster import Caster
-from .choose import make_renderer
+from .draw.backdrop import Backdrop, Shadow
+from .draw.choose import make_renderer
+from .draw.ray_caster import Caster
 from .orbit import Orbit, make_orbit
-from .pose import Poser
-from .scene import PreviewScene, Shape, moved
-from .settings import TurntableSettings
+from .scene.animation import Poser
+from .scene.scene import PreviewScene, Shape, moved
+from .turntable_settings import TurntableSettings
 
 _POSES_MEASURED, _POSES_SHADOWED = 24, 4
 
@@ -34,7 +34,8 @@ class Model:
         self.poser = None if animation is None else Poser(self.scene.asset, animation)
 
     def shapes(self, part: float, seconds: float) -> tuple[Shape, ...]:
-        """In the pose after part (0..1) of a film of so many seconds; the clip ends where it began."""
+        """Return the shapes in the pose after part (0..1) of a film of so many seconds; the clip ends where it
+        began."""
         if self.poser is None:
             return self.scene.shapes
         rounds = max(round(seconds / self.poser.seconds), 1) if self.poser.seconds > 0 else 1

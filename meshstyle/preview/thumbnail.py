@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..asset.pictures import read_picture
+from ..io.images import read_picture
 
 
 def thumbnail(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:

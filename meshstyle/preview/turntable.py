@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from ..asset.atomic import write_all
-from ..asset.paths import roots_for
 from ..errors import AssetError, UsageError
-from ..places import check_writable, replacing
+from ..io.atomic_write import write_all
+from ..io.safe_paths import roots_for
+from ..output_path import check_writable, replacing
 from ..progress import Progress, ProgressCallback, ignore
-from . import films, sheets
-from .backdrop import TRANSPARENT, Backdrop
-from .choose import choose_renderer
-from .settings import TurntableSettings
+from . import contact_sheet, film
+from .draw.backdrop import TRANSPARENT, Backdrop
+from .draw.choose import choose_renderer
 from .stage import Model, Stage
+from .turntable_settings import TurntableSettings
 
 PAGE = ".html"
 BROWSER = "browser"  # what draws a page
@@ -103,7 +103,7 @@ def turntable(
     planned = plan_turntable(model, output, settings, compare, overwrite)
     progress(Progress("read"))
     if planned.renderer == BROWSER:
-        from .page import AZIMUTH, write_page  # loads torch
+        from .page.page import AZIMUTH, write_page  # loads torch
 
         eye = (AZIMUTH + math.radians(settings.start), math.radians(settings.elevation))
         write_page(planned.model, planned.output, planned.compare, eye=eye, root=settings.root)
@@ -162,8 +162,8 @@ def plan_turntable(
     target = _choose_output(model, output, settings)
     (count, fps), (height, width) = settings.timing, settings.shape
     if settings.sheet is None:
-        films.check_kind(target.suffix.lower(), fps, settings.background == TRANSPARENT)
-    elif settings.background == TRANSPARENT and target.suffix.lower() not in sheets.WITH_ALPHA:
+        film.check_kind(target.suffix.lower(), fps, settings.background == TRANSPARENT)
+    elif settings.background == TRANSPARENT and target.suffix.lower() not in contact_sheet.WITH_ALPHA:
         raise UsageError("background", "JPEG knows no transparency", "Write a .png, or choose a colour.")
     Backdrop(settings.background, (1, 1))  # it refuses what is no colour
     replaced = replacing(target, overwrite)
@@ -195,13 +195,13 @@ def _choose_output(model: Path, output: str | Path | None, settings: TurntableSe
     target = model.with_name(usual) if output is None else Path(output)
     if output is not None and (target.is_dir() or str(output).endswith(_SEPARATORS)):
         target = target / usual
-    kinds = sheets.KINDS if sheet else (*films.KINDS, PAGE)
+    kinds = contact_sheet.KINDS if sheet else (*film.KINDS, PAGE)
     suffix = target.suffix.lower()
     if suffix not in kinds:
         what = "contact sheet" if sheet else "film"
         cause = f"{suffix} is no kind of {what}" if suffix else "its name has no suffix"
         remedy = f"End the name with {', '.join(kinds[:-1])} or {kinds[-1]}."
-        if not sheet and suffix in sheets.KINDS:
+        if not sheet and suffix in contact_sheet.KINDS:
             remedy = "Add --sheet 2x4 for a contact sheet, or end the name with .gif."
         raise UsageError(target, cause, remedy)
     return target
@@ -239,5 +239,7 @@ def wiped(before: np.ndarray, after: np.ndarray, part: float) -> np.ndarray:
 def _encode(pictures: list[np.ndarray], planned: TurntablePlan, settings: TurntableSettings) -> bytes:
     suffix = planned.output.suffix.lower()
     if settings.grid is not None:
-        return sheets.encode_picture(sheets.arrange(pictures, *settings.grid), suffix, settings.lossless)
-    return films.encode(films.Film(pictures, planned.fps), suffix, settings.lossless)
+        return contact_sheet.encode_picture(
+            contact_sheet.arrange(pictures, *settings.grid), suffix, settings.lossless
+        )
+    return film.encode(film.Film(pictures, planned.fps), suffix, settings.lossless)

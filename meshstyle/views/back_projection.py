@@ -21,13 +21,13 @@ import torch
 from jaxtyping import Float, Float32, Int64
 
 from .cameras import Camera
-from .tracing import Hits
+from .raytrace import Hits
 from .view import View
 
 ANGLE_POWER = 2.0  # k of cosᵏ
 STEEPEST = (math.cos(math.radians(80)), math.cos(math.radians(70)))  # between these the weight falls to 0
 FEATHER = 1 / 40  # of the focal length, 9 pixels of a 256 pixel view: where edges stop mattering
-_JUMP = 0.01  # bounding radii: a step in depth beyond what the surface's slope explains
+_JUMP = 0.01  # bounding radii: a step in depth beyond what the surface's gradient explains
 _FLOOR = 0.01  # weight of the worst pixel: a texel that only bad ones show takes its colour from them
 
 Paint = Float[torch.Tensor, "P 3"]
@@ -97,12 +97,12 @@ def _distance_to_edges(
 ) -> Float32[np.ndarray, "H W"]:
     """Distance of each pixel to the nearest that is not filled by surface or lies at a step in depth."""
     cosine = np.maximum(cosine, 0.05)
-    slope = camera.pitch * depth * np.sqrt(1 - np.minimum(cosine, 1) ** 2) / cosine  # depth a pixel on
+    gradient = camera.pitch * depth * np.sqrt(1 - np.minimum(cosine, 1) ** 2) / cosine  # depth a pixel on
     edge = ~whole
     for axis in (0, 1):
         step = np.abs(np.diff(depth, axis=axis))
         first, second = [(slice(None),) * axis + (part,) for part in (slice(-1), slice(1, None))]
-        jump = step > _JUMP + 2 * np.maximum(slope[first], slope[second])
+        jump = step > _JUMP + 2 * np.maximum(gradient[first], gradient[second])
         edge[first] |= jump
         edge[second] |= jump
     return scipy.ndimage.distance_transform_edt(np.pad(~edge, 1))[1:-1, 1:-1].astype(np.float32)
@@ -149,14 +149,14 @@ class BackProjection:
 
 
 class Consistency:
-    """Σ m ‖I − render(bake(I))‖² / Σ m over all views (design, section 4), and its exact slope."""
+    """Σ m ‖I − render(bake(I))‖² / Σ m over all views (docs/solvers.md), and its exact gradient."""
 
     def __init__(self, projection: BackProjection, coverage: Float[torch.Tensor, "P 1"]) -> None:
         """`coverage`: m, the share of each pixel that is painted surface."""
         self._projection, self._share = projection, coverage / coverage.sum()
 
     def __call__(self, paint: Paint) -> tuple[float, Paint]:
-        """Value (squared differences summed over the three channels) and slope."""
+        """Value (squared differences summed over the three channels) and gradient."""
         left = self._projection.residual(paint)
         pull = self._share * left
         value = float((left * pull).sum(dtype=torch.float64))

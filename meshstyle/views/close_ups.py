@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from .cameras import DISTANCE, Camera, camera_towards_centre, fibonacci_sphere
 from .placement import Placement
-from .tracing import Tracer
+from .raytrace import Tracer
 from .visibility import cosines, sample_surface
 
 DIRECTIONS = 60  # even ones, tested beside those of the whole views
@@ -120,7 +120,8 @@ def _cover(owners: scipy.sparse.csr_matrix, least: float) -> list[int]:
 
 
 def _turned(direction: Float64[np.ndarray, "3"], towards: np.ndarray, whole: int, zoom: float) -> Camera:
-    """From the orbit, looking at a point; a pixel is as wide there as one of a whole view's is, over `zoom`."""
+    """Make a camera on the orbit that looks at a point; a pixel is as wide there as one of a whole view's is, over
+    `zoom`."""
     nominal = camera_towards_centre(direction, whole)
     forward = towards - nominal.eye
     distance = float(np.linalg.norm(forward))

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from .cameras import fibonacci_sphere
-from .objects import Piece
-from .stroke_field import UP
-from .tracing import Tracer
+from .pieces import Piece
+from .raytrace import Tracer
+from .stroke_direction import UP
 from .visibility import cosines, sample_surface
 
 CANDIDATES = 120  # directions tested
@@ -34,7 +34,8 @@ class Placement:
         visible: share of the painted area that can be seen from outside at all.
         added: for each direction beyond the even ones, the surface points that it was added for, normalised space.
         pieces: what is looked at by itself, beside all that.
-        axis: whose part in the surface is the direction of its strokes; None: they run any way (see `stroke_field`).
+        axis: whose part in the surface is the direction of its strokes; None: they run any way (see
+        `views.stroke_direction`).
     """
 
     directions: Float64[np.ndarray, "V 3"]

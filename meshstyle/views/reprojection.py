@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from .cameras import Camera
-from .tracing import Tracer
+from .raytrace import Tracer
 
 _DEPTH_SLACK = 2e-3  # bounding radii
 _INTERIOR = 0.999  # mask of pixels that count

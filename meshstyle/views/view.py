@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 
 from .linear_light import to_displayed, to_linear
-from .products import Product, Sample, to_torch
-from .sampling import Lookup
+from .sampling_matrix import SamplingMatrix
+from .sparse_product import Product, Sample, to_torch
 
 AMBIENT, HEADLIGHT = 0.55, 0.45  # s = 0.55 + 0.45·cos of the angle between ray and normal
 
@@ -24,14 +24,14 @@ class View:
         mask: share of a pixel's rays that hit painted surface, 0..1; 0 where it does not count (see `Hits.counted`).
         texels: the rows of T that this view reads, ascending.
         texel_use: (V,) how many pixels each of those counts for.
-        turns: how the direction of strokes lies in the picture (see `stroke_field`).
+        turns: how the direction of strokes lies in the picture (see `views.stroke_direction`).
         style_size: pixels of the painting's short side for strokes of the right size.
         pixels: (P,) the pixels that see paint, row-major numbers, ascending.
         pixel_coverage: (P, 1) the share of their rays that do.
         shade: (P, 1) the headlight's s there.
     """
 
-    def __init__(self, lookup: Lookup, device: torch.device) -> None:
+    def __init__(self, lookup: SamplingMatrix, device: torch.device) -> None:
         self.shape, self.turns, self.style_size = lookup.shape, lookup.turns, lookup.style_size
         self.pixels = torch.from_numpy(lookup.pixels).to(device)
         self.texels = torch.from_numpy(lookup.texels).to(device)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from .cameras import DISTANCE, row_dot
-from .tracing import Tracer
+from .raytrace import Tracer
 
 SAMPLES = 6000  # points that stand for a surface
 _LIFT = 1e-4  # of the bounding radius: where shadow rays stop short of the surface

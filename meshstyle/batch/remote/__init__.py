@@ -1,0 +1,1 @@
+"""Batches from and to URLs."""

@@ -1,0 +1,1 @@
+"""The report of a batch: images, JSON and the page."""

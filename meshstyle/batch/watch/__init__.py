@@ -1,0 +1,1 @@
+"""A batch that goes on while files arrive (`--watch`)."""

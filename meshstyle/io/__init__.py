@@ -1,0 +1,1 @@
+"""Files: models and images are read, and written back with nothing but the paint changed."""

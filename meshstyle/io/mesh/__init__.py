@@ -1,0 +1,1 @@
+"""PLY, STL and OFF files."""

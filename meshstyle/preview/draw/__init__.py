@@ -1,0 +1,1 @@
+"""Renderers: OpenGL through pyrender, and Embree rays where there is no OpenGL."""

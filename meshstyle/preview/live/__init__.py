@@ -1,0 +1,1 @@
+"""The page or image that follows a run (`--preview`)."""

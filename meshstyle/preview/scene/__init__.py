@@ -1,0 +1,1 @@
+"""What is drawn: triangles, materials and poses."""

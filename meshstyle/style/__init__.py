@@ -1,0 +1,1 @@
+"""VGG-19's features and the losses on them."""

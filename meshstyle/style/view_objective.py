@@ -1,0 +1,240 @@
+"""The objective of a view: the painting's manner at several sizes, the original's light and dark, the painting's range.
+
+    L = mean over levels f of (β·style_f + α·content_f) + σ·structure + β·burnt
+
+The same losses look at the view as it is, halved and quartered, each beside the painting at that size: strokes are in
+the largest picture, patches and swirls in the smaller ones, and what a coarse scale has set up the next does not
+forget. Content counts on the largest picture alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+
+from ..config.layers import STYLE_LAYERS
+from ..views.stroke_direction import QUARTERS, Turns
+from ..views.view import View
+from .background_features import BackgroundFeatures, ViewBackground
+from .color_range import WEIGHT, burnt, lightest
+from .local_style import GRAIN_LAYERS, LocalStyle
+from .objective import ContentTarget, LossTerms, LossWeights, Objective, StyleTarget, fit_short_side
+from .structure_loss import Enough, StructureTarget
+from .vgg import VGG19
+
+LEVELS = (1, 2, 4)
+HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
+GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
+DETAIL = 384  # pixels: the largest picture of views of this size and above is held by DETAIL_LAYERS alone
+DETAIL_LAYERS = (
+    "relu1_1",
+    "relu2_1",
+    "relu3_1",
+)  # half the work; what relu4_1 sees there, smaller pictures show
+_SMALLEST = 40  # pixels of a frame: smaller levels show nothing
+_LEAST_SHARE = 1e-6  # of a turn: less is rounding
+_UNITS = 8  # sides are multiples of so many pixels
+
+Picture = Float[torch.Tensor, "1 3 H W"]
+
+
+class _Level(NamedTuple):
+    """A picture's size, as a share of the view's, and what it is compared with there, by which objective."""
+
+    factor: int
+    objective: Objective
+    style: StyleTarget
+    target: ContentTarget
+
+
+@dataclass(frozen=True, eq=False)
+class ViewTarget:
+    """What one view is held to.
+
+    Attributes:
+        levels: what its picture is held to as it is and made smaller.
+        mask: the share of each pixel that counts.
+        structure: None where it has no weight, and of windows.
+        held: of windows, the colours that stay.
+    """
+
+    levels: tuple[_Level, ...]
+    mask: Float[torch.Tensor, "1 1 H W"]
+    structure: StructureTarget | None = None
+    held: HeldColours | None = None
+
+
+class HeldColours:
+    """Mean colours of a picture's surface in squares of so many pixels, and what it costs to leave them."""
+
+    def __init__(self, picture: Picture, mask: Float[torch.Tensor, "1 1 H W"], pixels: int) -> None:
+        self._mask, self._pixels = mask, pixels
+        self._share = F.avg_pool2d(mask, pixels)
+        self._held = self._means(picture)
+
+    def __call__(self, picture: Picture) -> Float[torch.Tensor, ""]:
+        """The mean squared difference (sRGB²)."""
+        apart = ((self._means(picture) - self._held) ** 2 * self._share).sum()
+        return apart / (3 * self._share.sum()).clamp_min(1e-6)
+
+    def _means(self, picture: Picture) -> Float[torch.Tensor, "1 3 h w"]:
+        return F.avg_pool2d(picture * self._mask, self._pixels) / self._share.clamp_min(1e-6)
+
+
+class StyleImagePyramid:
+    """Gram matrices of a painting, turned by quarters, at whatever size they are asked for."""
+
+    def __init__(self, painting: Picture) -> None:
+        self._painting = painting
+        self._known: dict[tuple[tuple[str, ...], int, int], StyleTarget] = {}
+
+    def target(self, objective: Objective, size: int, turns: Turns) -> StyleTarget:
+        """Return the target of the painting with a short side of `size` pixels: the mean over its turns, by their
+        shares."""
+        shares = [(quarter, float(share)) for quarter, share in enumerate(turns) if share > _LEAST_SHARE]
+        found = [(share, self._turned(objective, size, quarter).grams) for quarter, share in shares]
+        layers = found[0][1]
+        return StyleTarget(
+            {n: torch.stack([share * grams[n] for share, grams in found]).sum(0) for n in layers}
+        )
+
+    def _turned(self, objective: Objective, size: int, quarter: int) -> StyleTarget:
+        key = (tuple(objective.style_layers), size, quarter % QUARTERS)
+        if key not in self._known:
+            fitted = fit_short_side(self._painting, size)
+            self._known[key] = objective.style_target(torch.rot90(fitted, -quarter, (2, 3)).contiguous())
+        return self._known[key]
+
+
+class ViewObjective:
+    """The losses of all views of one scale."""
+
+    def __init__(
+        self, network: VGG19, painting: Picture, weights: LossWeights, style_scale: float = 1.0
+    ) -> None:
+        """
+        Args:
+            painting: sRGB 0..1, on the network's device.
+            weights: α, β, σ (see above), and the style's strength.
+            style_scale: short side of the painting, as a share of what views frame.
+        """
+        self._weights, self._style_scale = weights, style_scale
+        plain = replace(weights, content=0.0, structure=0.0)
+        # relu4_1 is already there for the style: content on it costs nothing more.
+        self._main = Objective(network, replace(plain, content=weights.content), content_layers=("relu4_1",))
+        self._plain = Objective(network, plain)
+        self._window = Objective(
+            network, plain, (f"{n}={GRAIN if n in GRAIN_LAYERS else 1}" for n in STYLE_LAYERS)
+        )
+        self._picture, self._locals = painting, dict[int, LocalStyle]()
+        # Where content has weight, the deeper layers are made for it anyway.
+        self._detail = Objective(network, plain, DETAIL_LAYERS) if weights.content == 0 else self._main
+        self._painting = StyleImagePyramid(painting)
+        self._limit, self._enough = lightest(painting), Enough.at(weights.structure)
+
+    def ground(self, background: Float[torch.Tensor, "3"]) -> BackgroundFeatures | None:
+        """Features of nothing but that colour, sRGB 0..1; None where they are of no use."""
+        return self._main.ground(background)
+
+    def target(
+        self,
+        view: View,
+        original: Float[torch.Tensor, "V 3"],
+        background: Float[torch.Tensor, "3"],
+        ground: BackgroundFeatures | None,
+    ) -> ViewTarget:
+        """What a view is held to.
+
+        Args:
+            original: the colours of the texels it reads, as the model has them, sRGB 0..1.
+            ground: features of the background, where they are of use.
+        """
+        seen = view.sample(original)
+        lit, bare = view.pictures(seen, background)
+        levels = []
+        for factor in LEVELS:
+            if factor > 1 and view.style_size // factor < _SMALLEST:
+                break
+            size = max(round(view.style_size / factor * self._style_scale), 16)
+            objective = self._plain if factor > 1 else self._of_largest(view)
+            style = self._painting.target(objective, size, view.turns)
+            picture, mask = smaller(lit, factor), smaller(view.mask, factor)
+            backdrop = None if ground is None else ViewBackground(ground, _reached(view.painted, factor))
+            content = objective.content_target(picture, mask, backdrop=backdrop)
+            levels.append(_Level(factor, objective, style, content))
+        structure = None
+        if self._weights.structure > 0:
+            structure = StructureTarget(bare, view.mask, view.style_size)
+        return ViewTarget(tuple(levels), view.mask, structure)
+
+    def _of_largest(self, view: View) -> Objective:
+        return self._detail if view.style_size >= DETAIL else self._main
+
+    def window_target(
+        self,
+        view: View,
+        paint: Float[torch.Tensor, "V 3"],
+        background: Float[torch.Tensor, "3"],
+        zoom: float,
+        block: int,
+    ) -> ViewTarget:
+        """What a window is held to: strokes as where its colours come from in the painting, and, from where the whole
+        views stand, to look as it does.
+
+        Args:
+            paint: of the texels it reads, as they are, sRGB 0..1.
+            zoom: how much larger than the whole views it shows things.
+            block: pixels along the side of the squares whose mean colours are held.
+        """
+        picture = view.render(paint, background)
+        near = self._local(round(view.style_size * self._style_scale)).target(picture, view.mask)
+        content = self._window.content_target(picture, view.mask)
+        levels = [_Level(1, self._window, near, content)]
+        if (factor := round(zoom)) > 1:
+            small, mask = smaller(picture, factor), smaller(view.mask, factor)
+            content = self._plain.content_target(small, mask)
+            far = StyleTarget(self._plain.grams_of(small, content))
+            levels.append(_Level(factor, self._plain, far, replace(content, grams=far.grams)))
+        return ViewTarget(tuple(levels), view.mask, held=HeldColours(picture, view.mask, block))
+
+    def _local(self, short_side: int) -> LocalStyle:
+        if short_side not in self._locals:
+            layers = tuple(self._window.style_layers)
+            self._locals[short_side] = LocalStyle(self._window.network, self._picture, layers, short_side)
+        return self._locals[short_side]
+
+    def __call__(self, lit: Picture, bare: Picture, target: ViewTarget) -> LossTerms:
+        """Compute the loss terms of a view's image, sRGB 0..1, under the headlight and without it."""
+        found = [
+            level.objective(smaller(lit, level.factor), level.style, level.target) for level in target.levels
+        ]
+        total = torch.stack([terms.total for terms in found]).mean()
+        total = total + self._weights.style * WEIGHT * burnt(bare, target.mask, self._limit)
+        figures = found[0].figures.clone()
+        figures[0] = torch.stack([terms.figures[0] for terms in found]).log().mean().exp()
+        if target.held is not None:
+            total = total + self._weights.style * HOLD * target.held(lit)
+        if target.structure is not None:
+            missing, figures[2] = target.structure(bare, self._enough)
+            total = total + self._weights.structure * missing
+        return LossTerms(total, figures)
+
+
+def smaller(picture: Float[torch.Tensor, "1 C H W"], factor: int) -> Float[torch.Tensor, "1 C h w"]:
+    """Means over so many pixels along each side; what is left over at the right and the bottom is squeezed in, so that
+    sides are multiples of `_UNITS`."""
+    if factor == 1:
+        return picture
+    shape = [max(length // factor // _UNITS, 2) * _UNITS for length in picture.shape[-2:]]
+    return F.interpolate(picture, size=shape, mode="area")
+
+
+def _reached(painted: Bool[np.ndarray, "H W"], factor: int) -> Bool[np.ndarray, "h w"]:
+    """The pixels of the smaller picture that show any of these."""
+    shares = smaller(torch.from_numpy(painted.astype(np.float32))[None, None], factor)
+    return np.asarray(shares[0, 0].numpy() > 0)

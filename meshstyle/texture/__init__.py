@@ -1,0 +1,1 @@
+"""Atlases: which triangle owns which texel, UV unwrapping, filtering and the space around charts."""

@@ -1,0 +1,9 @@
+"""What a test needs of the processor."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshstyle.kernels.cpu_features import multiplies_bf16
+
+needs_bf16 = pytest.mark.skipif(not multiplies_bf16(), reason="a processor that does not multiply bf16")

@@ -1,0 +1,80 @@
+"""What `import meshstyle` offers, and what it does not cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import meshstyle
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_public_names_are_these() -> None:
+    assert meshstyle.__all__ == [
+        "AssetError",
+        "BatchOptions",
+        "BatchPlan",
+        "BatchResult",
+        "Evaluation",
+        "InputError",
+        "ManifestError",
+        "MeshStyleError",
+        "ModelInfo",
+        "OutputError",
+        "PictureError",
+        "PictureResult",
+        "PictureSettings",
+        "Progress",
+        "ProgressCallback",
+        "Result",
+        "RunFile",
+        "Settings",
+        "UsageError",
+        "WeightsError",
+        "__version__",
+        "describe",
+        "plan_batch",
+        "read_picture_run_file",
+        "read_run_file",
+        "run_batch",
+        "styles",
+        "stylize",
+        "stylize_image",
+    ]
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in meshstyle.__all__:
+        value = getattr(meshstyle, name)
+        assert name in dir(meshstyle)
+        if name not in ("__version__", "ProgressCallback"):
+            assert value.__doc__, name
+            assert value.__module__.startswith("meshstyle."), name
+
+
+def test_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert meshstyle.__version__ == project["project"]["version"]
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        meshstyle.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("command", ["stylize", "image", "batch"])
+def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
+    """torch alone takes seconds. A fresh interpreter, since this one has everything loaded."""
+    program = (
+        f"import sys; from meshstyle.cli.main import main; code = main(['{command}', '--help']);"
+        "print(code, [n for n in ('torch', 'numpy', 'numba', 'scipy', 'trimesh', 'PIL') if n in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout.splitlines()[-1] == "0 []"
