@@ -128,7 +128,8 @@ def test_it_goes_with_the_process_that_sent_it(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
         "from meshstyle.prefetch import Prefetcher; from meshstyle.config.model import Settings\n"
-        "prefetcher = Prefetcher(Path(sys.argv[1]), Settings()); print(prefetcher._process.pid, flush=True); time.sleep(60)"
+        "prefetcher = Prefetcher(Path(sys.argv[1]), Settings())\n"
+        "print(prefetcher._process.pid, flush=True); time.sleep(60)"
     )
     sender = subprocess.Popen(
         [sys.executable, "-c", program, str(DATA / "car_taxi" / "car_taxi.gltf")],
