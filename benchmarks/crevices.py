@@ -38,7 +38,7 @@ from meshstyle.stylize_model import paint, write_painted
 from meshstyle.system.device import choose_device, limited_threads
 from meshstyle.views.placement import Placement
 from meshstyle.views.reference_renderer import Renderer
-from meshstyle.views.trace_views import RAYS, trace_views
+from meshstyle.views.trace_views import rays_of, trace_views
 from meshstyle.views.training_views import Collage, TrainingView, collages, make_training_views
 
 MODELS = Path(__file__).resolve().parent.parent / "assets" / "models"
@@ -60,7 +60,7 @@ def style_in(pictures: list[Collage], model: Path, painting: torch.Tensor, netwo
     renderer = Renderer(load_asset(model))
     losses, weights = [], []
     for collage in pictures:
-        hits = collage.trace(renderer.tracer, RAYS, None)
+        hits = collage.trace(renderer.tracer, rays_of(SIZE), None)
         if hits is None or hits.counted is None:
             continue
         image = renderer.shade(hits)
