@@ -64,7 +64,7 @@ def stylize(
     """Repaint a model in the manner of a painting and write it.
 
     Args:
-        model: .obj, .glb or .gltf.
+        model: a file of one of the kinds in `io.load.SUFFIXES`.
         style: a picture's path, or the name of a shipped one.
         output: where to; its suffix says what kind. None: `NAME.stylized.SUFFIX` beside the model.
         settings: None takes the defaults; `overrides` are single settings by name.

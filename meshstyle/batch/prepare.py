@@ -11,7 +11,7 @@ from pathlib import Path
 from ..bundled import find_style
 from ..config.model import Settings
 from ..errors import InputError, MeshStyleError, UsageError
-from ..run_file import MODEL_SUFFIXES
+from ..io.load import SUFFIXES
 from ..system.threads import loading_torch
 from .hashing import hash_file, hash_sources, hash_values
 from .journal import Journal
@@ -68,7 +68,7 @@ def read_job_specs(request: BatchInput) -> JobSpecs:
         folder, notes = manifest.folder, manifest.notes
         job_specs = {name: manifest.job_specs[name] for name in names}
     else:
-        if source.is_file() and source.suffix.lower() in MODEL_SUFFIXES:
+        if source.is_file() and source.suffix.lower() in SUFFIXES:
             raise UsageError(source, "it is one model", "Paint it with: meshstyle stylize.")
         _refuse_same(source, out)
         found, notes = scan(source, out, options.include, options.exclude)

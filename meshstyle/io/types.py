@@ -158,7 +158,7 @@ class Asset(Protocol):
     """A model file that was read, and can be written back with nothing but its paint changed."""
 
     path: Path
-    kind: str  # "glTF", "GLB" or "OBJ", for people
+    kind: str  # "glTF", "GLB", "OBJ", "PLY", "STL" or "OFF", for people
     materials: tuple[Material, ...]
     parts: tuple[Part, ...]
     warnings: tuple[str, ...]  # what was odd in the file and how it was taken, one sentence each

@@ -59,7 +59,7 @@ class Problem(Protocol):
     Attributes:
         values: the unknown colours, sRGB 0..1; changed in place.
         parts: how many there are.
-        even: how many of them, from the first, come first in a round.
+        even: how many of them, from the first, are evenly spaced cameras; each round visits those first.
     """
 
     values: Float[torch.Tensor, "N 3"]

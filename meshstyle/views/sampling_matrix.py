@@ -152,7 +152,7 @@ class SamplingMatrix:
         coverage: (P,) share of their rays that do.
         cosine: (P,) mean |cos| of those rays with the shading normal.
         counted: (P,) 1 where losses look at the pixel, else 0.
-        turns, style_size: as of `Hits`, said.
+        turns, style_size: as in `Hits`, with defaults where that has None.
         texels: (V,) the rows of T that are read.
         coarse: D, (C, V).
         matrix: S, (P, V + C).

@@ -131,12 +131,12 @@ def make_training_views(placement: Placement, size: int, whole: bool = False) ->
 
 
 def whole_views(looks: Iterable[TrainingView]) -> int:
-    """How many of them are."""
+    """How many of these are whole views, and not collages."""
     return sum(isinstance(look, WholeView) for look in looks)
 
 
 def numbers_of(looks: Iterable[TrainingView]) -> list[int]:
-    """Which of the placement's directions they show something from, ascending; of whole views, one each."""
+    """The numbers of the placement's directions that these views show something from, ascending."""
     return sorted({number for look in looks for number in look.numbers})
 
 
