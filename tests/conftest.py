@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from meshstyle.style.vgg import VGG19
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# A shell that begins the tests beside others has them ignore Ctrl-C, and so would every command that they run.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `system.threads.tune_torch`)
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
