@@ -49,7 +49,7 @@ def image(
     ):
         pictures, settings = _choose(style, config, given, display)
         with loading_torch():
-            from meshstyle.stylize_image import plan_image, stylize_image
+            from meshstyle.stylize_flat_image import plan_image, stylize_image
 
         if dry_run:
             planned = plan_image(photo, pictures, output, settings, mask=mask, overwrite=not no_clobber)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .progress import Progress, ProgressCallback
     from .results import PictureResult
     from .run_file import RunFile, read_picture_run_file, read_run_file
-    from .stylize_image import stylize_image
+    from .stylize_flat_image import stylize_image
     from .stylize_model import Result, stylize
 
     __version__: str
@@ -70,7 +70,7 @@ _HOME = {
     "run_batch": "batch.run",
     "styles": "bundled",
     "stylize": "stylize_model",
-    "stylize_image": "stylize_image",
+    "stylize_image": "stylize_flat_image",
 }
 
 __all__ = [

@@ -43,7 +43,7 @@ _PARTS = (
     "strength",
     "style",
     "style_grid",
-    "stylize_image",
+    "stylize_flat_image",
     "stylize_model",
     "system.device",
     "system.threads",

@@ -26,7 +26,7 @@ ROOMS = (
     "seen_report results prepare prefetch",
     "preview",
     "measure evaluate info doctor",
-    "stylize_model stylize_image",
+    "stylize_model stylize_flat_image",
     "batch",
     "style_grid",
     "cli",
