@@ -83,4 +83,6 @@ def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
 def test_no_module_takes_the_name_of_a_public_function() -> None:
     """Importing a submodule sets the package's attribute of that name: the function would be gone."""
     folder = Path(meshstyle.__file__).parent
-    assert not [name for name in meshstyle.__all__ if (folder / f"{name}.py").exists() or (folder / name).is_dir()]
+    assert not [
+        name for name in meshstyle.__all__ if (folder / f"{name}.py").exists() or (folder / name).is_dir()
+    ]
