@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+LUMA = (0.299, 0.587, 0.114)  # weights of luminance, of sRGB values (ITU-R BT.601)
+
 
 def to_linear(srgb: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """sRGB 0..1 to linear 0..1."""

@@ -12,6 +12,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from .batch.estimate import estimate
+from .batch.inspect_model import summarize_model
+from .batch.model_summary import SummaryRequest
+from .batch.speed import units_a_second
+from .batch.worker_count import WorkerPlan
 from .bundled import find_style
 from .config.model import Settings
 from .errors import UsageError
@@ -155,12 +160,6 @@ def plan_grid(
 ) -> GridPlan:
     """What `make_grid` would do with the same arguments, and about how long it would take: this machine's speed is
     measured for a second. Raises as it does; writes nothing."""
-    from .batch.estimate import estimate
-    from .batch.inspect_model import summarize_model
-    from .batch.model_summary import SummaryRequest
-    from .batch.speed import units_a_second
-    from .batch.worker_count import WorkerPlan
-
     settings = Settings() if settings is None else settings
     model, output = Path(model), Path(output)
     _check(styles, output, strengths, cell)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from ..srgb import LUMA
 from ..texture.types import Atlas, Surface
 
 BLOCK = 4  # texels along the side of the blocks whose means are compared
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_LUMA = np.array(LUMA, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

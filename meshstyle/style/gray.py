@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from ..srgb import LUMA
+
 COLOURLESS = 4 / 255  # how far a grey picture's channels lie apart at most, as JPEG leaves them
 MOST = 0.99  # of its pixels
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def is_grey(painting: Float[np.ndarray, "1 3 H W"]) -> bool:
@@ -18,4 +19,4 @@ def is_grey(painting: Float[np.ndarray, "1 3 H W"]) -> bool:
 
 def grey(texture: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W 3"]:
     """Its luminance in all three channels."""
-    return np.repeat((texture @ _LUMA.astype(texture.dtype))[..., None], 3, axis=2)
+    return np.repeat((texture @ np.array(LUMA, texture.dtype))[..., None], 3, axis=2)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 
-LUMA = (0.299, 0.587, 0.114)  # of sRGB values, Rec. 601
+from ..srgb import LUMA
+
 STRUCTURE_BLOCKS = (4, 8)  # pixels
 _INSIDE = 0.9  # share of a block that must be surface
 TINY = 1e-8

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 
+from ..srgb import LUMA
 from .color_transfer import match_colours
-from .losses import LUMA
 
 Picture = Float[torch.Tensor, "1 3 H W"]
 Painting = Float[torch.Tensor, "1 3 h w"]

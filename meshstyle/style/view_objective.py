@@ -91,6 +91,7 @@ class StyleImagePyramid:
 
     def __init__(self, painting: Picture) -> None:
         self._painting = painting
+        self._fitted = (0, painting)  # to which size, and what it is there
         self._known: dict[tuple[tuple[str, ...], int, int], StyleTarget] = {}
 
     def target(self, objective: Objective, size: int, turns: Turns) -> StyleTarget:
@@ -106,8 +107,10 @@ class StyleImagePyramid:
     def _turned(self, objective: Objective, size: int, quarter: int) -> StyleTarget:
         key = (tuple(objective.style_layers), size, quarter % QUARTERS)
         if key not in self._known:
-            fitted = fit_short_side(self._painting, size)
-            self._known[key] = objective.style_target(torch.rot90(fitted, -quarter, (2, 3)).contiguous())
+            if self._fitted[0] != size:  # its turns are asked for one after the other
+                self._fitted = size, fit_short_side(self._painting, size)
+            turned = torch.rot90(self._fitted[1], -quarter, (2, 3)).contiguous()
+            self._known[key] = objective.style_target(turned)
         return self._known[key]
 
 

@@ -61,10 +61,7 @@ class GltfAsset:
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
-        data, subject = self._image_bytes(index)
-        if ktx2.is_ktx2(data):
-            return ktx2.decode_ktx2(data, subject)
-        return images.decode_picture(data, subject)
+        return ktx2.decode_image(*self._image_bytes(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...errors import PictureError
-from ..images import check_size
+from ..images import check_size, decode_picture
 from .decoders import INSTALL, DecodeRequest, DecodingError, decode, is_installed
 
 MAGIC = b"\xabKTX 20\xbb\r\n\x1a\n"
@@ -27,6 +27,11 @@ def ktx2_size(data: bytes, subject: str | Path) -> tuple[int, int]:
     width, height = struct.unpack_from("<II", data, _SIZE_AT)
     check_size(width, height, subject)
     return height, width
+
+
+def decode_image(data: bytes, subject: str | Path) -> UInt8[np.ndarray, "H W 4"]:
+    """Decode an image of any kind that glTF files hold. Raises PictureError."""
+    return decode_ktx2(data, subject) if is_ktx2(data) else decode_picture(data, subject)
 
 
 def decode_ktx2(data: bytes, subject: str | Path) -> UInt8[np.ndarray, "H W 4"]:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from ...errors import AssetError, PictureError
-from ..images import decode_picture
 from ..types import Material, Wrap
 from . import ktx2
 from .document import GltfDocument
@@ -147,8 +146,7 @@ def _is_black(document: GltfDocument, info: Fields) -> bool:
         return False
     try:
         _, data = document.image_bytes(image)
-        decode = ktx2.decode_ktx2 if ktx2.is_ktx2(data) else decode_picture
-        pixels = decode(data, "base colour")
+        pixels = ktx2.decode_image(data, "base colour")
     except (AssetError, PictureError):
         return False
     return bool(np.quantile(pixels[..., :3].max(axis=2), BLACK_SHARE) < DARK_BYTE)
