@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .winograd_arguments import BLOCK, LANES
 
 ROWS = 4  # channels whose products with others are summed at once
+AT_ONCE = 48  # cells whose gradients are made together: whole blocks, and whole tiles of AMX
 DEEP = 1 << 17  # numbers of the table of pairs that are gone over together: they stay in a core's cache
 
 
@@ -24,7 +25,8 @@ class GramArguments(NamedTuple):
         at_gram: (C, C) float32, out.
         at_gradients: (C / LANES, C / 2, LANES, 2) bf16: D + Dᵀ for the gradient D in G, pairs of rows side by side.
         at_table: (N, C) float32, to which `pull` adds the gradient in f.
-        at_room: (BLOCK, C) float32, scratch.
+        at_room: (AT_ONCE, C) float32, scratch.
+        at_registers: 64 bytes that set up AMX's tile registers (see `tile_registers`); 0: without them.
     """
 
     first: int
@@ -40,12 +42,14 @@ class GramArguments(NamedTuple):
     at_gradients: int = 0
     at_table: int = 0
     at_room: int = 0
+    at_registers: int = 0
 
 
 def filled_up(cells: int) -> int:
-    """Rows of `at_bf16`: whole pairs, and whole blocks."""
-    return -(-cells // BLOCK) * BLOCK
+    """Rows of `at_bf16`: whole pairs, and as many as gradients are made of together."""
+    return -(-cells // AT_ONCE) * AT_ONCE
 
 
-assert BLOCK % 2 == 0
+assert AT_ONCE % BLOCK == 0
+assert AT_ONCE % 2 == 0
 assert LANES % ROWS == 0

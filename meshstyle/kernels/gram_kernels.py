@@ -13,7 +13,9 @@ from numba import njit
 
 from .addresses import float_at, long_at, reader_of, set_float
 from .cpu_features import multiplies_bf16
-from .gram_arguments import DEEP, ROWS, GramArguments
+from .gram_arguments import AT_ONCE, DEEP, ROWS, GramArguments
+from .tile_programs import begin_tiles, end_tiles, tile_product
+from .tile_registers import ROWS as TILE_ROWS
 from .winograd_arguments import BLOCK, LANES
 from .winograd_vectors import WIDE, pack_program, product_program
 
@@ -42,6 +44,7 @@ def _over_strips(rows: int, adds: bool) -> Any:
     return multiply
 
 
+_tiles = tile_product(AT_ONCE // TILE_ROWS, 1)
 _add_products, _multiply = _over_strips(ROWS, adds=True), _over_strips(BLOCK, adds=False)
 
 
@@ -93,15 +96,39 @@ def gram(address):  # type: ignore[no-untyped-def]
                 set_float(piece.at_gram + column * step, row, float_at(piece.at_gram + row * step, column))
 
 
+@_compiled
+def _multiply_blocks(rows, piece):  # type: ignore[no-untyped-def]
+    """AT_ONCE cells of (D + Dᵀ) a, into `at_room`."""
+    channels, depth = piece.channels, piece.channels // 2
+    strips, strip_step, step = channels // LANES, 4 * LANES * depth, 4 * channels
+    for block in range(0, AT_ONCE, BLOCK):
+        row, place = rows + 2 * channels * block, piece.at_room + step * block
+        _multiply(strips, row, 2 * channels, 1, piece.at_gradients, strip_step, LANES, depth, place, step)
+
+
+@_compiled
+def _multiply_tiles(rows, piece):  # type: ignore[no-untyped-def]
+    """The same in AMX's registers, all of AT_ONCE cells for one strip after the other."""
+    channels, depth = piece.channels, piece.channels // 2
+    strip_step, step = 4 * LANES * depth, 4 * channels
+    for strip in range(channels // LANES):
+        column, place = piece.at_gradients + strip * strip_step, piece.at_room + 4 * LANES * strip
+        _tiles(rows, 2 * channels, column, strip_step, depth, place, step)
+
+
 def gram_backward(address):  # type: ignore[no-untyped-def]
     """Add to the gradient in the features of some cells that of the Gram matrix: √w (D + Dᵀ) a."""
     piece = _piece_at(address)
-    channels, strips, depth = piece.channels, piece.channels // LANES, piece.channels // 2
-    for first in range(piece.first, piece.end, BLOCK):
-        rows, columns, room = piece.at_bf16 + 2 * channels * first, piece.at_gradients, piece.at_room
-        strip_step, step = 4 * LANES * depth, 4 * channels
-        _multiply(strips, rows, 2 * channels, 1, columns, strip_step, LANES, depth, room, step)
-        for number in range(min(BLOCK, piece.end - first)):
+    channels = piece.channels
+    for first in range(piece.first, piece.end, AT_ONCE):
+        rows = piece.at_bf16 + 2 * channels * first
+        if piece.at_registers:
+            begin_tiles(piece.at_registers)
+            _multiply_tiles(rows, piece)
+            end_tiles()
+        else:
+            _multiply_blocks(rows, piece)
+        for number in range(min(AT_ONCE, piece.end - first)):
             source = piece.at_room + 4 * channels * number
             target = piece.at_table + 4 * channels * long_at(piece.at_rows, first + number)
             root = float_at(piece.at_roots, first + number)

@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float32, Int64
 
-from ..kernels.gram_arguments import GramArguments, filled_up
+from ..kernels.gram_arguments import AT_ONCE, GramArguments, filled_up
 from ..kernels.program import Program
 from ..kernels.texel_arguments import AddArguments
 from ..kernels.thread_pool import address, share_out
-from ..kernels.winograd_arguments import BLOCK, LANES
+from ..kernels.tile_registers import PAIRS, configuration
+from ..kernels.winograd_arguments import LANES
 from ..kernels.winograd_matrices import paired
 from .losses import TINY
 
@@ -128,13 +129,16 @@ class _Bf16Gram(torch.autograd.Function):
         gradients_at = paired(strips[None])
         table = _rows(later)
         places = {"at_bf16": address(bf16), "at_gradients": address(gradients_at), "at_table": address(table)}
+        registers = configuration() if channels // 2 % PAIRS == 0 else None
+        if registers is not None:
+            places["at_registers"] = registers.ctypes.data
         piece = _piece(ctx.cells, channels)._replace(**places)
 
         def pull(part: GramArguments) -> None:
-            room = torch.empty(BLOCK, channels)
+            room = torch.empty(AT_ONCE, channels)
             ctx.program.gram_backward(part._replace(at_room=address(room)))
 
-        _in_parts(pull, piece, len(ctx.cells.rows), BLOCK)
+        _in_parts(pull, piece, len(ctx.cells.rows), AT_ONCE)
         return later, None, None
 
 
