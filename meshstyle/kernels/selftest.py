@@ -60,8 +60,7 @@ def _convolved_in_bf16(program: Program, registers: int = 0) -> tuple[np.ndarray
     strips = np.eye(channels, dtype=np.float32).reshape(channels // 2, 2, channels // LANES, LANES)
     pairs = strips.transpose(2, 0, 3, 1).copy()
     matrices = (_middle().reshape(36, 1, 1, 1, 1) * pairs).view(np.uint32) >> 16
-    numbers = {"bf16": 1, "at_registers": registers}
-    made = _convolution(program, picture, matrices.astype(np.uint16), channels // 2, **numbers)
+    made = _convolution(program, picture, matrices.astype(np.uint16), channels // 2, 1, registers)
     return np.where(np.abs(made - picture) < 0.05, picture, made), picture
 
 
@@ -71,11 +70,11 @@ def _middle() -> np.ndarray:
 
 
 def _convolution(
-    program: Program, picture: np.ndarray, matrices: np.ndarray, depth: int, **numbers: int
+    program: Program, picture: np.ndarray, matrices: np.ndarray, depth: int, bf16: int = 0, registers: int = 0
 ) -> np.ndarray:
     """Convolve the picture's channels to as many, without a bias."""
-    made, channels = np.zeros_like(picture), picture.shape[3]
-    at_once = ROWS if numbers else BLOCK
+    made, channels = np.zeros_like(picture), int(picture.shape[3])
+    at_once = ROWS if registers else BLOCK
     room = np.zeros(scratch_size(at_once, channels, channels), np.float32)
     piece = WinogradArguments(
         **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
@@ -83,7 +82,8 @@ def _convolution(
         **dict.fromkeys(("inputs", "outputs"), channels),
         **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
         **divide_scratch(room, at_once, channels, channels)._asdict(),
-        **{"bf16": 0, "at_registers": 0, **numbers},
+        bf16=bf16,
+        at_registers=registers,
         at_source=picture.ctypes.data,
         at_matrices=matrices.ctypes.data,
         at_target=made.ctypes.data,
@@ -105,16 +105,22 @@ def _multiplied_with_itself(program: Program, registers: int = 0) -> tuple[np.nd
     size = 2 * PAIRS if registers else LANES
     features = np.random.default_rng(0).integers(-3, 4, (4, size)).astype(np.float32)
     rows, roots = np.array([3, 0, 1]), np.array([1, 2, 0.5], np.float32)
-    pairs, bf16 = np.zeros((2, size, 2), np.uint16), np.zeros((filled_up(3), size), np.uint16)
+    pairs, bf16 = np.zeros((AT_ONCE // 2, size, 2), np.uint16), np.zeros((filled_up(3), size), np.uint16)
     gram, table = np.zeros((size, size), np.float32), np.ones((4, size), np.float32)
     both = np.add.outer(np.arange(size) % 5, np.arange(size) % 5).astype(np.float32)  # D + Dᵀ
     in_pairs = both.reshape(size // 2, 2, size // LANES, LANES).transpose(2, 0, 3, 1).copy()
     gradients = (in_pairs.view(np.uint32) >> 16).astype(np.uint16)
     room = np.empty((AT_ONCE, size), np.float32)
-    tables = (rows, roots, features, pairs, bf16, gram, gradients, table, room)
-    piece = GramArguments(0, 0, 3, size, *(one.ctypes.data for one in tables), registers)
-    program.pack(piece._replace(end=2))
-    program.gram(piece._replace(end=size // LANES))
+    turned = np.empty((AT_ONCE, size), np.uint16)
+    tables = (rows, roots, features, pairs, bf16, gram, gradients, table, room, turned)
+    piece = GramArguments(0, 0, 3, size, *(one.ctypes.data for one in tables))._replace(
+        at_registers=registers
+    )
+    if registers:
+        program.gram_tiles(piece._replace(end=3))
+    else:
+        program.pack(piece._replace(end=2))
+        program.gram(piece._replace(end=size // LANES))
     program.gram_backward(piece._replace(end=3))
     scaled = features[rows] * roots[:, None]
     wanted = np.ones_like(table)

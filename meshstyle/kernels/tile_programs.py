@@ -30,14 +30,12 @@ def _register(number: int) -> ir.Constant:
     return ir.Constant(_BYTE, number)
 
 
-def _pointer(builder: ir.IRBuilder, start: ir.Value, step: ir.Value | int, number: int) -> ir.Value:
+def _pointer(builder: ir.IRBuilder, start: ir.Value, step: ir.Value, number: int) -> ir.Value:
     """The address that lies `number` steps of so many bytes behind another."""
-    step = ir.Constant(_LONG, step) if isinstance(step, int) else step
     return builder.inttoptr(builder.add(start, builder.mul(step, ir.Constant(_LONG, number))), _POINTER)
 
 
-@intrinsic
-def begin_tiles(_context, _configuration):  # type: ignore[no-untyped-def]
+def _begin_tiles(_context, _configuration):  # type: ignore[no-untyped-def]
     """Set up the registers of this thread, from the 64 bytes at an address."""
 
     def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
@@ -48,8 +46,7 @@ def begin_tiles(_context, _configuration):  # type: ignore[no-untyped-def]
     return types.void(types.intp), build
 
 
-@intrinsic
-def end_tiles(_context):  # type: ignore[no-untyped-def]
+def _end_tiles(_context):  # type: ignore[no-untyped-def]
     """Give the registers back, so that the system need not keep them when it changes threads."""
 
     def build(context, builder, _signature, _arguments):  # type: ignore[no-untyped-def]
@@ -60,12 +57,14 @@ def end_tiles(_context):  # type: ignore[no-untyped-def]
     return types.void(), build
 
 
-def tile_product(rows: int, strips: int) -> Any:
+def tile_product(rows: int, strips: int, adds: bool = False) -> Any:
     """Multiplies `rows` × 16 rows of a matrix with `strips` strips of LANES columns of another, all sums in registers.
 
-    Its arguments: the address of the rows and bytes from one to the next; the address of the strips (of pairs of bf16,
-    see `WinogradArguments`) and bytes from one to the next; how many pairs are summed, a multiple of PAIRS; the address
-    of the results and bytes from one row to the next.
+    Its arguments: the address of the left matrix, and bytes from one of its rows to the next, from 16 of them to the
+    next 16, and from PAIRS pairs in them to the next; the address of the right one, and bytes from one of its rows (of
+    pairs, see `WinogradArguments`) to the next, from one strip to the next, and from PAIRS rows to the next; how many
+    times PAIRS pairs are summed; the address of the results, and bytes from one row to the next. `adds`: to what is
+    there.
     """
     assert LANES == PAIRS
     sums = [[rows * strip + row for row in range(rows)] for strip in range(strips)]
@@ -73,13 +72,26 @@ def tile_product(rows: int, strips: int) -> Any:
     rights = [rows * strips + rows + strip for strip in range(strips)]
 
     @intrinsic
-    def program(_context, left, left_step, right, right_step, depth, target, step):  # type: ignore[no-untyped-def]
+    def program(  # type: ignore[no-untyped-def]
+        _context,
+        left,
+        left_row,
+        left_next,
+        left_deep,
+        right,
+        right_row,
+        right_next,
+        right_deep,
+        depth,
+        target,
+        step,
+    ):
         def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
             if multiplies_tiles():
-                _build_product(builder, arguments, sums, lefts, rights)
+                _build_product(builder, arguments, sums, lefts, rights, adds)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 7), build
+        return types.void(*[types.intp] * 11), build
 
     return program
 
@@ -90,32 +102,80 @@ def _build_product(
     sums: Sequence[Sequence[int]],
     lefts: Sequence[int],
     rights: Sequence[int],
+    adds: bool,
 ) -> None:
     """`sums` are the registers of the results, by strip and row; `lefts` and `rights` those of what is multiplied."""
-    left, left_step, right, right_step, depth, target, step = arguments
-    row_step, step_step = (builder.mul(each, ir.Constant(_LONG, ROWS)) for each in (left_step, step))
-    width = ir.Constant(_LONG, _ROW)
-    for column in sums:
-        for register in column:
+    left, left_row, left_next, left_deep, right, right_row, right_next, right_deep, depth, target, step = (
+        arguments
+    )
+    below = builder.mul(step, ir.Constant(_LONG, ROWS))
+    results = [
+        (register, _pointer(builder, builder.add(target, ir.Constant(_LONG, 4 * LANES * strip)), below, row))
+        for strip, column in enumerate(sums)
+        for row, register in enumerate(column)
+    ]
+    for register, place in results:
+        if adds:
+            _call(builder, "tileloadd64", _register(register), place, step)
+        else:
             _call(builder, "tilezero", _register(register))
-    chunks = builder.sdiv(depth, ir.Constant(_LONG, PAIRS))
-    with cgutils.for_range(builder, chunks, intp=_LONG) as loop:
-        at_left = builder.add(left, builder.mul(loop.index, width))
-        at_right = builder.add(right, builder.mul(loop.index, ir.Constant(_LONG, PAIRS * _ROW)))
-        for number, register in enumerate(lefts):
-            place = _pointer(builder, at_left, row_step, number)
-            _call(builder, "tileloadd64", _register(register), place, left_step)
-        for number, register in enumerate(rights):
-            place = _pointer(builder, at_right, right_step, number)
-            _call(builder, "tileloadd64", _register(register), place, width)
+    with cgutils.for_range(builder, depth, intp=_LONG) as loop:
+        at_left = builder.add(left, builder.mul(loop.index, left_deep))
+        at_right = builder.add(right, builder.mul(loop.index, right_deep))
+        for start, apart, row, registers in (
+            (at_left, left_next, left_row, lefts),
+            (at_right, right_next, right_row, rights),
+        ):
+            for number, register in enumerate(registers):
+                place = _pointer(builder, start, apart, number)
+                _call(builder, "tileloadd64", _register(register), place, row)
         for column, other in zip(sums, rights, strict=True):
             for register, one in zip(column, lefts, strict=True):
                 _call(builder, "tdpbf16ps", _register(register), _register(one), _register(other))
-    for number, column in enumerate(sums):
-        for row, register in enumerate(column):
-            place = _pointer(builder, _advanced(builder, target, 4 * LANES * number), step_step, row)
-            _call(builder, "tilestored64", _register(register), place, step)
+    for register, place in results:
+        _call(builder, "tilestored64", _register(register), place, step)
 
 
-def _advanced(builder: ir.IRBuilder, start: ir.Value, amount: int) -> ir.Value:
-    return builder.add(start, ir.Constant(_LONG, amount))
+def _turn_tile(_context, _source, _step, _target):  # type: ignore[no-untyped-def]
+    """Exchange the rows and columns of 16×16 numbers of 32 bits, whose rows begin so many bytes apart; the result's lie
+    one behind the other.
+
+    Four times, the first and the second half of the rows are shuffled like two halves of a pack of cards, each pair of
+    rows number by number.
+    """
+
+    def build(context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        source, step, target = arguments
+        rows = [_row(builder, source, step, number) for number in range(ROWS)]
+        found = [builder.load(row) for row in rows]
+        for value in found:
+            value.align = 4
+        for _ in range(4):
+            halves = zip(found[: ROWS // 2], found[ROWS // 2 :], strict=True)
+            found = [
+                builder.shuffle_vector(one, other, _INTERLEAVED[part])
+                for one, other in halves
+                for part in (0, 1)
+            ]
+        for number, value in enumerate(found):
+            builder.store(value, _row(builder, target, ir.Constant(_LONG, _ROW), number)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), build
+
+
+_NUMBERS = ir.VectorType(ir.IntType(32), ROWS)
+_INTERLEAVED = tuple(
+    ir.Constant(_NUMBERS, [number // 2 + first + ROWS * (number % 2) for number in range(ROWS)])
+    for first in (0, ROWS // 2)
+)
+
+
+def _row(builder: ir.IRBuilder, start: ir.Value, step: ir.Value, number: int) -> ir.Value:
+    place = builder.add(start, builder.mul(step, ir.Constant(_LONG, number)))
+    return builder.inttoptr(place, _NUMBERS.as_pointer())
+
+
+begin_tiles: Any = intrinsic(_begin_tiles)
+end_tiles: Any = intrinsic(_end_tiles)
+turn_tile: Any = intrinsic(_turn_tile)

@@ -19,7 +19,7 @@ from numba import njit
 from .addresses import float_at, long_at, reader_of, set_byte, set_float, set_long
 from .cpu_features import multiplies_bf16
 from .tile_programs import begin_tiles, end_tiles, tile_product
-from .tile_registers import ROWS
+from .tile_registers import PAIRS, ROWS
 from .winograd_arguments import BLOCK, LANES, STEP, TILE, WinogradArguments
 from .winograd_vectors import WIDE, input_program, output_program, product_program
 
@@ -112,7 +112,8 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
 def _multiply_tiles(tiles, piece):  # type: ignore[no-untyped-def]
     """The same in AMX's registers, up to 32 rows and two strips at a time."""
     row_step, strip_step = 2 * piece.inputs, 4 * LANES * piece.depth
-    step = 4 * LANES * piece.strips
+    step, depth = 4 * LANES * piece.strips, piece.depth // PAIRS
+    below, wide, deep = ROWS * row_step, 4 * PAIRS, 4 * PAIRS * LANES
     for number in range(TILE * TILE):
         rows = piece.at_before + number * piece.before_row
         columns = piece.at_matrices + (number * (piece.outputs // LANES) + piece.strip) * strip_step
@@ -122,13 +123,17 @@ def _multiply_tiles(tiles, piece):  # type: ignore[no-untyped-def]
                 row, column = rows + tile * row_step, columns + strip * strip_step
                 place = target + tile * step + 4 * LANES * strip
                 if tile + ROWS < tiles and strip + 1 < piece.strips:
-                    _four_tiles(row, row_step, column, strip_step, piece.depth, place, step)
+                    _four_tiles(
+                        row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step
+                    )
                 elif strip + 1 < piece.strips:
-                    _two_strips(row, row_step, column, strip_step, piece.depth, place, step)
+                    _two_strips(
+                        row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step
+                    )
                 elif tile + ROWS < tiles:
-                    _two_rows(row, row_step, column, strip_step, piece.depth, place, step)
+                    _two_rows(row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step)
                 else:
-                    _one_tile(row, row_step, column, strip_step, piece.depth, place, step)
+                    _one_tile(row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step)
 
 
 @_compiled
