@@ -30,12 +30,6 @@ from .vgg import VGG19
 LEVELS = (1, 2, 4)
 HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
 GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
-DETAIL = 384  # pixels: the largest picture of views of this size and above is held by DETAIL_LAYERS alone
-DETAIL_LAYERS = (
-    "relu1_1",
-    "relu2_1",
-    "relu3_1",
-)  # half the work; what relu4_1 sees there, smaller pictures show
 _SMALLEST = 40  # pixels of a frame: smaller levels show nothing
 _LEAST_SHARE = 1e-6  # of a turn: less is rounding
 _UNITS = 8  # sides are multiples of so many pixels
@@ -135,8 +129,6 @@ class ViewObjective:
             network, plain, (f"{n}={GRAIN if n in GRAIN_LAYERS else 1}" for n in STYLE_LAYERS)
         )
         self._picture, self._locals = painting, dict[int, LocalStyle]()
-        # Where content has weight, the deeper layers are made for it anyway.
-        self._detail = Objective(network, plain, DETAIL_LAYERS) if weights.content == 0 else self._main
         self._painting = StyleImagePyramid(painting)
         self._limit, self._enough = lightest(painting), Enough.at(weights.structure)
 
@@ -164,7 +156,7 @@ class ViewObjective:
             if factor > 1 and view.style_size // factor < _SMALLEST:
                 break
             size = max(round(view.style_size / factor * self._style_scale), 16)
-            objective = self._plain if factor > 1 else self._of_largest(view)
+            objective = self._plain if factor > 1 else self._main
             style = self._painting.target(objective, size, view.turns)
             picture, mask = smaller(lit, factor), smaller(view.mask, factor)
             backdrop = None if ground is None else ViewBackground(ground, _reached(view.painted, factor))
@@ -174,9 +166,6 @@ class ViewObjective:
         if self._weights.structure > 0:
             structure = StructureTarget(bare, view.mask, view.style_size)
         return ViewTarget(tuple(levels), view.mask, structure)
-
-    def _of_largest(self, view: View) -> Objective:
-        return self._detail if view.style_size >= DETAIL else self._main
 
     def window_target(
         self,
