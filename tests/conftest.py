@@ -27,7 +27,7 @@ _PARTS = (
     "bake",
     "batch.inspect_model",
     "config.layers",
-    "evaluate",
+    "evaluation",
     "figures",
     "info",
     "io",

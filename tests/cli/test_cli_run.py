@@ -155,7 +155,7 @@ def test_the_settings_in_a_result_run_again(folder: Path, capsys: pytest.Capture
 def test_evaluate_tells_the_figures(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "--json", "-q"]) == 0
     out, err = capsys.readouterr()
@@ -174,7 +174,7 @@ def test_evaluate_tells_the_figures(
 def test_evaluate_prints_a_table(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "-q"]) == 0
     lines = capsys.readouterr().out.splitlines()

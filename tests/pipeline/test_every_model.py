@@ -19,7 +19,7 @@ from meshstyle.cli.main import BAD_INPUT, DONE, main
 from PIL import Image
 
 from meshstyle.config.model import Scale, Settings
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.io.load import load_asset
 from meshstyle.views.cameras import camera_towards_centre, fibonacci_sphere
 from meshstyle.views.reference_renderer import Renderer
@@ -135,7 +135,7 @@ def test_a_material_left_out_keeps_its_look(
 
     The judge does not hold against the result what it was not to paint.
     """
-    for name, few in {"evaluate.VIEWS": 3, "viewing.SIZE": 96, "evaluate.ORBIT_FRAMES": 2}.items():
+    for name, few in {"evaluation.VIEWS": 3, "viewing.SIZE": 96, "evaluation.ORBIT_FRAMES": 2}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     names = [material.name for material in load_asset(TREE).materials]
     assert len(names) == 2

@@ -58,7 +58,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(PICTURE_PRESETS, name, PicturePreset(size=32, steps=(1,)))
     monkeypatch.setattr("meshstyle.texture.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
     monkeypatch.setattr("meshstyle.texture.plan.FRESH_SIZE", 64)
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     monkeypatch.setattr("meshstyle.preview.turntable_settings.FRAMES", 3)
     return tmp_path

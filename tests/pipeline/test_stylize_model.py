@@ -10,12 +10,12 @@ import pytest
 from helpers.gltf_compare import Gltf, assert_lossless
 from helpers.gltf_validator import assert_no_new_problems
 
-import meshstyle.evaluate
+import meshstyle.evaluation
 import meshstyle.stylize_model
 import meshstyle.viewing
 from meshstyle.config.model import Scale, Settings
 from meshstyle.errors import AssetError, OutputError, PictureError, UsageError
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.io.gltf.build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.io.images import encode_png
 from meshstyle.io.load import load_asset
@@ -33,9 +33,9 @@ CHAIR = "plastic_monobloc_chair_01_1k"
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps on 64-pixel views, two on 80-pixel ones; a few looks and a short turntable to judge by."""
-    monkeypatch.setattr(meshstyle.evaluate, "VIEWS", 4)
+    monkeypatch.setattr(meshstyle.evaluation, "VIEWS", 4)
     monkeypatch.setattr(meshstyle.viewing, "SIZE", 256)
-    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
+    monkeypatch.setattr(meshstyle.evaluation, "ORBIT_FRAMES", 8)
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 2), Scale(80, 2))))
 
 
