@@ -17,7 +17,7 @@ import pickle
 import struct
 import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 HEAD = struct.Struct("<3Q")
 _SIZE = struct.Struct("<Q")
@@ -70,7 +70,7 @@ class _Pickler(pickle.Pickler):
         return (memoryview, (pickle.PickleBuffer(obj),)) if isinstance(obj, memoryview) else NotImplemented
 
 
-def read_packed(source: BinaryIO) -> tuple[bytes, int, int] | None:
+def read_packed(source: IO[bytes]) -> tuple[bytes, int, int] | None:
     """The next message as it came: its pickle, and where its arrays begin and end. None at the end of the stream."""
     head = source.read(HEAD.size)
     if len(head) < HEAD.size:
