@@ -104,7 +104,7 @@ class Prefetcher:
         os.close(self._arrays)
 
     def prepare(self, model: Path, settings: Settings, progress: ProgressCallback) -> PreparedModel:
-        """What `prepare.prepare` gives for the model and settings that this was started with. Raises what that raises."""
+        """What `prepare.prepare` gives, or raises, for the model and settings that this was started with."""
         from .prepare import prepare
 
         return self.scene(progress) or prepare(model, settings, progress)
