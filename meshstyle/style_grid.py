@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 
 from .batch.estimate import estimate
-from .batch.inspect_model import summarize_model
+from .batch.inspect_model import summarize_asset
 from .batch.model_summary import SummaryRequest
 from .batch.speed import units_a_second
 from .batch.worker_count import WorkerPlan
@@ -167,11 +167,10 @@ def plan_grid(
     for style in styles:
         load_style_image(find_style(str(style)))
     runs = [replace(settings, strength=strength) for strength in strengths if strength > 0]
-    load_asset(model, settings.root)  # what is wrong with it is raised here
-    look = summarize_model(SummaryRequest(model, settings))
+    summary = summarize_asset(SummaryRequest(model, settings), load_asset(model, settings.root))
     threads = threads_for(settings.threads)
     worker_plan = WorkerPlan(1, threads, units_a_second(threads, 1.0))
-    seconds = len(styles) * sum(estimate(run, look, 0).wall(worker_plan) for run in runs)
+    seconds = len(styles) * sum(estimate(run, summary, 0).wall(worker_plan) for run in runs)
     size = Sheet(cell, ["" for _ in styles], ["" for _ in strengths]).pixels().shape
     cells = len(styles) * len(strengths)
     names, values = tuple(map(str, styles)), tuple(strengths)
