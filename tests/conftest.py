@@ -20,6 +20,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # A shell that begins the tests beside others has them ignore Ctrl-C, and so would every command that they run.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many processes as cores: each takes one thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `system.threads.tune_torch`)
 
 # Not the settings: they check what users hand them themselves, and their tests hand them nonsense.

@@ -32,8 +32,8 @@ def shell_commands() -> list[str]:
     return [line for block in blocks("sh") for line in block.splitlines()]
 
 
-def test_two_commands_come_first() -> None:
-    main_job, tests = shell_commands()[:2]
+def test_the_main_job_comes_first_and_the_tests_last() -> None:
+    main_job, *_, tests = shell_commands()
     assert main_job.startswith(
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/meshstyle stylize "
     )
@@ -98,7 +98,10 @@ def section(title: str) -> str:
     return README[README.index(f"\n## {title}\n") :][1:].partition("\n## ")[0]
 
 
-COMMANDS = {"stylize": ("Commands", Settings), "image": ("Flat pictures", PictureSettings)}
+COMMANDS = {
+    "stylize": ("Options of stylize", Settings),
+    "image": ("Options of image", PictureSettings),
+}
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -142,7 +145,7 @@ def test_every_option_is_in_the_table(command: str, capsys: pytest.CaptureFixtur
 def test_every_option_of_batch_is_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", "--help"]) == 0
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
-    rows = re.findall(r"^\| (`-.*?) \|", section("Batches"), re.MULTILINE)
+    rows = re.findall(r"^\| (`-.*?) \|", section("Options of batch"), re.MULTILINE)
     listed = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
     settings_too = {f"--{setting.name.replace('_', '-')}" for setting in fields(Settings)}
     assert options == listed | settings_too | {"--config"} | (AS_ABOVE - {"--no-partial", "--no-clobber"})
