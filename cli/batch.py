@@ -12,6 +12,7 @@ from meshstyle.batch.options import AUTO, BatchInput, BatchOptions
 from meshstyle.config.model import Settings
 from meshstyle.errors import UsageError
 from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.text import duration
 
 from .batch_display import BatchDisplay, make_batch_display
 from .batch_options import (
@@ -33,7 +34,7 @@ from .batch_options import (
     Watch,
     Workers,
 )
-from .display import about_file, duration, elapsed, emit, emit_json, say, table
+from .display import about_file, elapsed, emit, emit_json, say, table
 from .interrupt import StoppedError, interruptible
 from .options import Config, Reporting, naming_options, reports, takes_settings
 from .writing_options import DryRun

@@ -30,7 +30,7 @@ from .options import (
 from .writing_options import DryRun, NoClobber, NoPartial, Preview
 
 if TYPE_CHECKING:
-    from meshstyle.stylize_model import Plan, Result
+    from meshstyle.results import Plan, Result
 
 
 @reports

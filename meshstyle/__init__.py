@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from .preview.turntable import TurntableResult, turntable
     from .preview.turntable_settings import TurntableSettings
     from .progress import Progress, ProgressCallback
-    from .results import PictureResult
+    from .results import PictureResult, Result
     from .run_file import RunFile, read_picture_run_file, read_run_file
     from .style_grid import Grid, make_grid
     from .stylize_flat_image import stylize_image
-    from .stylize_model import Result, stylize
+    from .stylize_model import stylize
 
     __version__: str
 
@@ -64,7 +64,7 @@ _HOME = {
     "PictureSettings": "config.image",
     "Progress": "progress",
     "ProgressCallback": "progress",
-    "Result": "stylize_model",
+    "Result": "results",
     "RunFile": "run_file",
     "Settings": "config.model",
     "TurntableResult": "preview.turntable",

@@ -44,7 +44,7 @@ from .texture.plan import plan_atlases
 from .texture.types import Surface
 from .texture.upsample import upsample
 
-_SOLVERS: dict[str, type[MultiscaleSolver]] = {"texture": TextureSolver, "views": ViewSolver}
+_SOLVERS: dict[str, type[MultiscaleSolver[Any, Any]]] = {"texture": TextureSolver, "views": ViewSolver}
 
 
 def stylize(
@@ -150,7 +150,7 @@ def paint(
     if settings.solver == "views" and settings.detail not in ("auto", "off"):
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
-    kind: type[MultiscaleSolver] = _SOLVERS[settings.solver]
+    kind: type[MultiscaleSolver[Any, Any]] = _SOLVERS[settings.solver]
     solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours, scene.trace)
     solution = solver.solve(progress)
     progress(Progress("bake"))

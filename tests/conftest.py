@@ -24,36 +24,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many processes as cores:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `system.threads.tune_torch`)
 
-# Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
-_PARTS = (
-    "bake",
-    "batch.inspect_model",
-    "config.layers",
-    "evaluation",
-    "figures",
-    "info",
-    "io",
-    "kernels.thread_pool",
-    "kernels.winograd",
-    "kernels.winograd_matrices",
-    "optimize",
-    "prepare",
-    "preview",
-    "provenance",
-    "results",
-    "srgb",
-    "strength",
-    "style",
-    "style_grid",
-    "stylize_flat_image",
-    "stylize_model",
-    "system.device",
-    "system.threads",
-    "texture",
-    "viewing",
-    "views",
-)
-install_import_hook([f"meshstyle.{name}" for name in _PARTS], "helpers.typecheck.check")
+
+def modules_with_tensors() -> list[str]:
+    """The modules whose signatures tell axes. The others have nothing to check that mypy does not, and many small
+    functions, whose calls would take longer than what is tested."""
+    root = Path(__file__).parents[1]
+    return [
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in sorted((root / "meshstyle").rglob("*.py"))
+        if "from jaxtyping import" in path.read_text(encoding="utf-8")
+    ]
+
+
+install_import_hook(modules_with_tensors(), "helpers.typecheck.check")
 
 
 @pytest.fixture(params=[1, 2])
