@@ -66,6 +66,27 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
         monkeypatch.setattr(sys.modules["meshstyle.optimize.clock"], "MEASURED_VIEWS", 0)
 
 
+_networks: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+
+@pytest.fixture(autouse=True)
+def shared_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with the same weights and settings of the network share it, as jobs in one worker of a batch do: to bring its
+    kernels into the form in which they are multiplied takes longer than the few steps that tests make."""
+    module = sys.modules.get("meshstyle.style.network")
+    if module is None:
+        return
+    make = module.VGG19  # type: ignore[attr-defined]
+
+    def shared(weights: Any, *settings: Any) -> Any:
+        key = (id(weights), *settings)
+        if key not in _networks:
+            _networks[key] = (make(weights, *settings), weights)  # the weights stay, and so does their id
+        return _networks[key][0]
+
+    monkeypatch.setattr(module, "VGG19", shared)
+
+
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty storage for memory:// URLs, and a cache folder of the test's own."""

@@ -8,11 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from helpers.little_work import shrink_presets
 from meshstyle.cli.main import main
 
-from meshstyle.config import model
-from meshstyle.config.image import PICTURE_PRESETS, PicturePreset, PictureSettings
-from meshstyle.config.model import Preset, Scale, Settings
+from meshstyle.config.image import PictureSettings
+from meshstyle.config.model import Settings
 from meshstyle.run_file import read_run_file
 
 ROOT = Path(__file__).parents[2]
@@ -53,11 +53,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone's, and presets that take no time."""
     (tmp_path / "assets").symlink_to(ROOT / "assets", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
-    for name in model.PRESETS:
-        monkeypatch.setitem(model.PRESETS, name, Preset(scales=(Scale(32, 1),), views=4))
-        monkeypatch.setitem(PICTURE_PRESETS, name, PicturePreset(size=32, steps=(1,)))
-    monkeypatch.setattr("meshstyle.texture.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
-    monkeypatch.setattr("meshstyle.texture.plan.FRESH_SIZE", 64)
+    shrink_presets(monkeypatch)
     for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     monkeypatch.setattr("meshstyle.preview.turntable_settings.FRAMES", 3)
