@@ -71,8 +71,8 @@ _networks: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
 @pytest.fixture(autouse=True)
 def shared_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs with the same weights and settings of the network share it, as jobs in one worker of a batch do: to bring its
-    kernels into the form in which they are multiplied takes longer than the few steps that tests make."""
+    """Runs with the same weights and settings of the network share it, as jobs in one worker of a batch do: to bring
+    its kernels into the form in which they are multiplied takes longer than the few steps that tests make."""
     module = sys.modules.get("meshstyle.style.network")
     if module is None:
         return

@@ -68,7 +68,11 @@ def _beside(
 def conjugate_gradients(
     matrices: Sequence[csr_matrix], target: Float32[np.ndarray, "N"]
 ) -> Float32[np.ndarray, "N"]:
-    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices."""
+    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices.
+
+    It is written out because `scipy.sparse.linalg.cg` stops by the plain residual, and not by the preconditioned one
+    that `TOLERANCE` is set for.
+    """
     scale = 1 / sum(matrix.diagonal() for matrix in matrices)
     solution, residual = np.zeros_like(target), target.copy()
     direction = scale * residual
