@@ -189,7 +189,7 @@ def _show_plan(planned: BatchPlan, places: LocalFolders, reporting: Reporting) -
     if reporting.json:
         emit_json(_with_output(planned.to_dict(), places))
         return
-    emit(table([("output", places.told(str(planned.output))), *_plan_rows(planned)]))
+    emit(table([("output", places.with_urls(str(planned.output))), *_plan_rows(planned)]))
 
 
 def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
@@ -210,7 +210,7 @@ def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
 
 
 def _with_output(told: dict[str, Any], places: LocalFolders) -> dict[str, Any]:
-    return told | {"output": places.told(told["output"])}
+    return told | {"output": places.with_urls(told["output"])}
 
 
 def _show_result(
