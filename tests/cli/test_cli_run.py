@@ -324,8 +324,8 @@ def test_the_process_ends_at_once_but_not_before_it_is_done() -> None:
     """Who waits for its end is called, what was said is out, the code is the program's."""
     program = (
         "import atexit, sys, types; sys.modules['torch'] = types.ModuleType('torch');"
-        "from meshstyle.cli.main import _leave; atexit.register(print, 'put away');"
-        "print('done'); _leave(3)"
+        "from meshstyle.cli.main import leave; atexit.register(print, 'put away');"
+        "print('done'); leave(3)"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stdout, found.stderr) == (3, "done\nput away\n", "")
