@@ -73,18 +73,22 @@ _networks: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 def shared_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs with the same weights and settings of the network share it, as jobs in one worker of a batch do: to bring
     its kernels into the form in which they are multiplied takes longer than the few steps that tests make."""
-    module = sys.modules.get("meshstyle.style.network")
-    if module is None:
+    if "meshstyle.style.vgg" not in sys.modules:
         return
-    make = module.VGG19  # type: ignore[attr-defined]
+    make = sys.modules["meshstyle.style.vgg"].VGG19
 
-    def shared(weights: Any, *settings: Any) -> Any:
-        key = (id(weights), *settings)
+    def shared(weights: Any, *settings: Any, **named: Any) -> Any:
+        key = (id(weights), *settings, *named.items())
         if key not in _networks:
-            _networks[key] = (make(weights, *settings), weights)  # the weights stay, and so does their id
+            _networks[key] = (
+                make(weights, *settings, **named),
+                weights,
+            )  # the weights stay, and so does their id
         return _networks[key][0]
 
-    monkeypatch.setattr(module, "VGG19", shared)
+    for name in ("style.network", "evaluation"):
+        if module := sys.modules.get(f"meshstyle.{name}"):
+            monkeypatch.setattr(module, "VGG19", shared)
 
 
 @pytest.fixture
