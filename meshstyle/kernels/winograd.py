@@ -6,7 +6,7 @@ all tiles, and transformed back to 4×4 results: a quarter of the multiplication
 the direct convolution's by about 1e-5 of the largest.
 
 What is multiplied may be rounded to bf16, where the processor multiplies that twice as fast; sums and transforms stay
-in float32. Feature maps then differ by about 1 %, and pictures come out the same (benchmarks/README.md).
+in float32. Feature maps then differ by about 1 %, and pictures come out the same (benchmarks/history.md).
 
 The gradient in the input is a convolution too, with the kernels flipped and their channels exchanged. The kernels
 have no gradient. The work is cut into pieces of some tiles, small enough for a core's cache from first to last.

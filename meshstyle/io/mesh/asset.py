@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64, UInt8
 from ...errors import AssetError, UsageError
 from ..convert.to_glb import build_material, build_primitive, number_rows, number_uvs, write_glb_bytes
 from ..convert.to_obj import write_as_obj
+from ..decoded_images import DecodedImages
 from ..gltf.build import BuildImage, BuildMesh, build_glb
 from ..obj.asset import MAX_UV, corner_normals
 from ..obj.files import PICTURE_SUFFIXES, Finder
@@ -40,6 +41,7 @@ class MeshAsset:
         Raises AssetError, and PictureError for a damaged texture with transparency.
         """
         self.path = path
+        self._decoded = DecodedImages()
         self.kind = path.suffix[1:].upper()
         found = _read(path)
         triangles, _, cut_short = triangulate(found.positions, found.vertex, found.first)
@@ -61,7 +63,7 @@ class MeshAsset:
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode the texture. Raises PictureError."""
-        return self._images[index].decode()
+        return self._decoded.get(index, self._images[index].decode)
 
     def image_name(self, index: int) -> str:
         """The file's name without its suffix."""
