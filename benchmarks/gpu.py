@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py [--device cuda] [--preset draft] [--size 256] [--seconds 5]
 
-A unit is one forward and backward pass of VGG-19 to relu4_1 on pictures of SIZE pixels by torch's convolution, with
-each of the precisions that `--precision` knows. Then spot is painted like starry-night on DEVICE and on the CPU, from the
-same seed, and both results are judged at viewing size by `evaluate`: their style may differ by 2 %. With `--device cpu`
-it runs where there is no GPU, to show that it works. Prints one line of JSON.
+A unit is one forward and backward pass of VGG-19 to relu4_1 on pictures of SIZE pixels by torch's convolution,
+with each of the precisions that `--precision` knows. Then spot is painted like starry-night on DEVICE and on
+the CPU, from the same seed, and both results are judged at viewing size by `evaluate`: their style may differ
+by 2 %. With `--device cpu` it runs where there is no GPU, to show that it works. Prints one line of JSON.
 """
 
 from __future__ import annotations
