@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def test_parts_in_no_plan_only_hide() -> None:
     asset = HandMade(
         [Part("a", 0, SQUARE[None], None, SQUARE_UV), Part("b", 0, SQUARE[None] + 5, None, None)]
     )
-    (plan,) = plan_atlases(replace(asset, parts=asset.parts[:1]), Settings(texture_size=16))
+    (plan,) = plan_atlases(HandMade(asset.parts[:1]), Settings(texture_size=16))
     surface = build_surface(asset, Settings(), [plan])
     assert surface.atlas.tolist() == [0, 0, -1, -1]
     assert np.isnan(surface.uv[2:]).all()
