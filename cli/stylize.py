@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from meshstyle.config.model import Settings
+from meshstyle.config.styles import join_styles
 from meshstyle.prefetch import start_prefetcher
 from meshstyle.run_file import RunFile, read_run_file
 from meshstyle.system.threads import loading_torch
@@ -20,10 +21,9 @@ from .options import (
     Model,
     Output,
     Reporting,
-    Style,
+    Styles,
     naming_options,
     no_style,
-    one_style,
     reports,
     takes_settings,
 )
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def stylize(
     model: Model,
     *,
-    style: Style = None,
+    style: Styles = None,
     output: Output = None,
     config: Config = None,
     dry_run: DryRun = False,
@@ -48,7 +48,7 @@ def stylize(
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
-    """Paint MODEL in the manner of a picture.
+    """Paint MODEL in the manner of a picture, or of several.
 
     The result is the same file with other base colours: everything else in it stays as it was. Ctrl-C writes
     the best result so far.
@@ -58,7 +58,7 @@ def stylize(
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
         naming_options(given),
     ):
-        picture, settings = choose(one_style(style), config, given, display)
+        picture, settings = choose(join_styles(style) if style else None, config, given, display)
         if dry_run:
             _show_plan((model, picture, output, settings), not no_clobber, reporting)
             return
@@ -84,7 +84,7 @@ def stylize(
 def choose(
     style: str | None, config: Path | None, given: Mapping[str, Any], display: Display = SILENT
 ) -> tuple[str, Settings]:
-    """The picture and the settings: the line's options over the settings file over the defaults."""
+    """The style text and the settings: the line's options over the settings file over the defaults."""
     named = (*given, *(("style",) if style else ()))
     run: RunFile[Settings] = read_run_file(config, named) if config else RunFile(Path())
     for note in run.notes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .config.styles import RequestedStyle, parse_styles
 from .errors import PictureError
 from .io.remote import fetch_picture, is_url, local_path
 
@@ -83,6 +85,16 @@ def find_style(name_or_path: str | Path) -> Path:
         "there is no such picture file" if meant_as_path else "there is no such file or shipped painting",
         _suggestion(wanted, sorted(by_name)),
     )
+
+
+def find_styles(style: str | Path | Sequence[str | Path]) -> tuple[RequestedStyle, ...]:
+    """What a style text, or several, ask for, with their pictures (see `config.styles`).
+
+    Raises UsageError for a text of no such form, PictureError for a picture that is not there.
+    """
+    texts = (style,) if isinstance(style, (str, Path)) else style
+    requests = [request for text in texts for request in parse_styles(str(text))]
+    return tuple(RequestedStyle(request, find_style(request.picture)) for request in requests)
 
 
 def _suggestion(wanted: str, names: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 import torch
 
 from .bake.bake import bake, unpainted
-from .bundled import find_style
+from .bundled import find_styles
+from .config.base import MAPS
 from .config.model import Settings
-from .errors import AssetError
+from .config.styles import RequestedStyle, StyleRequest, join_styles, shares
+from .errors import AssetError, UsageError
 from .io.load import load_asset
 from .io.save import save_asset
-from .io.types import Paint, PaintedAtlas
+from .io.types import Asset, Paint, PaintedAtlas
 from .measure import measure
 from .optimize.clock import views_to_measure
 from .optimize.init import starting_picture
@@ -33,8 +36,10 @@ from .progress import Progress, ProgressCallback, ignore
 from .provenance import run_record
 from .results import AtlasReport, PaintedModel, Plan, Result
 from .seen_report import seen_model
+from .style.areas import Areas, Style, make_areas, protected_region
 from .style.color_statistics import Colours
 from .style.gray import grey, is_grey
+from .style.keep_colors import finished, prepared
 from .style.network import make_network
 from .style.style_image import load_style_image
 from .style.vgg import VGG19
@@ -42,6 +47,7 @@ from .style.vgg_weights import load_weights
 from .system.device import choose_device, limited_threads
 from .texture.notes import plan_notes
 from .texture.plan import plan_atlases
+from .texture.regions import check_region, enlarged, read_mask
 from .texture.types import Surface
 from .texture.upsample import upsample
 
@@ -50,7 +56,7 @@ _SOLVERS: dict[str, type[MultiscaleSolver]] = {"texture": TextureSolver, "views"
 
 def stylize(
     model: str | Path,
-    style: str | Path,
+    style: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     settings: Settings | None = None,
     *,
@@ -65,7 +71,8 @@ def stylize(
 
     Args:
         model: a file of one of the kinds in `io.load.SUFFIXES`.
-        style: a picture's path, or the name of a shipped one.
+        style: a picture's path, or the name of a shipped one; or several, each with its place on the model where it
+            is to have one (`great-wave:material=Sail*`; see `config.styles`).
         output: where to; its suffix says what kind. None: `NAME.stylized.SUFFIX` beside the model.
         settings: None takes the defaults; `overrides` are single settings by name.
         progress: is handed a record of every step.
@@ -78,70 +85,120 @@ def stylize(
     """
     began = time.monotonic()
     settings = _settings(settings, overrides)
-    model, output, picture = _checked_paths(Path(model), output, style)
+    model, output, requested = _checked_paths(Path(model), output, style, settings)
     device = choose_device(settings.device)
-    painting = load_style_image(picture).to(device)
+    styles = load_styles(requested, device)
     starting_picture(settings.init)
     weights = load_weights(settings.weights)
     replaced = replacing(output, overwrite)
     check_writable(output)
-    record = run_record(settings, {str(style): picture})
-    run = Run((model,), output, (picture,), record, settings.root)
+    record = run_record(settings, requested)
+    pictures, masks = (
+        tuple(one.picture for one in requested),
+        [file for one in requested for file in one.files[1:]],
+    )
+    run = Run((model, *masks, *maps_of(settings)), output, pictures, record, settings.root)
     with open_preview(preview, run, ModelPreview, overwrite) as live:
         progress = live.watching(progress)
         with limited_threads(settings.threads):
             scene = (prefetcher and prefetcher.scene(progress)) or prepare(model, settings, progress)
+            check_places(scene.asset, [one.request for one in requested], settings)
             live.show(scene)
             network = make_network(weights, settings, device, progress)
-            painted = paint(scene, painting, network, settings, progress)
+            painted = paint(scene, styles, network, settings, progress)
             if painted.solution.interrupted and not partial:
                 raise KeyboardInterrupt
         progress(Progress("write"))
         if not overwrite:
             replacing(output, overwrite)  # somebody else may have written it meanwhile
         outputs = write_painted(scene, painted, output, record, settings)
-    told = report(scene, painted, (outputs, settings, str(style), began))
+    told = report(scene, painted, (outputs, settings, style_text(requested), began))
     return live.finish(painted, replace(told, warnings=(*told.warnings, *replaced)))
 
 
 def paint(
     scene: PreparedModel,
-    painting: torch.Tensor,
+    styles: torch.Tensor | Sequence[Style],
     network: VGG19,
     settings: Settings,
     progress: ProgressCallback,
     colours: Colours | None = None,
+    lenient: bool = False,
 ) -> PaintedModel:
     """Optimize the texture of a prepared model, and bake it.
 
     Args:
-        painting: (1, 3, H, W) sRGB 0..1, on the network's device.
+        styles: what to paint like, on the network's device; or one painting, (1, 3, H, W) sRGB 0..1, for everything.
         colours: what a colour-matched start takes the original's colours to be; None: the model's own.
+        lenient: leave out, with a note, styles whose places this model does not have.
+
+    Raises UsageError and PictureError for places of styles (see `style.areas.make_areas`).
     """
     surface = scene.surface
     if settings.strength == 0:
         atlases, parts, images = unpainted(surface)
         nothing = Solution((), (), (), None, len(scene.placement.directions), False)
         return PaintedModel(atlases, images, parts, (0.0,) * len(images), nothing)
+    if isinstance(styles, torch.Tensor):
+        styles = (Style(StyleRequest(""), styles),)
+
+    def tell(note: str) -> None:
+        progress(Progress("trace", message=note))
+
+    keep = settings.keep_colors
+    styles = prepared(keep, styles, surface, colours)
+    areas = make_areas(scene.asset, surface, styles, settings, tell, lenient)
+    plain = len(areas.areas) == len(areas.paintings()) == 1 and areas.protected is None
+    painting = areas.paintings()[0][1]
     if settings.solver == "views" and settings.detail not in ("auto", "off"):
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
     kind: type[MultiscaleSolver] = _SOLVERS[settings.solver]
-    solver = kind(scene.tracer, scene.placement, painting, network, settings, start, colours, scene.trace)
+    solver = kind(
+        scene.tracer,
+        scene.placement,
+        painting,
+        network,
+        settings,
+        start,
+        None if keep != "off" else colours,
+        scene.trace,
+        None if plain and areas.areas[0].strength == settings.strength else areas,
+    )
     solution = solver.solve(progress)
     progress(Progress("bake"))
     full = _at_full_size(solution, surface)
     solution = replace(solution, textures=())  # what is large is in `full`
-    if is_grey(painting.cpu().numpy()):
-        full = ([grey(texture) for texture in full[0]], full[1])
-    baked = bake(surface, *full, settings.strength)
+    textures = finished(keep, _without_colour(full[0], areas), full[1], surface, areas)
+    strength = areas.strength_maps([atlas.owner.shape for atlas in surface.atlases])
+    baked = bake(surface, textures, full[1], strength)
     figures = None
     steps = sum(scale.steps for scale in settings.scales)
-    if not solution.interrupted and (views := views_to_measure(steps)):
+    judged = plain and keep in ("off", "match")  # beside what else?
+    if judged and not solution.interrupted and (views := views_to_measure(steps)):
         progress(Progress("measure"))
         figures = measure(scene.asset, (surface.painted, baked.images), painting, network, views)
     filled, seen = baked.filled_share, baked.seen
     return PaintedModel(surface.atlases, baked.images, surface.painted, filled, solution, seen, figures)
+
+
+def _without_colour(textures: list[Any], areas: Areas) -> list[Any]:
+    """The paint of areas whose paintings have no colour has none either."""
+    plain = [
+        number
+        for number in areas.painted
+        if all(is_grey(painting.cpu().numpy()) for painting in areas.areas[number].paintings)
+    ]
+    if not plain:
+        return textures
+    if not areas.weights:
+        return [grey(texture) for texture in textures]
+    maps = [sum(areas.weights[number][atlas] for number in plain) for atlas in range(len(textures))]
+    return [
+        texture
+        + (grey(texture) - texture) * enlarged(np.asarray(share, np.float32), texture.shape[:2])[..., None]
+        for texture, share in zip(textures, maps, strict=True)
+    ]
 
 
 def write_painted(
@@ -163,7 +220,7 @@ def write_painted(
 
 def plan(
     model: str | Path,
-    style: str | Path,
+    style: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     settings: Settings | None = None,
     overwrite: bool = True,
@@ -171,15 +228,17 @@ def plan(
 ) -> Plan:
     """What `stylize` would do with the same arguments. Reads and checks everything, writes nothing."""
     settings = _settings(settings, overrides)
-    model, output, picture = _checked_paths(Path(model), output, style)
+    model, output, requested = _checked_paths(Path(model), output, style, settings)
     choose_device(settings.device)
-    load_style_image(picture)
+    for one in requested:
+        load_style_image(one.picture)
     starting_picture(settings.init)
     asset = load_asset(model, settings.root)
     check_textures(asset, settings)
+    check_places(asset, [one.request for one in requested], settings)
     atlases = plan_atlases(asset, settings)
     warnings = (*asset.warnings, *plan_notes(asset, atlases, settings), *replacing(output, overwrite))
-    return Plan(model, str(style), output, settings, atlases, warnings)
+    return Plan(model, style_text(requested), output, settings, atlases, warnings)
 
 
 def _settings(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
@@ -187,13 +246,49 @@ def _settings(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
     return Settings.from_mapping({**settings.to_dict(), **overrides}) if overrides else settings
 
 
-def _checked_paths(model: Path, output: str | Path | None, style: str | Path) -> tuple[Path, Path, Path]:
-    """Model, output and style picture as paths, checked against each other."""
+def _checked_paths(
+    model: Path, output: str | Path | None, style: str | Path | Sequence[str | Path], settings: Settings
+) -> tuple[Path, Path, tuple[RequestedStyle, ...]]:
+    """Model and output as paths, and the styles, checked against each other."""
     if not model.exists():
         raise AssetError(model, "there is no such file", "Check the path.")
     if model.is_dir():
         raise AssetError(model, "it is a folder", "Give one .obj, .glb or .gltf file.")
-    return model, choose_output(model, output), find_style(str(style))
+    requested = find_styles(style)
+    if not requested:
+        raise UsageError("style", "no picture was given", "Give at least one picture to paint like.")
+    shares(settings.style_weights, [one.request for one in requested])
+    for mask in (*(file for one in requested for file in one.files[1:]), *maps_of(settings)):
+        read_mask(mask)  # before minutes of other work
+    return model, choose_output(model, output), requested
+
+
+def load_styles(requested: Sequence[RequestedStyle], device: torch.device) -> list[Style]:
+    """Read the pictures, each once. Raises PictureError."""
+    paintings: dict[Path, torch.Tensor] = {}
+    for one in requested:
+        if one.picture not in paintings:
+            paintings[one.picture] = load_style_image(one.picture).to(device)
+    return [Style(one.request, paintings[one.picture]) for one in requested]
+
+
+def style_text(requested: Sequence[RequestedStyle]) -> str:
+    """The styles as one text."""
+    return join_styles([str(one.request) for one in requested])
+
+
+def maps_of(settings: Settings) -> list[Path]:
+    """The pictures over the model's UVs that settings name."""
+    return [Path(value) for name in MAPS if (value := getattr(settings, name)) is not None]
+
+
+def check_places(asset: Asset, requests: Sequence[StyleRequest], settings: Settings) -> None:
+    """Raises UsageError and PictureError for places that the model does not have, as far as its file alone tells."""
+    for request in requests:
+        if request.region is not None:
+            check_region(asset, request.region)
+    for text in settings.protect:
+        check_region(asset, protected_region(asset, text))
 
 
 def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list[Any]]:
