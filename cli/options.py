@@ -152,6 +152,12 @@ MODEL_SETTINGS: Texts = {
         "Hold light and dark of a material, node or mask (FILE) firmly: faces, text; may be repeated.",
         "nothing",
     ),
+    "relief": (
+        "0..1",
+        "How much strokes stand out under light: normal and roughness maps (glTF output).",
+        "",
+    ),
+    "height_map": ("", "With --relief, also write the strokes' height as a 16-bit PNG.", ""),
     "root": (
         "FOLDER",
         "A folder above the model: textures in it may be read too (../textures/skin.png).",

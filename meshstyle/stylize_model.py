@@ -17,7 +17,10 @@ from .config.base import MAPS
 from .config.model import Settings
 from .config.styles import RequestedStyle, StyleRequest, join_styles, shares
 from .errors import AssetError, UsageError
+from .io.atomic_write import write_all
+from .io.images import encode_height
 from .io.load import load_asset
+from .io.safe_paths import file_stem
 from .io.save import save_asset
 from .io.types import Asset, Paint, PaintedAtlas
 from .measure import measure
@@ -34,6 +37,7 @@ from .preview.live.live import Run, open_preview
 from .preview.live.model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
 from .provenance import run_record
+from .relief import check_relief, make_relief
 from .results import AtlasReport, PaintedModel, Plan, Result
 from .seen_report import seen_model
 from .style.areas import Areas, Style, make_areas, protected_region
@@ -179,7 +183,13 @@ def paint(
         progress(Progress("measure"))
         figures = measure(scene.asset, (surface.painted, baked.images), painting, network, views)
     filled, seen = baked.filled_share, baked.seen
-    return PaintedModel(surface.atlases, baked.images, surface.painted, filled, solution, seen, figures)
+    relief = ()
+    if settings.relief > 0:
+        progress(Progress("bake", message="relief"))
+        relief = make_relief(scene.asset, surface, baked.images, settings.relief, strength)
+    return PaintedModel(
+        surface.atlases, baked.images, surface.painted, filled, solution, seen, figures, relief
+    )
 
 
 def _without_colour(textures: list[Any], areas: Areas) -> list[Any]:
@@ -210,12 +220,22 @@ def write_painted(
     companions: str | None = None,
 ) -> tuple[Path, ...]:
     """Write what was painted; `companions`: see `Paint`. Raises OutputError, UsageError."""
+    relief = painted.relief or (None,) * len(painted.images)
     atlases = tuple(
-        PaintedAtlas(atlas.plan.name, image)
-        for atlas, image in zip(painted.atlases, painted.images, strict=True)
+        PaintedAtlas(atlas.plan.name, image, maps)
+        for atlas, image, maps in zip(painted.atlases, painted.images, relief, strict=True)
     )
     paint = Paint(atlases, painted.parts, record, settings.image_format, companions)
-    return save_asset(scene.asset, output, paint)
+    written = save_asset(scene.asset, output, paint)
+    if not settings.height_map:
+        return written
+    heights = {
+        output.with_name(f"{paint.stem(output)}_{file_stem(atlas.name)}_height.png"): encode_height(
+            maps.height
+        )
+        for atlas, maps in zip(atlases, painted.relief, strict=True)
+    }
+    return (*written, *write_all(heights, [scene.asset.path, *written]))
 
 
 def plan(
@@ -254,13 +274,14 @@ def _checked_paths(
         raise AssetError(model, "there is no such file", "Check the path.")
     if model.is_dir():
         raise AssetError(model, "it is a folder", "Give one .obj, .glb or .gltf file.")
+    check_relief((output := choose_output(model, output)).suffix, settings.relief)
     requested = find_styles(style)
     if not requested:
         raise UsageError("style", "no picture was given", "Give at least one picture to paint like.")
     shares(settings.style_weights, [one.request for one in requested])
     for mask in (*(file for one in requested for file in one.files[1:]), *maps_of(settings)):
         read_mask(mask)  # before minutes of other work
-    return model, choose_output(model, output), requested
+    return model, output, requested
 
 
 def load_styles(requested: Sequence[RequestedStyle], device: torch.device) -> list[Style]:

@@ -107,6 +107,8 @@ class Settings(CommonSettings):
         style_scale_map: another: strokes are half as large where it is black, twice where it is white.
         protect: what keeps its light and dark more firmly, strokes or not: names of materials or nodes, masks' paths,
             or `material=…`, `part=…`, `mask=…`, `attribute=…`.
+        relief: 0..1, how much strokes stand out in a normal map and a roughness map; 0: neither is written (glTF only).
+        height_map: whether the strokes' height is written as a 16-bit PNG beside the model, with relief.
     """
 
     views: int | None = None
@@ -126,6 +128,8 @@ class Settings(CommonSettings):
     strength_map: str | None = None
     style_scale_map: str | None = None
     protect: tuple[str, ...] = ()
+    relief: float = 0.0
+    height_map: bool = False
     root: str | None = None
     strict: bool = False
 
@@ -140,6 +144,9 @@ class Settings(CommonSettings):
         check_choice("stroke_direction", self.stroke_direction, STROKE_DIRECTIONS)
         check_choice("keep_colors", self.keep_colors, KEEP_COLORS)
         check_range("style_border", self.style_border, 0.0, 1.0)
+        check_range("relief", self.relief, 0.0, 1.0)
+        if self.height_map and not self.relief:
+            raise UsageError("height_map", "there is no height without relief", "Add --relief 0.5, say.")
         for weight in self.style_weights:
             check_range("style_weights", weight, 0.0, 1e12)
         check_range("views", self.views, 1, 1000)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt16
 
 
 class Wrap(Enum):
@@ -107,11 +107,28 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class ReliefMaps:
+    """How strokes stand out of a painted image.
+
+    Attributes:
+        normal: tangent space as glTF has it: x along u, y up in the image, z outwards; −1..1 as bytes.
+        surface: roughness in green and metalness in blue, of the material's own values; red is 255.
+        height: 0..65535.
+    """
+
+    normal: UInt8[np.ndarray, "H W 3"]
+    surface: UInt8[np.ndarray, "H W 3"]
+    height: UInt16[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, eq=False)
 class PaintedAtlas:
-    """One finished image. Three channels where the painted materials are opaque, else four."""
+    """One finished image. Three channels where the painted materials are opaque, else four. `relief`: None where
+    it is flat."""
 
     name: str
     pixels: UInt8[np.ndarray, "H W C"]
+    relief: ReliefMaps | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,7 +191,8 @@ def softened(
     places = np.concatenate([samples.points, _TURNED * width * samples.normals], axis=1)
     apart = np.full(len(inside), width)
     for side in (inside, ~inside):
-        found, _ = cKDTree(places[~side]).query(places[side], distance_upper_bound=width / 2)
+        found, _ = cKDTree(places[~side]).query(places[side], distance_upper_bound=width)
+        found = found - found.min() / 2  # the border lies between two samples
         apart[side] = np.minimum(found, width / 2)
     signed = np.where(inside, apart, -apart) / width + 0.5
     ramp: Float32[np.ndarray, "N"] = (signed * signed * (3 - 2 * signed)).astype(np.float32)

@@ -25,7 +25,7 @@ ROOMS = (
     "bundled provenance recorded_settings run_file output_path figures viewing",
     "seen_report results prepare prefetch",
     "preview",
-    "measure evaluate info doctor",
+    "measure evaluate info doctor relief",
     "stylize_model stylize_flat_image",
     "batch",
     "style_grid",
