@@ -89,7 +89,8 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Settings from a TOML file, or from a model that meshstyle painted. Options on the line win.",
+        help="Settings from a TOML file, a shipped look (oil, ink, woodcut, watercolor, comic), or a model that "
+        "meshstyle painted. Options on the line win.",
         show_default=False,
     ),
 ]

@@ -12,6 +12,8 @@ from meshstyle.config.model import Settings
 from meshstyle.config.styles import join_styles
 from meshstyle.prefetch import start_prefetcher
 from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.saved_look import check_look_path
+from meshstyle.saved_look import save_look as write_look
 from meshstyle.system.threads import loading_torch
 
 from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table, texels
@@ -27,7 +29,7 @@ from .options import (
     reports,
     takes_settings,
 )
-from .writing_options import DryRun, NoClobber, NoPartial, Preview
+from .writing_options import DryRun, NoClobber, NoPartial, Preview, SaveLook
 
 if TYPE_CHECKING:
     from meshstyle.stylize_model import Plan, Result
@@ -45,6 +47,7 @@ def stylize(
     no_partial: NoPartial = False,
     no_clobber: NoClobber = False,
     preview: Preview = None,
+    save_look: SaveLook = None,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
@@ -56,9 +59,11 @@ def stylize(
     display = make_display(reporting)
     with (
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
-        naming_options(given),
+        naming_options({**given, "save_look": save_look}),
     ):
         picture, settings = choose(join_styles(style) if style else None, config, given, display)
+        if save_look is not None:
+            check_look_path(save_look)
         if dry_run:
             _show_plan((model, picture, output, settings), not no_clobber, reporting)
             return
@@ -76,6 +81,8 @@ def stylize(
                 prefetcher=prefetcher,
                 overwrite=not no_clobber,
             )
+        if save_look is not None:
+            write_look(save_look, picture, settings)
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
         raise typer.Exit(130)

@@ -40,6 +40,28 @@ class ShippedModel:
     licence: str
 
 
+@dataclass(frozen=True)
+class ShippedLook:
+    """Settings that suit each other and a shipped painting; `path`: their settings file."""
+
+    name: str
+    path: Path
+    title: str
+
+
+def looks() -> list[ShippedLook]:
+    """The shipped looks, in the catalogue's order."""
+    root, catalogue = _catalogue()
+    return [ShippedLook(path=root / entry.pop("file"), **entry) for entry in map(dict, catalogue["look"])]
+
+
+def find_look(name_or_path: str | Path) -> Path:
+    """A settings file: one of exactly that path, else the shipped look of that name (`watercolour` is one too)."""
+    path, wanted = Path(name_or_path), _plain(str(name_or_path)).replace("colour", "color")
+    shipped = {look.name: look.path for look in looks()}
+    return path if wanted not in shipped or path.exists() else shipped[wanted]
+
+
 def styles() -> list[ShippedStyle]:
     """The shipped paintings, in the catalogue's order."""
     root, catalogue = _catalogue()

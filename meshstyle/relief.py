@@ -74,11 +74,12 @@ def make_relief(
     """
     materials = read_pbr_materials(asset)
     frame = Frame.of(surface.corners.reshape(-1, 3))
+    chart = find_seams(surface).chart
     pixel = camera_towards_centre(np.array([0.0, 0.0, 1.0]), VIEW).pitch * DISTANCE * frame.radius
     found = []
     for number, (atlas, image) in enumerate(zip(surface.atlases, images, strict=True)):
         share = _share(strengths if isinstance(strengths, float) else strengths[number], atlas)
-        found.append(_maps(asset, surface, (atlas, image, share), materials, relief, pixel))
+        found.append(_maps(asset, surface, (atlas, image, share), materials, (relief, pixel, chart)))
     return tuple(found)
 
 
@@ -121,12 +122,15 @@ def _maps(
     surface: Surface,
     of: tuple[Atlas, UInt8[np.ndarray, "H W C"], Float32[np.ndarray, "H W"]],
     materials: Sequence[PbrMaterial],
-    relief: float,
-    pixel: float,
+    how: tuple[float, float, Int64[np.ndarray, "F"]],
 ) -> ReliefMaps:
-    """`of`: an atlas, its image, and how much of each texel is paint; `pixel`: side of a pixel in world units."""
-    atlas, image, share = of
-    chart = find_seams(surface).chart
+    """Maps of one atlas.
+
+    Args:
+        of: the atlas, its image, and how much of each texel is paint.
+        how: relief, the side of a pixel at viewing size in world units, and the chart of each triangle.
+    """
+    (atlas, image, share), (relief, pixel, chart) = of, how
     height, width = atlas.owner.shape
     step_u, step_v = _steps(surface, atlas)
     texel = _texel_side(surface, atlas, step_u, step_v)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from .bundled import find_look
 from .config.base import MAPS, CommonSettings
 from .config.image import PictureSettings
 from .config.model import Settings
@@ -59,7 +60,8 @@ class RunFile(Generic[S]):
 
 
 def read_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[Settings]:
-    """Read settings from a `.toml` file, or from a model (`.glb`, `.gltf`, `.obj`) that meshstyle painted.
+    """Read settings from a `.toml` file, a shipped look by its name, or a model (`.glb`, `.gltf`, `.obj`) that
+    meshstyle painted.
 
     `given`: names of settings, and `style`, that are given elsewhere: a painted file need not tell them.
 
@@ -67,7 +69,7 @@ def read_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[Sett
         for what is not taken from records (see `recorded_settings`); AssetError for a model that is damaged;
         UsageError, naming file, line and key, for settings that do not exist or make no sense.
     """
-    path = Path(path)
+    path = find_look(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
         from .io.load import load_asset  # decoding models is not needed for TOML
 

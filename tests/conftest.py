@@ -38,6 +38,7 @@ _PARTS = (
     "prepare",
     "preview",
     "provenance",
+    "relief",
     "results",
     "srgb",
     "strength",

@@ -23,6 +23,7 @@ ROOMS = (
     "optimize",
     "bake",
     "bundled provenance recorded_settings run_file output_path figures viewing",
+    "saved_look",
     "seen_report results prepare prefetch",
     "preview",
     "measure evaluate info doctor relief",
