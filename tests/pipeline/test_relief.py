@@ -70,7 +70,7 @@ def test_slopes_stop_at_the_borders_of_charts() -> None:
 
 
 def test_height_is_the_lightness_of_strokes_and_not_of_the_picture() -> None:
-    """Waves of 16 texels, each four pixels, are strokes; a slow change over the whole is none, and nor is flat paint."""
+    """Waves of 16 texels are strokes; a slow change over the whole is none, and nor is flat paint."""
     covered = np.ones((SIDE, SIDE), bool)
     found = stroke_height(waves(1), covered, 1.0)
     assert found[128].max() == pytest.approx(0.3, rel=0.25)
