@@ -28,12 +28,13 @@ from .preview.labelled_sheet import GAP, Sheet, label
 from .preview.page.page import direction
 from .preview.painted_asset import ModelViews
 from .progress import Progress, ProgressCallback, ignore
+from .requested_styles import check_places, load_styles
 from .style.areas import Style
 from .style.network import make_network
 from .style.style_image import load_style_image
 from .style.vgg import VGG19
 from .style.vgg_weights import load_weights
-from .stylize_model import check_places, load_styles, paint
+from .stylize_model import paint
 from .system.device import choose_device, limited_threads, threads_for
 
 CELL = 256  # pixels

@@ -13,16 +13,15 @@ import torch
 
 from .bake.bake import bake, unpainted
 from .bundled import find_styles
-from .config.base import MAPS
 from .config.model import Settings
-from .config.styles import RequestedStyle, StyleRequest, join_styles, shares
+from .config.styles import RequestedStyle, StyleRequest, shares
 from .errors import AssetError, UsageError
 from .io.atomic_write import write_all
 from .io.images import encode_height
 from .io.load import load_asset
 from .io.safe_paths import file_stem
 from .io.save import save_asset
-from .io.types import Asset, Paint, PaintedAtlas
+from .io.types import Paint, PaintedAtlas
 from .measure import measure
 from .optimize.clock import views_to_measure
 from .optimize.init import starting_picture
@@ -37,13 +36,13 @@ from .preview.live.live import Run, open_preview
 from .preview.live.model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
 from .provenance import run_record
-from .relief import check_relief, make_relief
+from .relief.maps import check_relief, make_relief
+from .requested_styles import check_places, load_styles, maps_of, style_text
 from .results import AtlasReport, PaintedModel, Plan, Result
 from .seen_report import seen_model
-from .style.areas import Areas, Style, make_areas, protected_region
+from .style.areas import Style, make_areas
 from .style.color_statistics import Colours
-from .style.gray import grey, is_grey
-from .style.keep_colors import finished, prepared
+from .style.keep_colors import finished, prepared, without_color
 from .style.network import make_network
 from .style.style_image import load_style_image
 from .style.vgg import VGG19
@@ -51,7 +50,7 @@ from .style.vgg_weights import load_weights
 from .system.device import choose_device, limited_threads
 from .texture.notes import plan_notes
 from .texture.plan import plan_atlases
-from .texture.regions import check_region, enlarged, read_mask
+from .texture.regions import read_mask
 from .texture.types import Surface
 from .texture.upsample import upsample
 
@@ -173,7 +172,7 @@ def paint(
     progress(Progress("bake"))
     full = _at_full_size(solution, surface)
     solution = replace(solution, textures=())  # what is large is in `full`
-    textures = finished(keep, _without_colour(full[0], areas), full[1], surface, areas)
+    textures = finished(keep, without_color(full[0], areas), full[1], surface, areas)
     strength = areas.strength_maps([atlas.owner.shape for atlas in surface.atlases])
     baked = bake(surface, textures, full[1], strength)
     figures = None
@@ -190,25 +189,6 @@ def paint(
     return PaintedModel(
         surface.atlases, baked.images, surface.painted, filled, solution, seen, figures, relief
     )
-
-
-def _without_colour(textures: list[Any], areas: Areas) -> list[Any]:
-    """The paint of areas whose paintings have no colour has none either."""
-    plain = [
-        number
-        for number in areas.painted
-        if all(is_grey(painting.cpu().numpy()) for painting in areas.areas[number].paintings)
-    ]
-    if not plain:
-        return textures
-    if not areas.weights:
-        return [grey(texture) for texture in textures]
-    maps = [sum(areas.weights[number][atlas] for number in plain) for atlas in range(len(textures))]
-    return [
-        texture
-        + (grey(texture) - texture) * enlarged(np.asarray(share, np.float32), texture.shape[:2])[..., None]
-        for texture, share in zip(textures, maps, strict=True)
-    ]
 
 
 def write_painted(
@@ -282,34 +262,6 @@ def _checked_paths(
     for mask in (*(file for one in requested for file in one.files[1:]), *maps_of(settings)):
         read_mask(mask)  # before minutes of other work
     return model, output, requested
-
-
-def load_styles(requested: Sequence[RequestedStyle], device: torch.device) -> list[Style]:
-    """Read the pictures, each once. Raises PictureError."""
-    paintings: dict[Path, torch.Tensor] = {}
-    for one in requested:
-        if one.picture not in paintings:
-            paintings[one.picture] = load_style_image(one.picture).to(device)
-    return [Style(one.request, paintings[one.picture]) for one in requested]
-
-
-def style_text(requested: Sequence[RequestedStyle]) -> str:
-    """The styles as one text."""
-    return join_styles([str(one.request) for one in requested])
-
-
-def maps_of(settings: Settings) -> list[Path]:
-    """The pictures over the model's UVs that settings name."""
-    return [Path(value) for name in MAPS if (value := getattr(settings, name)) is not None]
-
-
-def check_places(asset: Asset, requests: Sequence[StyleRequest], settings: Settings) -> None:
-    """Raises UsageError and PictureError for places that the model does not have, as far as its file alone tells."""
-    for request in requests:
-        if request.region is not None:
-            check_region(asset, request.region)
-    for text in settings.protect:
-        check_region(asset, protected_region(asset, text))
 
 
 def _at_full_size(solution: Solution, surface: Surface) -> tuple[list[Any], list[Any]]:

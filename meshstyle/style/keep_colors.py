@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
 
+from ..texture.regions import enlarged
 from ..texture.types import Surface
 from .areas import Areas, Style
 from .cielab import shown, to_lab
 from .color_statistics import Colours
 from .color_transfer import match_colours
+from .gray import grey as grey_texture
+from .gray import is_grey
 from .objective import fit_short_side
 from .preserve_color import grey
 
@@ -74,6 +77,26 @@ def finished(
     if kind == "luminance":
         return _with_own_colours(textures, surface)
     return _in_palette(textures, seen, areas) if kind == "palette" else textures
+
+
+def without_color(textures: Textures, areas: Areas) -> Textures:
+    """The paint of areas whose paintings have no colour has none either."""
+    plain = [
+        number
+        for number in areas.painted
+        if all(is_grey(painting.cpu().numpy()) for painting in areas.areas[number].paintings)
+    ]
+    if not plain:
+        return textures
+    if not areas.weights:
+        return [grey_texture(texture) for texture in textures]
+    maps = [sum(areas.weights[number][atlas] for number in plain) for atlas in range(len(textures))]
+    return [
+        texture
+        + (grey_texture(texture) - texture)
+        * enlarged(np.asarray(share, np.float32), texture.shape[:2])[..., None]
+        for texture, share in zip(textures, maps, strict=True)
+    ]
 
 
 def _with_own_colours(textures: Textures, surface: Surface) -> Textures:

@@ -23,7 +23,7 @@ ROOMS = (
     "optimize",
     "bake",
     "bundled provenance recorded_settings run_file output_path figures viewing",
-    "saved_look",
+    "saved_look requested_styles",
     "seen_report results prepare prefetch",
     "preview",
     "measure evaluate info doctor relief",

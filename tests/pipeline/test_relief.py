@@ -20,7 +20,8 @@ from meshstyle.io.images import encode_height
 from meshstyle.io.load import load_asset
 from meshstyle.io.save import save_asset
 from meshstyle.io.types import Material, Paint, PaintedAtlas, Part
-from meshstyle.relief import check_relief, make_relief, slopes_of, stroke_height
+from meshstyle.relief.height import slopes_of, stroke_height
+from meshstyle.relief.maps import check_relief, make_relief
 from meshstyle.texture.build import build_surface
 from meshstyle.texture.rasterize import rasterize
 from meshstyle.texture.types import Surface
