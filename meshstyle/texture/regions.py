@@ -29,6 +29,7 @@ _TURNED = (
     0.25  # of a border's width: how far apart surfaces that face opposite ways are held, per unit of normals
 )
 _GREY = 0.02  # share of a mask that is neither black nor white, from which on it keeps its own gradients
+_SOME = 1000  # samples whose nearest neighbours tell how far samples lie apart
 _LEAST = 1 / 255  # of a mask: less is black
 
 Weights = Float32[np.ndarray, "h w"]
@@ -121,17 +122,23 @@ def region_weights(
     if region.kind in ("material", "part"):
         inside = _named(asset, surface, region)[samples.triangle]
         return softened(samples, inside, border)
-    if region.kind == "mask":
+    is_mask = region.kind == "mask"
+    if is_mask:
         values = mask_values(asset, surface, samples, Path(region.value), tell)
     else:
         values = _attribute(asset, surface, samples, region)
     if values.max(initial=0.0) < _LEAST:
-        what = "white" if region.kind == "mask" else "value above 0"
+        what = "white" if is_mask else "value above 0"
         cause = f"it has no {what} anywhere on the painted surface"
         raise UsageError(region.value, cause, "Look at what it marks, with the model's UVs over it.")
-    if np.mean((values > 0.1) & (values < 0.9)) > _GREY:
-        return values
-    return softened(samples, values > 0.5, border)
+    if is_mask and not _is_grey(read_mask(Path(region.value))):
+        return softened(samples, values > 0.5, border)
+    return values
+
+
+def _is_grey(mask: Float32[np.ndarray, "H W"]) -> bool:
+    """Whether there is more between black and white in a mask than smoothed edges."""
+    return bool(np.mean((mask > 0.1) & (mask < 0.9)) > _GREY)
 
 
 def check_region(asset: Asset, region: Region) -> None:
@@ -190,9 +197,11 @@ def softened(
         return inside.astype(np.float32)
     places = np.concatenate([samples.points, _TURNED * width * samples.normals], axis=1)
     apart = np.full(len(inside), width)
+    some = places[:: max(1, len(places) // _SOME)]
+    spacing = float(np.median(cKDTree(places).query(some, k=2)[0][:, 1]))
     for side in (inside, ~inside):
         found, _ = cKDTree(places[~side]).query(places[side], distance_upper_bound=width)
-        found = found - found.min() / 2  # the border lies between two samples
+        found = found - min(found.min(), spacing) / 2  # the border lies between two samples
         apart[side] = np.minimum(found, width / 2)
     signed = np.where(inside, apart, -apart) / width + 0.5
     ramp: Float32[np.ndarray, "N"] = (signed * signed * (3 - 2 * signed)).astype(np.float32)
