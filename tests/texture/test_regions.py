@@ -14,23 +14,27 @@ from helpers.surfaces import make_surface, quad
 from meshstyle.config.styles import Region
 from meshstyle.errors import UsageError
 from meshstyle.io.images import encode_png
-from meshstyle.io.types import Material, Part
+from meshstyle.io.types import Material, Part, Wrap
 from meshstyle.texture.rasterize import rasterize
 from meshstyle.texture.regions import SurfaceSamples, check_region, enlarged, region_weights, stacked
 from meshstyle.texture.types import Surface
 
 SIDE = 64
 SIZE = 2 * np.sqrt(2)  # diagonal of the square
+CLAMPED = (
+    Wrap.CLAMP,
+    Wrap.CLAMP,
+)  # one triangle is half of the image: a repeated one would have two places for it
 
 
 def square() -> tuple[Any, Surface]:
     """A square of two materials: its two triangles are two parts, one on either side of the diagonal."""
     corners, uv = quad()
     surface = make_surface(corners, uv, size=(SIDE, SIDE))
-    owner = rasterize(uv, (SIDE, SIDE), surface.atlases[0].wrap).owner
+    owner = rasterize(uv, (SIDE, SIDE), CLAMPED).owner
     surface = replace(
         surface,
-        atlases=(replace(surface.atlases[0], owner=owner),),
+        atlases=(replace(surface.atlases[0], owner=owner, wrap=CLAMPED),),
         part=np.array([0, 1], np.int32),
         triangle=np.zeros(2, np.int32),
     )
@@ -95,9 +99,9 @@ def test_opposite_sides_of_a_thin_plate_do_not_mix() -> None:
     corners = np.concatenate([near, far[:, ::-1]])
     both = np.concatenate([uv * [0.5, 1], uv[:, ::-1] * [0.5, 1] + [0.5, 0]])
     surface = make_surface(corners, both, size=(SIDE, SIDE))
-    owner = rasterize(both, (SIDE, SIDE), surface.atlases[0].wrap).owner
+    owner = rasterize(both, (SIDE, SIDE), CLAMPED).owner
     part = np.array([0, 0, 1, 1], np.int32)
-    surface = replace(surface, atlases=(replace(surface.atlases[0], owner=owner),), part=part)
+    surface = replace(surface, atlases=(replace(surface.atlases[0], owner=owner, wrap=CLAMPED),), part=part)
     surface = replace(surface, triangle=np.array([0, 1, 0, 1], np.int32))
     parts = tuple(Part("", n, corners[2 * n : 2 * n + 2][None], uv=both[2 * n : 2 * n + 2]) for n in (0, 1))
     samples = SurfaceSamples.of(surface)

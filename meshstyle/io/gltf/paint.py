@@ -113,7 +113,7 @@ def paint_materials(
             material, use, draft.document.root.value.get("textures", []), use.material in emissive
         )
         if relief and use.atlas in relief and use.material not in emissive:
-            made += _raise_material(material, made[0].texture, relief[use.atlas])
+            made += _raise_material(material, made[0], relief[use.atlas])
         slots += made
         for index in indices:
             _assign(draft.primitive(parts[index].mesh, parts[index].primitive), use.material, number)
@@ -199,13 +199,13 @@ def _paint_surface(surface: Json, factor: str, texture: str, use: _Use) -> _Slot
     return _slot(surface.setdefault(texture, {}), use)
 
 
-def _raise_material(material: Json, painted: int | None, maps: tuple[int, int]) -> list[_Slot]:
+def _raise_material(material: Json, painted: _Slot, maps: tuple[int, int]) -> list[_Slot]:
     """Slots for normals and roughness beside the paint; the maps hold what the material's own and its factors did.
 
-    `painted`: the texture that the base colour had, whose sampler new ones take.
+    `painted`: the base colour's, whose UVs they read, and whose texture's sampler new ones take.
     """
-    base = next(iter(base_infos(material)), None)
-    if base is None or "KHR_materials_unlit" in (material.get("extensions") or {}):
+    base = painted.info
+    if "KHR_materials_unlit" in (material.get("extensions") or {}):
         return []
     holders = [(material, "normalTexture")]
     if SPECULAR_GLOSSINESS not in (material.get("extensions") or {}):
@@ -215,7 +215,7 @@ def _raise_material(material: Json, painted: int | None, maps: tuple[int, int]) 
     slots = []
     for (holder, name), atlas in zip(holders, maps, strict=False):
         info = holder.setdefault(name, {})
-        old = info.get("index", painted)
+        old = info.get("index", painted.texture)
         info.clear()
         info.update({key: deepcopy(base[key]) for key in ("texCoord", "extensions") if key in base})
         info["index"] = None
