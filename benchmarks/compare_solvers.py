@@ -36,7 +36,7 @@ from PIL import Image
 from meshstyle import stylize_image
 from meshstyle.bundled import find_style
 from meshstyle.config.model import PRESETS, Scale, Settings
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.io.load import load_asset
 from meshstyle.io.save import save_asset
 from meshstyle.io.types import Paint, PaintedAtlas

@@ -23,7 +23,7 @@ import torch
 
 from meshstyle.bundled import find_style
 from meshstyle.config.model import Settings
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.io.load import load_asset
 from meshstyle.optimize import multiscale
 from meshstyle.prepare import PreparedModel, prepare

@@ -12,6 +12,7 @@ from meshstyle.batch.options import AUTO, BatchInput, BatchOptions
 from meshstyle.config.model import Settings
 from meshstyle.errors import UsageError
 from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.text import duration
 
 from .batch_display import BatchDisplay, make_batch_display
 from .batch_options import (
@@ -33,7 +34,7 @@ from .batch_options import (
     Watch,
     Workers,
 )
-from .display import about_file, duration, elapsed, emit, emit_json, say, table
+from .display import about_file, elapsed, emit, emit_json, say, table
 from .interrupt import StoppedError, interruptible
 from .options import Config, Reporting, naming_options, reports, takes_settings
 from .writing_options import DryRun
@@ -193,7 +194,7 @@ def _show_plan(planned: BatchPlan, places: LocalFolders, reporting: Reporting) -
     if reporting.json:
         emit_json(_with_output(planned.to_dict(), places))
         return
-    emit(table([("output", places.told(str(planned.output))), *_plan_rows(planned)]))
+    emit(table([("output", places.with_urls(str(planned.output))), *_plan_rows(planned)]))
 
 
 def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
@@ -214,7 +215,7 @@ def _plan_rows(planned: BatchPlan) -> Iterator[tuple[str, str]]:
 
 
 def _with_output(told: dict[str, Any], places: LocalFolders) -> dict[str, Any]:
-    return told | {"output": places.told(told["output"])}
+    return told | {"output": places.with_urls(told["output"])}
 
 
 def _show_result(

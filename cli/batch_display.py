@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from meshstyle.batch.types import BatchProgress, Outcome
-from meshstyle.text import escaped, message, rate, shortened
+from meshstyle.text import duration, escaped, message, rate, shortened
 
-from .display import about_file, duration, say
+from .display import about_file, say
 from .options import Reporting
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from .interrupt import interruptible
 from .options import Reporting, Root, Style, naming_options, one_style, reports
 
 if TYPE_CHECKING:  # loads torch
-    from meshstyle.evaluate import Evaluation
+    from meshstyle.evaluation import Evaluation
 
 Stylized = Annotated[
     Path, typer.Argument(metavar="STYLIZED", help="A model that was painted.", show_default=False)
@@ -46,7 +46,7 @@ def evaluate(
     display = make_display(reporting)
     with interruptible(), display, naming_options({"root": root}):
         with loading_torch():
-            from meshstyle.evaluate import evaluate as judge
+            from meshstyle.evaluation import evaluate as judge
 
         found = judge(stylized, original, picture, progress=display, root=root)
     if reporting.json:

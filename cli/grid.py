@@ -11,9 +11,9 @@ import typer
 from meshstyle.errors import UsageError
 from meshstyle.run_file import RunFile, read_run_file
 from meshstyle.system.threads import loading_torch
-from meshstyle.text import counted
+from meshstyle.text import counted, duration
 
-from .display import Display, duration, elapsed, emit, emit_json, make_display, table
+from .display import Display, elapsed, emit, emit_json, make_display, table
 from .interrupt import interruptible
 from .options import MODEL_SETTINGS, Config, Model, Reporting, naming_options, reports, takes_settings
 from .writing_options import DryRun, NoClobber

@@ -81,10 +81,10 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # names of files may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is for programmers
-    _leave(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
 
 
-def _leave(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """End the process. Once everything is written, nobody has to take apart the million objects that torch consists of,
     which Python would do for 0.15 s."""
     if "torch" not in sys.modules:

@@ -32,7 +32,7 @@ from .options import (
 from .writing_options import DryRun, NoClobber, NoPartial, Preview, SaveLook
 
 if TYPE_CHECKING:
-    from meshstyle.stylize_model import Plan, Result
+    from meshstyle.results import Plan, Result
 
 
 @reports
@@ -69,18 +69,9 @@ def stylize(
             return
         with start_prefetcher(model, settings) as prefetcher, display:
             with loading_torch():
-                from meshstyle.stylize_model import stylize as paint
-            result = paint(
-                model,
-                picture,
-                output,
-                settings,
-                progress=display,
-                partial=not no_partial,
-                preview=preview,
-                prefetcher=prefetcher,
-                overwrite=not no_clobber,
-            )
+                from meshstyle.stylize_model import RunOptions, run_job
+            options = RunOptions(display, not no_partial, preview, not no_clobber)
+            result = run_job(model, picture, output, settings, options, prefetcher.prepare)
         if save_look is not None:
             write_look(save_look, picture, settings)
     _show_result(result, display, reporting)

@@ -2,10 +2,12 @@
 
     result = meshstyle.stylize("chair.glb", "starry-night", "out/chair.glb")
     result = meshstyle.stylize_image("cat.jpg", "starry-night", "out/cat.png")
+    figures = meshstyle.evaluate("out/chair.glb", "chair.glb", "starry-night")
+    meshstyle.turntable("out/chair.glb", "out/chair.gif", compare="chair.glb")
 
-The public names are those in `__all__`, and `evaluate.evaluate`. They are loaded when first used, so that
-importing the package, and asking the command line for help, costs nothing. Importing it sets two environment variables
-that torch's threads and allocator read, unless torch is there already (see `system.threads.tune_torch`).
+The public names are those in `__all__`; everything else may change between versions. They are loaded when first used,
+so that importing the package, and asking the command line for help, costs nothing. Importing it sets two environment
+variables that torch's threads and allocator read, unless torch is there already (see `system.threads.tune_torch`).
 """
 
 from __future__ import annotations
@@ -32,13 +34,16 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from .evaluate import Evaluation
+    from .evaluation import Evaluation, evaluate
     from .info import ModelInfo, describe
+    from .preview.turntable import TurntableResult, turntable
+    from .preview.turntable_settings import TurntableSettings
     from .progress import Progress, ProgressCallback
-    from .results import PictureResult
+    from .results import PictureResult, Result
     from .run_file import RunFile, read_picture_run_file, read_run_file
+    from .style_grid import Grid, make_grid
     from .stylize_flat_image import stylize_image
-    from .stylize_model import Result, stylize
+    from .stylize_model import stylize
 
     __version__: str
 
@@ -47,7 +52,8 @@ _HOME = {
     "BatchOptions": "batch.options",
     "BatchPlan": "batch.results",
     "BatchResult": "batch.results",
-    "Evaluation": "evaluate",
+    "Evaluation": "evaluation",
+    "Grid": "style_grid",
     "InputError": "errors",
     "ManifestError": "errors",
     "MeshStyleError": "errors",
@@ -58,12 +64,16 @@ _HOME = {
     "PictureSettings": "config.image",
     "Progress": "progress",
     "ProgressCallback": "progress",
-    "Result": "stylize_model",
+    "Result": "results",
     "RunFile": "run_file",
     "Settings": "config.model",
+    "TurntableResult": "preview.turntable",
+    "TurntableSettings": "preview.turntable_settings",
     "UsageError": "errors",
     "WeightsError": "errors",
     "describe": "info",
+    "evaluate": "evaluation",
+    "make_grid": "style_grid",
     "plan_batch": "batch.run",
     "read_picture_run_file": "run_file",
     "read_run_file": "run_file",
@@ -71,6 +81,7 @@ _HOME = {
     "styles": "bundled",
     "stylize": "stylize_model",
     "stylize_image": "stylize_flat_image",
+    "turntable": "preview.turntable",
 }
 
 __all__ = [
@@ -79,6 +90,7 @@ __all__ = [
     "BatchPlan",
     "BatchResult",
     "Evaluation",
+    "Grid",
     "InputError",
     "ManifestError",
     "MeshStyleError",
@@ -92,10 +104,14 @@ __all__ = [
     "Result",
     "RunFile",
     "Settings",
+    "TurntableResult",
+    "TurntableSettings",
     "UsageError",
     "WeightsError",
     "__version__",
     "describe",
+    "evaluate",
+    "make_grid",
     "plan_batch",
     "read_picture_run_file",
     "read_run_file",
@@ -103,6 +119,7 @@ __all__ = [
     "styles",
     "stylize",
     "stylize_image",
+    "turntable",
 ]
 
 tune_torch()

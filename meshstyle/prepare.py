@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,9 @@ class PreparedModel:
     placement: Placement
     trace: Trace
     notes: tuple[str, ...] = ()
+
+
+PrepareModel = Callable[[Path, Settings, ProgressCallback], PreparedModel]
 
 
 def prepare(model: Path, settings: Settings, progress: ProgressCallback) -> PreparedModel:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from .batch.estimate import estimate
-from .batch.inspect_model import summarize_model
+from .batch.inspect_model import summarize_asset
 from .batch.model_summary import SummaryRequest
 from .batch.speed import units_a_second
 from .batch.worker_count import WorkerPlan
@@ -137,12 +137,12 @@ def make_grid(
         sheet = Sheet(
             cell, [label(style) for style in styles], [f"strength {run.strength:g}" for run in runs]
         )
-        looks = ModelViews(scene.asset, scene.surface, direction()[None], cell)
-        sheet.put_original(looks.original()[0])
+        views = ModelViews(scene.asset, scene.surface, direction()[None], cell)
+        sheet.put_original(views.original()[0])
         for row, picture in enumerate(pictures):
             sheet.put_style(row, read_picture(picture))
         network = make_network(weights, settings, device, progress)
-        stage = _Stage(scene, looks, network, progress)
+        stage = _Stage(scene, views, network, progress)
         cells, interrupted = _run_all(stage, sheet, [str(style) for style in styles], paintings, runs)
     progress(Progress("write"))
     pixels = sheet.pixels()
@@ -175,10 +175,10 @@ def plan_grid(
     asset = load_asset(model, settings.root)  # what is wrong with it is raised here
     for row in rows:
         check_places(asset, [one.request for one in row], settings)
-    look = summarize_model(SummaryRequest(model, settings))
+    summary = summarize_asset(SummaryRequest(model, settings), asset)
     threads = threads_for(settings.threads)
     worker_plan = WorkerPlan(1, threads, units_a_second(threads, 1.0))
-    seconds = len(styles) * sum(estimate(run, look, 0).wall(worker_plan) for run in runs)
+    seconds = len(styles) * sum(estimate(run, summary, 0).wall(worker_plan) for run in runs)
     size = Sheet(cell, ["" for _ in styles], ["" for _ in strengths]).pixels().shape
     cells = len(styles) * len(strengths)
     names, values = tuple(map(str, styles)), tuple(strengths)
@@ -190,7 +190,7 @@ class _Stage:
     """What all cells share."""
 
     scene: PreparedModel
-    looks: ModelViews
+    views: ModelViews
     network: VGG19
     progress: ProgressCallback
 
@@ -224,14 +224,14 @@ def _run(
     stage: _Stage, style: str, painting: Sequence[Style], settings: Settings
 ) -> tuple[Cell, UInt8[np.ndarray, "S S 3"]]:
     if settings.strength == 0:
-        return Cell(style, 0.0, None, None), stage.looks.original()[0]
+        return Cell(style, 0.0, None, None), stage.views.original()[0]
     painted = paint(stage.scene, painting, stage.network, settings, stage.progress)
     if painted.solution.interrupted:  # a cell half done would be compared with others that are not
         raise KeyboardInterrupt
     colours = [image[..., :3].astype(np.float32) / 255 for image in painted.images]
     terms = painted.solution.terms
     figures = (terms.style, terms.structure) if terms else (None, None)
-    return Cell(style, settings.strength, *figures), stage.looks.painted(colours)[0]
+    return Cell(style, settings.strength, *figures), stage.views.painted(colours)[0]
 
 
 def _check(styles: Sequence[str | Path], output: Path, strengths: Sequence[float], cell: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,7 @@ from .optimize.multiscale import MultiscaleSolver, Solution
 from .optimize.texture import TextureSolver
 from .optimize.views import ViewSolver
 from .output_path import check_writable, choose_output, replacing
-from .prefetch import Prefetcher
-from .prepare import PreparedModel, check_textures, prepare
+from .prepare import PreparedModel, PrepareModel, check_textures, prepare
 from .preview.live.live import Run, open_preview
 from .preview.live.model import ModelPreview
 from .progress import Progress, ProgressCallback, ignore
@@ -54,7 +53,7 @@ from .texture.regions import read_mask
 from .texture.types import Surface
 from .texture.upsample import upsample
 
-_SOLVERS: dict[str, type[MultiscaleSolver]] = {"texture": TextureSolver, "views": ViewSolver}
+_SOLVERS: dict[str, type[MultiscaleSolver[Any, Any]]] = {"texture": TextureSolver, "views": ViewSolver}
 
 
 def stylize(
@@ -66,7 +65,6 @@ def stylize(
     progress: ProgressCallback = ignore,
     partial: bool = True,
     preview: str | Path | None = None,
-    prefetcher: Prefetcher | None = None,
     overwrite: bool = True,
     **overrides: Any,
 ) -> Result:
@@ -81,14 +79,40 @@ def stylize(
         progress: is handed a record of every step.
         partial: whether an interrupted run writes the best so far.
         preview: .html or .png to look at meanwhile (see `preview.live.live`); what goes wrong with it is a warning.
-        prefetcher: one that was sent ahead with the same model and settings (see `prefetch.start_prefetcher`).
         overwrite: whether an output, or a preview, that is there already may be replaced; else OutputError.
 
     Raises MeshStyleError; KeyboardInterrupt if interrupted before there was anything to write.
     """
+    options = RunOptions(progress, partial, preview, overwrite)
+    return run_job(Path(model), style, output, _settings(settings, overrides), options)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is followed and what it may replace; the attributes are arguments of `stylize`."""
+
+    progress: ProgressCallback = ignore
+    partial: bool = True
+    preview: str | Path | None = None
+    overwrite: bool = True
+
+
+def run_job(
+    model: Path,
+    style: str | Path | Sequence[str | Path],
+    output: str | Path | None,
+    settings: Settings,
+    options: RunOptions,
+    prepare_model: PrepareModel = prepare,
+) -> Result:
+    """Do what `stylize` does, with a choice of who reads and traces the model.
+
+    `prepare_model` gives what `prepare.prepare` gives for the same arguments; `Prefetcher.prepare` has most of it
+    done already when it is called. Raises what `stylize` raises.
+    """
     began = time.monotonic()
-    settings = _settings(settings, overrides)
-    model, output, requested = _checked_paths(Path(model), output, style, settings)
+    overwrite = options.overwrite
+    model, output, requested = _checked_paths(model, output, style, settings)
     device = choose_device(settings.device)
     styles = load_styles(requested, device)
     starting_picture(settings.init)
@@ -101,15 +125,15 @@ def stylize(
         [file for one in requested for file in one.files[1:]],
     )
     run = Run((model, *masks, *maps_of(settings)), output, pictures, record, settings.root)
-    with open_preview(preview, run, ModelPreview, overwrite) as live:
-        progress = live.watching(progress)
+    with open_preview(options.preview, run, ModelPreview, overwrite) as live:
+        progress = live.watching(options.progress)
         with limited_threads(settings.threads):
-            scene = (prefetcher and prefetcher.scene(progress)) or prepare(model, settings, progress)
+            scene = prepare_model(model, settings, progress)
             check_places(scene.asset, [one.request for one in requested], settings)
             live.show(scene)
             network = make_network(weights, settings, device, progress)
             painted = paint(scene, styles, network, settings, progress)
-            if painted.solution.interrupted and not partial:
+            if painted.solution.interrupted and not options.partial:
                 raise KeyboardInterrupt
         progress(Progress("write"))
         if not overwrite:
@@ -156,7 +180,7 @@ def paint(
     if settings.solver == "views" and settings.detail not in ("auto", "off"):
         progress(Progress("trace", message="the views' solver makes no close-ups: its paint is enlarged"))
     start = starting_picture(settings.init)
-    kind: type[MultiscaleSolver] = _SOLVERS[settings.solver]
+    kind: type[MultiscaleSolver[Any, Any]] = _SOLVERS[settings.solver]
     solver = kind(
         scene.tracer,
         scene.placement,

@@ -85,7 +85,7 @@ class StyleAtViewSize:
         by, device = SHRINKS[number], self._network.device
         layers = (*STYLE_LAYERS, CONTENT_LAYER) if content else STYLE_LAYERS
         counted = shrunk(mask, by)
-        rows, columns = _window(counted, reach(layers))
+        rows, columns = bounding_window(counted, reach(layers))
         counted = counted[..., rows, columns].to(device)
         small = shrunk(lit, by)[..., rows, columns].contiguous().to(device)
         height, width = counted.shape[-2:]
@@ -176,7 +176,7 @@ def shrunk(picture: Float[torch.Tensor, "1 C H W"], by: int) -> Float[torch.Tens
     return picture if by == 1 else F.avg_pool2d(picture, by)
 
 
-def _window(mask: Mask, margin: int) -> tuple[slice, slice]:
+def bounding_window(mask: Mask, margin: int) -> tuple[slice, slice]:
     """Rows and columns that reach that far around what counts, in whole cells of the deepest layer.
 
     Beyond there is nothing but background, and no feature that counts sees it.

@@ -20,39 +20,23 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # A shell that begins the tests beside others has them ignore Ctrl-C, and so would every command that they run.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many processes as cores: each takes one thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the program has it (see `system.threads.tune_torch`)
 
-# Not the settings: they check what users hand them themselves, and their tests hand them nonsense.
-_PARTS = (
-    "bake",
-    "batch.inspect_model",
-    "config.layers",
-    "evaluate",
-    "figures",
-    "info",
-    "io",
-    "kernels.thread_pool",
-    "kernels.winograd",
-    "kernels.winograd_matrices",
-    "optimize",
-    "prepare",
-    "preview",
-    "provenance",
-    "relief",
-    "results",
-    "srgb",
-    "strength",
-    "style",
-    "style_grid",
-    "stylize_flat_image",
-    "stylize_model",
-    "system.device",
-    "system.threads",
-    "texture",
-    "viewing",
-    "views",
-)
-install_import_hook([f"meshstyle.{name}" for name in _PARTS], "helpers.typecheck.check")
+
+def modules_with_tensors() -> list[str]:
+    """The modules whose signatures tell axes. The others have nothing to check that mypy does not, and many small
+    functions, whose calls would take longer than what is tested."""
+    root = Path(__file__).parents[1]
+    return [
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in sorted((root / "meshstyle").rglob("*.py"))
+        if "from jaxtyping import" in path.read_text(encoding="utf-8")
+    ]
+
+
+install_import_hook(modules_with_tensors(), "helpers.typecheck.check")
 
 
 @pytest.fixture(params=[1, 2])
@@ -80,6 +64,31 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     """Runs do not look at their own results: it takes seconds. Tests of that are marked `measured`."""
     if "measured" not in request.keywords and "meshstyle.optimize.clock" in sys.modules:
         monkeypatch.setattr(sys.modules["meshstyle.optimize.clock"], "MEASURED_VIEWS", 0)
+
+
+_networks: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+
+@pytest.fixture(autouse=True)
+def shared_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with the same weights and settings of the network share it, as jobs in one worker of a batch do: to bring
+    its kernels into the form in which they are multiplied takes longer than the few steps that tests make."""
+    if "meshstyle.style.vgg" not in sys.modules:
+        return
+    make = sys.modules["meshstyle.style.vgg"].VGG19
+
+    def shared(weights: Any, *settings: Any, **named: Any) -> Any:
+        key = (id(weights), *settings, *named.items())
+        if key not in _networks:
+            _networks[key] = (
+                make(weights, *settings, **named),
+                weights,
+            )  # the weights stay, and so does their id
+        return _networks[key][0]
+
+    for name in ("style.network", "evaluation"):
+        if module := sys.modules.get(f"meshstyle.{name}"):
+            monkeypatch.setattr(module, "VGG19", shared)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int32, Int64
 from scipy.sparse import csr_matrix
 
 STEPS, TOLERANCE = 100, 0.003  # of conjugate gradients; what it leaves over is at most 1/255
-_PART = 1 << 18  # texels that are worked on at a time
+TEXELS_AT_ONCE = 1 << 18  # texels that are worked on at a time
 
 
 def screened_laplacian(
@@ -36,8 +36,8 @@ def screened_laplacian(
     for shape, charts, fade in zip(shapes, label, fades, strict=True):
         own = number[offset : offset + len(charts)].reshape(shape)
         first, end = np.searchsorted(near, (offset, offset + len(charts)))
-        for begin in range(first, end, _PART):
-            part = slice(begin, min(begin + _PART, end))
+        for begin in range(first, end, TEXELS_AT_ONCE):
+            part = slice(begin, min(begin + TEXELS_AT_ONCE, end))
             beside = _beside(own, charts, near[part] - offset)
             beside = np.concatenate([np.arange(part.start, part.stop)[:, None], beside], axis=1)
             used = beside >= 0
@@ -68,7 +68,11 @@ def _beside(
 def conjugate_gradients(
     matrices: Sequence[csr_matrix], target: Float32[np.ndarray, "N"]
 ) -> Float32[np.ndarray, "N"]:
-    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices."""
+    """Solve for one channel (Shewchuk 1994, B3, with the diagonal as preconditioner) with the sum of the matrices.
+
+    It is written out because `scipy.sparse.linalg.cg` stops by the plain residual, and not by the preconditioned one
+    that `TOLERANCE` is set for.
+    """
     scale = 1 / sum(matrix.diagonal() for matrix in matrices)
     solution, residual = np.zeros_like(target), target.copy()
     direction = scale * residual

@@ -21,9 +21,9 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from scipy.sparse import coo_matrix, csr_matrix, diags
 
 from ..io.types import Wrap
+from ..texture.bilinear import neighbors
 from ..texture.gutter import BAND, nearest_known
 from ..texture.seams import Seams, find_seams
-from ..texture.spans import wrap_index
 from ..texture.types import Surface
 from .poisson import conjugate_gradients, screened_laplacian
 from .unique_below import unique_below
@@ -182,13 +182,10 @@ def _lookup(
     for number, one in enumerate(surface.atlases):
         height, width = one.owner.shape
         chosen = np.flatnonzero(atlas == number)
-        x, y = uv[chosen, 0] * width - 0.5, uv[chosen, 1] * height - 0.5
-        left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+        near = neighbors(uv[chosen], (height, width), one.wrap)
         for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            texel = wrap_index(top + i, height, one.wrap[1]) * width + wrap_index(
-                left + j, width, one.wrap[0]
-            )
-            weight = np.abs(1 - j - (x - left)) * np.abs(1 - i - (y - top))
+            texel = near.rows[i] * width + near.columns[j]
+            weight = np.abs(1 - j - near.across) * np.abs(1 - i - near.down)
             own = np.flatnonzero((label[offset + texel] == chart[chosen]) & (weight > 1e-6))
             rows.append(chosen[own])
             columns.append(offset + texel[own])

@@ -36,8 +36,8 @@ def earlier_jobs(report: Path, jobs: tuple[Job, ...], journal: Journal) -> dict[
 
 def _told(report: Path) -> Iterator[Job]:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        told = json.loads(report.read_bytes())
-        common, assets = dict(told["settings"]), list(told["assets"])
+        written = json.loads(report.read_bytes())
+        common, assets = dict(written["settings"]), list(written["assets"])
         for asset in assets:
             with suppress(KeyError, TypeError, ValueError, MeshStyleError):
                 yield _job(asset, common)

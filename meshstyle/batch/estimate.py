@@ -36,20 +36,20 @@ class Estimate:
         )
 
 
-def estimate(settings: Settings, look: ModelSummary, source_bytes: int) -> Estimate:
+def estimate(settings: Settings, summary: ModelSummary, source_bytes: int) -> Estimate:
     """Of one painting, from the ladder of its settings and the model's size."""
     pixels = settings.view_count * max((scale.size for scale in settings.scales), default=0) ** 2
-    painted = look.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
+    painted = summary.texels * _BYTES_PER_TEXEL * _BYTES_OTHERWISE[settings.image_format]
     return Estimate(
         units=_units(settings),
         alone=_ALONE
         + settings.view_count * len(settings.scales) * _PER_VIEW
-        + look.triangles * _PER_TRIANGLE
-        + look.texels * _PER_TEXEL,
+        + summary.triangles * _PER_TRIANGLE
+        + summary.texels * _PER_TEXEL,
         memory=_MEMORY
         + pixels * _MEMORY_PER_VIEW_PIXEL
-        + look.texels * _MEMORY_PER_TEXEL
-        + look.triangles * _MEMORY_PER_TRIANGLE,
+        + summary.texels * _MEMORY_PER_TEXEL
+        + summary.triangles * _MEMORY_PER_TRIANGLE,
         disk=source_bytes + painted,
     )
 

@@ -29,20 +29,22 @@ def summarize_model(request: SummaryRequest) -> ModelSummary:
     """Read a model. Never raises but for interrupts: what is wrong with it is told by whoever paints it."""
     key = request.key()
     try:
-        asset = load_asset(request.model, request.settings.root)
-        only, skip = (
-            _fitting(patterns, asset) for patterns in (request.settings.only, request.settings.skip)
-        )
-        plans = plan_atlases(asset, replace(request.settings, only=only, skip=skip))
-        parts = [asset.parts[index] for plan in plans for index in plan.parts]
-        textures, colours = _colours(asset, parts)
+        return summarize_asset(request, load_asset(request.model, request.settings.root))
     except MeshStyleError as error:
         return ModelSummary(key, hash_sources(request.model, [request.model]), problem=str(error))
     except Exception as error:
         problem = f"{request.model}: {type(error).__name__}: {error}"
         return ModelSummary(key, hash_sources(request.model, [request.model]), problem=problem)
+
+
+def summarize_asset(request: SummaryRequest, asset: Asset) -> ModelSummary:
+    """The same of a model that was read. Raises what planning its atlases and decoding its images raises."""
+    only, skip = (_fitting(patterns, asset) for patterns in (request.settings.only, request.settings.skip))
+    plans = plan_atlases(asset, replace(request.settings, only=only, skip=skip))
+    parts = [asset.parts[index] for plan in plans for index in plan.parts]
+    textures, colours = _colours(asset, parts)
     return ModelSummary(
-        key,
+        request.key(),
         hash_sources(request.model, getattr(asset, "sources", (request.model,))),
         radius=_radius(asset),
         triangles=sum(part.corners.shape[0] * part.corners.shape[1] for part in asset.parts),

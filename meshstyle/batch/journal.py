@@ -27,7 +27,7 @@ class Journal:
 
     Attributes:
         outcomes: the latest of every job, by its id.
-        looks: what is known of models, by `ModelSummary.key`.
+        summaries: what is known of models, by `ModelSummary.key`.
         sound: digests of what jobs share, found to be in order.
         threads: of every worker, or None before it is decided: results depend on it.
     """
@@ -39,7 +39,7 @@ class Journal:
         """
         self.path, self._writes = path, writes
         self.outcomes: dict[str, Outcome] = {}
-        self.looks: dict[str, ModelSummary] = {}
+        self.summaries: dict[str, ModelSummary] = {}
         self.sound: set[str] = set()
         self.threads: int | None = None
         self._files: dict[str, dict[str, str | None]] = {}
@@ -62,8 +62,8 @@ class Journal:
     def remember_sound(self, digest: str) -> None:
         self._append({"sound": digest})
 
-    def remember_look(self, look: ModelSummary) -> None:
-        self._append({"look": look.to_dict()})
+    def remember_summary(self, summary: ModelSummary) -> None:
+        self._append({"look": summary.to_dict()})
 
     def begin_placing(self, outcome: Outcome) -> None:
         """The files of an outcome are about to be put below OUT."""
@@ -93,7 +93,7 @@ class Journal:
         if self.threads is not None:
             yield {"threads": self.threads}
         yield from ({"sound": digest} for digest in sorted(self.sound))
-        yield from ({"look": look.to_dict()} for look in self.looks.values())
+        yield from ({"look": summary.to_dict()} for summary in self.summaries.values())
         yield from ({"outcome": _to_dict(outcome)} for outcome in self.outcomes.values())
         for job, files in self._files.items():
             if job not in self.outcomes or self.outcomes[job].state is JobState.FAILED:
@@ -151,8 +151,8 @@ class Journal:
         elif "sound" in record:
             self.sound.add(record["sound"])
         elif "look" in record:
-            look = ModelSummary.from_dict(record["look"])
-            self.looks[look.key] = look
+            summary = ModelSummary.from_dict(record["look"])
+            self.summaries[summary.key] = summary
         elif "placing" in record:
             self._own(record["placing"], _hashes(record["files"]))
         elif "outcome" in record:

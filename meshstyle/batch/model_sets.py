@@ -36,19 +36,21 @@ class Member:
     note: str
 
 
-def find_sets(looks: Mapping[str, ModelSummary], groups: Mapping[str, str]) -> dict[str, Member]:
+def find_sets(summaries: Mapping[str, ModelSummary], groups: Mapping[str, str]) -> dict[str, Member]:
     """The members of all sets of more than one model, by model.
 
     Args:
-        looks: what is known of the models.
+        summaries: what is known of the models.
         groups: by model: the set's name, `auto` or `none` (see `BatchOptions.group`).
     """
-    known = {model: look for model, look in looks.items() if look.radius > 0 and look.texels > 0}
+    known = {
+        model: summary for model, summary in summaries.items() if summary.radius > 0 and summary.texels > 0
+    }
     sets: dict[str, list[str]] = {}
     for model in known:
         if groups[model] not in (AUTO, NO_SET):
             sets.setdefault(groups[model], []).append(model)
-    for name, models in _sharing({m: look for m, look in known.items() if groups[m] == AUTO}):
+    for name, models in _sharing({m: summary for m, summary in known.items() if groups[m] == AUTO}):
         sets[name] = models
     members: dict[str, Member] = {}
     for name, models in sets.items():
@@ -57,7 +59,7 @@ def find_sets(looks: Mapping[str, ModelSummary], groups: Mapping[str, str]) -> d
     return members
 
 
-def _sharing(looks: Mapping[str, ModelSummary]) -> Iterable[tuple[str, list[str]]]:
+def _sharing(summaries: Mapping[str, ModelSummary]) -> Iterable[tuple[str, list[str]]]:
     """Models that are tied by textures, directly or through others; called after the first texture."""
     leader: dict[str, str] = {}
 
@@ -67,22 +69,22 @@ def _sharing(looks: Mapping[str, ModelSummary]) -> Iterable[tuple[str, list[str]
         return model
 
     first: dict[str, str] = {}
-    for model, look in looks.items():
-        for texture in look.textures:
+    for model, summary in summaries.items():
+        for texture in summary.textures:
             leader[find(model)] = find(first.setdefault(texture, model))
     sets: dict[str, list[str]] = {}
-    for model, look in looks.items():
-        if look.textures:
+    for model, summary in summaries.items():
+        if summary.textures:
             sets.setdefault(find(model), []).append(model)
-    return [(f"texture {looks[models[0]].textures[0][:8]}", models) for models in sets.values()]
+    return [(f"texture {summaries[models[0]].textures[0][:8]}", models) for models in sets.values()]
 
 
-def _members(name: str, looks: Mapping[str, ModelSummary]) -> dict[str, Member]:
-    reference = statistics.median(look.radius for look in looks.values())
-    colours = mixed([look.colours for look in looks.values() if look.colours is not None])
+def _members(name: str, summaries: Mapping[str, ModelSummary]) -> dict[str, Member]:
+    reference = statistics.median(summary.radius for summary in summaries.values())
+    colours = mixed([summary.colours for summary in summaries.values() if summary.colours is not None])
     members = {}
-    for model, look in looks.items():
-        wanted = reference / look.radius
+    for model, summary in summaries.items():
+        wanted = reference / summary.radius
         scale = round(min(max(wanted, 1 / MOST), MOST), 4)
         note = ""
         if not 1 / MOST <= wanted <= MOST:

@@ -70,6 +70,6 @@ class SummaryRequest:
         return hash_values([hash_file(self.model), chosen])
 
 
-def is_still_so(look: ModelSummary, model: Path) -> bool:
+def is_still_so(summary: ModelSummary, model: Path) -> bool:
     """Whether all files are as they were looked at."""
-    return all(hash_file(model.parent / file.path) == file.sha256 for file in look.sources)
+    return all(hash_file(model.parent / file.path) == file.sha256 for file in summary.sources)

@@ -28,7 +28,7 @@ class Known:
     source: Path
     job_spec: JobSpec
     settings: Settings
-    look: ModelSummary
+    summary: ModelSummary
 
 
 def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple[str, ...]]:
@@ -36,14 +36,14 @@ def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple
 
     Results of meshstyle, and models without a material that is to be painted, are left out.
     """
-    painted, empty = [known for known in models if known.look.painted], list(filter(_empty, models))
+    painted, empty = [known for known in models if known.summary.painted], list(filter(_empty, models))
     notes = (
         *_left_out("was painted by meshstyle", "were painted by meshstyle", painted),
         *_left_out("has no material of these names", "have no material of these names", empty),
     )
-    models = [known for known in models if not known.look.painted and not _empty(known)]
-    looks = {known.model: known.look for known in models}
-    members = find_sets(looks, {known.model: known.job_spec.group for known in models})
+    models = [known for known in models if not known.summary.painted and not _empty(known)]
+    summaries = {known.model: known.summary for known in models}
+    members = find_sets(summaries, {known.model: known.job_spec.group for known in models})
     styles = name_styles(list(dict.fromkeys(style for known in models for style in known.job_spec.styles)))
     outputs = name_outputs(known.model for known in models)
     digests = _Digests()
@@ -62,7 +62,7 @@ def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple
 
 def _job(known: Known, style: str, member: Member | None) -> Job:
     layers = tuple(one.absolute() for one in find_styles(style))
-    settings = replace(known.settings, only=known.look.only, skip=known.look.skip)
+    settings = replace(known.settings, only=known.summary.only, skip=known.summary.skip)
     if member is not None:
         low, high = _STROKES
         strokes = min(max(round(settings.style_scale * member.scale, 4), low), high)
@@ -80,13 +80,13 @@ def _job(known: Known, style: str, member: Member | None) -> Job:
         group=member.name if member else None,
         colours=member.colours if member else None,
         notes=(member.note,) if member and member.note else (),
-        inputs=known.look.sources,
+        inputs=known.summary.sources,
     )
 
 
 def _empty(known: Known) -> bool:
     """Whether it has none of the materials that are to be painted."""
-    return bool(known.settings.only) and not known.look.only and not known.look.problem
+    return bool(known.settings.only) and not known.summary.only and not known.summary.problem
 
 
 def _left_out(one: str, several: str, models: list[Known]) -> Iterator[str]:
@@ -123,8 +123,8 @@ class _Digests:
             files["protect"] = [self._of(file) for file in masks]
         files |= {name: self._of(path) for name, path in files_in_settings(settings).items()}
         colours: Mapping[str, Any] = vars(job.colours) if job.colours else {}
-        told = [job.style, job.output, job.companions, job.group, dict(colours)]
-        return hash_values([version, hash_file(job.source), files, settings.to_dict(), told])
+        about_result = [job.style, job.output, job.companions, job.group, dict(colours)]
+        return hash_values([version, hash_file(job.source), files, settings.to_dict(), about_result])
 
     def _of(self, path: Path) -> str | None:
         if path not in self._known:

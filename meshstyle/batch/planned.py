@@ -37,6 +37,6 @@ def _unknown(options: BatchOptions) -> Iterator[str]:
 
 
 def _estimate(job: Job, prepared: Prepared) -> Estimate:
-    look = prepared.looks[job.model]
-    files = [job.source.parent / file.path for file in look.sources if file.sha256]
-    return estimate(job.settings, look, sum(file.stat().st_size for file in files))
+    summary = prepared.summaries[job.model]
+    files = [job.source.parent / file.path for file in summary.sources if file.sha256]
+    return estimate(job.settings, summary, sum(file.stat().st_size for file in files))

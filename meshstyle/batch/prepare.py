@@ -25,7 +25,7 @@ from .types import BatchCallback, BatchProgress, Job, SharedInputs, WorkerContex
 from .worker_count import WorkerPlan, fastest, known_worker_plan
 from .worker_pool import Lost, Processes
 
-_LOOK_LIMIT = 120.0  # seconds that reading a model may take
+_SUMMARY_LIMIT = 120.0  # seconds that reading a model may take
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Prepared:
     """All jobs of a batch, what is known of their models, and who will do them."""
 
     jobs: tuple[Job, ...]
-    looks: Mapping[str, ModelSummary]
+    summaries: Mapping[str, ModelSummary]
     worker_plan: WorkerPlan
     notes: tuple[str, ...]
 
@@ -53,8 +53,8 @@ class Prepared:
         """Models that no job paints, and why."""
         painted = {job.model for job in self.jobs}
         return {
-            model: "It was painted by meshstyle." if look.painted else "It has no material of these names."
-            for model, look in self.looks.items()
+            model: "It was painted by meshstyle." if summary.painted else "It has no material of these names."
+            for model, summary in self.summaries.items()
             if model not in painted
         }
 
@@ -110,7 +110,7 @@ def prepare(
     What is found out goes into the journal. Raises MeshStyleError.
     """
     _check_shared(wanted, journal, processes, request.options.engine == "ray")
-    looks = _look_at_all(wanted, journal, processes, progress)
+    summaries = _summarize_all(wanted, journal, processes, progress)
     worker_plan = known_worker_plan(request.options, wanted.threads, journal.threads)
     if worker_plan is None:
         progress(BatchProgress("measure"))
@@ -123,12 +123,12 @@ def prepare(
             wanted.folder / name,
             job_spec,
             replace(wanted.settings[name], threads=worker_plan.threads),
-            looks[name],
+            summaries[name],
         )
         for name, job_spec in wanted.job_specs.items()
     ]
     jobs, notes = plan_jobs(models, version("meshstyle"))
-    return Prepared(jobs, looks, worker_plan, (*wanted.notes, *notes))
+    return Prepared(jobs, summaries, worker_plan, (*wanted.notes, *notes))
 
 
 def _check_shared(wanted: JobSpecs, journal: Journal, processes: Processes, is_elsewhere: bool) -> None:
@@ -164,7 +164,7 @@ def _digest(shared: SharedInputs) -> str:
     return hash_values([*(hash_file(file) for file in files), shared.weights, shared.init, shared.device])
 
 
-def _look_at_all(
+def _summarize_all(
     wanted: JobSpecs, journal: Journal, processes: Processes, progress: BatchCallback
 ) -> dict[str, ModelSummary]:
     """Summarize the models, by model; those that were looked at before, and are as they were then, are not read
@@ -174,24 +174,24 @@ def _look_at_all(
         SummaryRequest(wanted.folder / name, replace(settings, threads=None)): name
         for name, settings in wanted.settings.items()
     }
-    looks: dict[str, ModelSummary] = {}
+    summaries: dict[str, ModelSummary] = {}
     for request, name in requests.items():
-        look = journal.looks.get(request.key())
-        if look is not None and not look.problem and is_still_so(look, request.model):
-            looks[name] = look
-    new = [request for request, name in requests.items() if name not in looks]
-    for number, ended in enumerate(processes.each(_look, new, _LOOK_LIMIT), 1):
-        look = ended.answer
-        if isinstance(look, Lost):
-            look = ModelSummary(
-                ended.item.key(), hash_sources(ended.item.model, [ended.item.model]), problem=look.cause
+        summary = journal.summaries.get(request.key())
+        if summary is not None and not summary.problem and is_still_so(summary, request.model):
+            summaries[name] = summary
+    new = [request for request, name in requests.items() if name not in summaries]
+    for number, ended in enumerate(processes.each(_summarize, new, _SUMMARY_LIMIT), 1):
+        summary = ended.answer
+        if isinstance(summary, Lost):
+            summary = ModelSummary(
+                ended.item.key(), hash_sources(ended.item.model, [ended.item.model]), problem=summary.cause
             )
         else:  # a model that was given up may do better next time
-            journal.remember_look(look)
-        looks[requests[ended.item]] = look
+            journal.remember_summary(summary)
+        summaries[requests[ended.item]] = summary
         seconds = time.monotonic() - began
         progress(BatchProgress("look", total=len(new), done=number, seconds=seconds))
-    return looks
+    return summaries
 
 
 def _check(request: SharedInputs, _: WorkerContext) -> MeshStyleError | None:
@@ -201,7 +201,7 @@ def _check(request: SharedInputs, _: WorkerContext) -> MeshStyleError | None:
     return check_shared(request)
 
 
-def _look(request: SummaryRequest, _: WorkerContext) -> ModelSummary:
+def _summarize(request: SummaryRequest, _: WorkerContext) -> ModelSummary:
     from .inspect_model import summarize_model  # loads numpy, which the process that plans does without
 
     return summarize_model(request)

@@ -113,8 +113,8 @@ def run_once(
         shown = (*prepared.jobs, *before)
         subject = Subject(request.source, out, shown, left_out, path_filter.waiting, prepared.notes)
         options = ReportOptions(request.options.turntable, path_filter.resting)
-        told = known | {job.id: outcome for job, outcome in before.items()}
-        report = stack.enter_context(LiveReport(subject, told, context, options))
+        known_outcomes = known | {job.id: outcome for job, outcome in before.items()}
+        report = stack.enter_context(LiveReport(subject, known_outcomes, context, options))
         with make_engine(prepared, request.options, context, processes, cluster) as engine:
             run = Run(prepared.jobs, request, journal, engine, report.watching(progress), known)
             outcomes = run.all()

@@ -74,7 +74,7 @@ class Job:
             `Outcome.sources`): the model, the picture, weights, the start, settings, set and program version.
         notes: what was decided about it that people may want to know, one sentence each.
         inputs: files that the model was seen to be read from, as in `Outcome.sources`: for engines that copy them.
-        told: what the result says of the settings, where `settings` names copies of files; None: `settings`.
+        recorded: what the result says of the settings, where `settings` names copies of files; None: `settings`.
     """
 
     id: str
@@ -90,7 +90,7 @@ class Job:
     colours: Colours | None = None
     notes: tuple[str, ...] = ()
     inputs: tuple[FileHash, ...] = ()
-    told: Settings | None = None
+    recorded: Settings | None = None
     layers: tuple[RequestedStyle, ...] = ()
 
     @property

@@ -84,7 +84,7 @@ def _hash_below(folder: Path, path: Path) -> FileHash:
 
 def _paint(job: Job, folder: Path, progress: ProgressCallback) -> tuple[Result, tuple[FileHash, ...]]:
     began, settings = time.monotonic(), job.settings
-    record = run_record(job.told or settings, job.requested)
+    record = run_record(job.recorded or settings, job.requested)
     if job.group is not None:
         record["set"] = job.group
     with limited_threads(settings.threads):

@@ -49,7 +49,7 @@ def known_worker_plan(
         return (
             None if options.workers is None else WorkerPlan(options.workers, max(1, cores // options.workers))
         )
-    workers = options.workers or max(1, min(cores // threads, _room()))
+    workers = options.workers or max(1, min(cores // threads, workers_in_memory()))
     return WorkerPlan(workers, threads)
 
 
@@ -57,7 +57,9 @@ def candidates() -> list[WorkerPlan]:
     """All ways to give every core one thread, within the memory there is; more workers first."""
     cores = usable_threads()
     ways = [WorkerPlan(cores // threads, threads) for threads in range(1, cores + 1) if cores % threads == 0]
-    return [worker_plan for worker_plan in ways if worker_plan.workers <= _room()] or [WorkerPlan(1, cores)]
+    return [worker_plan for worker_plan in ways if worker_plan.workers <= workers_in_memory()] or [
+        WorkerPlan(1, cores)
+    ]
 
 
 def measure(worker_plan: WorkerPlan, processes: Processes) -> WorkerPlan:
@@ -83,7 +85,7 @@ def fastest(processes: Processes) -> tuple[WorkerPlan, str]:
     return best, f"{best}: the fastest here (its speed against {others})."
 
 
-def _room() -> int:
+def workers_in_memory() -> int:
     """How many workers the free memory holds: the machine's, or what is left of the container's."""
     free, granted = psutil.virtual_memory().available, memory_left()
     return max(1, int(min(free, free if granted is None else granted) / WORKER_MEMORY))

@@ -31,8 +31,8 @@ _SPAWN = multiprocessing.get_context("spawn")
 _TOO_MUCH_MEMORY = 86  # exit code of a worker over its limit
 _UNGUARDED = 87  # exit code of a worker whose program begins a batch when it is loaded
 _LOOK_AT_MEMORY = 0.25  # seconds
-_LOOK_AT_STATE = 5.0  # seconds
-_STOPPED_SECONDS = (
+POLL_SECONDS = 5.0  # seconds
+STOPPED_SECONDS = (
     60.0  # that a worker may be held (SIGSTOP) before it is given up; less where its time limit is
 )
 _START_SECONDS = 600.0  # that it may take until it is there to work
@@ -213,7 +213,7 @@ class _Worker:
             self._held_since = None
             return False
         self._held_since = self._held_since or time.monotonic()
-        return time.monotonic() - self._held_since >= min(_STOPPED_SECONDS, self._limit)
+        return time.monotonic() - self._held_since >= min(STOPPED_SECONDS, self._limit)
 
     def interrupt(self) -> None:
         """End it, and leave the tidying up to whoever waits for its answer."""
@@ -229,7 +229,7 @@ class _Worker:
 def _wait(busy: Iterable[_Worker]) -> None:
     """Until one of them may have an answer."""
     left = min(worker.left for worker in busy)
-    wait([sign for worker in busy for sign in worker.signs], min(max(left, 0.0), _LOOK_AT_STATE))
+    wait([sign for worker in busy for sign in worker.signs], min(max(left, 0.0), POLL_SECONDS))
 
 
 def _end_of(process: BaseProcess) -> Lost:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from ..errors import UsageError
-from .base import CommonSettings, Scale, check_choice, check_range
+from .base import CommonSettings, check_choice, check_range
+from .base import Scale as Scale  # it is part of a preset, and of this module for those who make one
 
 DEFAULT_TEXTURE_SIZE_RANGE = (512, 2048)  # what `texture_size=None` clamps the original's size into
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
-_BLOCK = 1 << 20  # bytes
+BLOCK_BYTES = 1 << 20  # bytes
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ def copy_stream(source: Readable, target: Path, most: int, until: float = float(
     """
     left = most
     with target.open("xb") as stream:
-        while block := source.read(min(_BLOCK, left + 1)):
+        while block := source.read(min(BLOCK_BYTES, left + 1)):
             left -= len(block)
             if left < 0:
                 raise TooMuchError(f"it holds more than {most >> 20} MiB")

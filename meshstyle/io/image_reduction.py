@@ -12,7 +12,7 @@ from ..errors import PictureError
 
 # What decoders need more memory for than Pillow's own picture: pixels that they may decode.
 _MOST_DECODED = {"JPEG2000": 2**25, "WEBP": 2**26, "AVIF": 2**26}
-_MOST_SCANNED = 2**29  # pixels of a progressive JPEG times its passes: some ten seconds
+MOST_SCANNED = 2**29  # pixels of a progressive JPEG times its passes: some ten seconds
 _PLAIN = ("L", "RGB", "RGBA", "CMYK", "LA")  # modes that mean numbers that can be averaged
 _BAND = 512  # rows of the result
 
@@ -54,7 +54,7 @@ def _factor(image: Image.Image, most: int) -> int:
 def _check_passes(image: Image.Image, data: bytes, subject: str | Path) -> None:
     if image.format == "JPEG" and image.info.get("progressive"):
         passes = data.count(b"\xff\xda")
-        if passes * image.width * image.height > _MOST_SCANNED:
+        if passes * image.width * image.height > MOST_SCANNED:
             cause = f"it is a progressive JPEG of {image.width}×{image.height} pixels in {passes} passes"
             raise PictureError(subject, cause, "Save it as an ordinary JPEG, or smaller.")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import PictureError
 from .image_reduction import load_reduced
@@ -181,7 +181,7 @@ def _open(data: bytes, subject: str | Path) -> Iterator[Image.Image]:
                     yield image
         except PictureError:
             raise
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise PictureError(
                 subject, "it is not a picture of a known format", "Use a PNG or JPEG picture."
             ) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from numba import njit, types
 
-from .gram_kernels import gram, gram_backward, pack
+from .gram_kernels import gram, gram_backward, gram_tiles, pack
 from .sample_kernels import texel_sample
 from .texel_kernels import add, smooth, step
 from .winograd_kernels import convolve, fill
@@ -23,6 +23,7 @@ def kernel_texts() -> Iterator[tuple[str, str]]:
     yield "fill", _text(fill, fastmath=False)
     yield "pack", _text(pack, fastmath=False)
     yield "gram", _text(gram, fastmath=False)
+    yield "gram_tiles", _text(gram_tiles, fastmath=False)
     yield "gram_backward", _text(gram_backward, fastmath=False)
     yield "texel_sample", _text(texel_sample, fastmath=False)
     yield "step", _text(step, fastmath=_REORDERED)

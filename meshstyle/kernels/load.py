@@ -34,6 +34,8 @@ _SOURCES = (
     "sample_kernels",
     "texel_arguments",
     "texel_kernels",
+    "tile_programs",
+    "tile_registers",
     "winograd_arguments",
     "winograd_kernels",
     "winograd_vectors",

@@ -13,7 +13,18 @@ from .sample_arguments import SampleArguments
 from .texel_arguments import AddArguments, SmoothArguments, StepArguments
 from .winograd_arguments import WinogradArguments
 
-_NAMES = ("texel_sample", "convolve", "fill", "pack", "gram", "gram_backward", "step", "add", "smooth")
+_NAMES = (
+    "texel_sample",
+    "convolve",
+    "fill",
+    "pack",
+    "gram",
+    "gram_tiles",
+    "gram_backward",
+    "step",
+    "add",
+    "smooth",
+)
 
 
 def symbol(name: str) -> str:
@@ -86,6 +97,10 @@ class Program:
     def gram(self, piece: GramArguments) -> None:
         """Compute some strips of a Gram matrix."""
         self._run("gram", piece)
+
+    def gram_tiles(self, piece: GramArguments) -> None:
+        """Add the products of some cells to a Gram matrix; where `tile_registers.configuration` gives any."""
+        self._run("gram_tiles", piece)
 
     def gram_backward(self, piece: GramArguments) -> None:
         """Add the gradient of a Gram matrix in some cells."""

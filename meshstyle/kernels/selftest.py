@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from .gram_arguments import GramArguments, filled_up
+from .gram_arguments import AT_ONCE, GramArguments, filled_up
 from .program import Program
 from .sample_arguments import CLAMP, LEVELS, SampleArguments
 from .texel_arguments import AddArguments, SmoothArguments, StepArguments
+from .tile_registers import PAIRS, ROWS, configuration
 from .winograd_arguments import BLOCK, LANES, WinogradArguments, divide_scratch, scratch_size
 
 
 def check(program: Program) -> None:
     """Raises ArithmeticError."""
-    bf16 = (_half_convolved, _multiplied_with_itself) if program.bf16 else ()
+    bf16: tuple[Callable[[Program], tuple[np.ndarray, np.ndarray]], ...] = ()
+    if program.bf16:
+        bf16 = (_convolved_in_bf16, _multiplied_with_itself)
+    if program.bf16 and (registers := configuration()) is not None:
+        at = registers.ctypes.data
+        bf16 += (partial(_convolved_in_bf16, registers=at), partial(_multiplied_with_itself, registers=at))
     for kernel in (_tapped, _convolved, _filled, _stepped, _added, _smoothed, *bf16):
         made, wanted = kernel(program)
         if not np.allclose(made, wanted, atol=1e-4):
@@ -43,14 +52,15 @@ def _convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
     return _convolution(program, picture, matrices, LANES), picture
 
 
-def _half_convolved(program: Program) -> tuple[np.ndarray, np.ndarray]:
+def _convolved_in_bf16(program: Program, registers: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The same holds in bf16, but for what its 8 bits do not hold. Each channel's partner must not find its way into
-    it."""
-    picture = np.random.default_rng(0).random((1, 5, 7, LANES), np.float32)
-    pairs = np.zeros((LANES // 2, LANES, 2), np.float32)
-    pairs[np.arange(LANES) // 2, np.arange(LANES), np.arange(LANES) % 2] = 1
+    it. `registers`: of AMX, where it is to be tried."""
+    channels = 2 * PAIRS if registers else LANES
+    picture = np.random.default_rng(0).random((1, 5, 7, channels), np.float32)
+    strips = np.eye(channels, dtype=np.float32).reshape(channels // 2, 2, channels // LANES, LANES)
+    pairs = strips.transpose(2, 0, 3, 1).copy()
     matrices = (_middle().reshape(36, 1, 1, 1, 1) * pairs).view(np.uint32) >> 16
-    made = _convolution(program, picture, matrices.astype(np.uint16), LANES // 2, bf16=1)
+    made = _convolution(program, picture, matrices.astype(np.uint16), channels // 2, 1, registers)
     return np.where(np.abs(made - picture) < 0.05, picture, made), picture
 
 
@@ -60,47 +70,57 @@ def _middle() -> np.ndarray:
 
 
 def _convolution(
-    program: Program, picture: np.ndarray, matrices: np.ndarray, depth: int, bf16: int = 0
+    program: Program, picture: np.ndarray, matrices: np.ndarray, depth: int, bf16: int = 0, registers: int = 0
 ) -> np.ndarray:
-    """Convolve LANES channels to as many, without a bias."""
-    made = np.zeros_like(picture)
-    room = np.zeros(scratch_size(6, LANES, LANES), np.float32)
+    """Convolve the picture's channels to as many, without a bias."""
+    made, channels = np.zeros_like(picture), int(picture.shape[3])
+    at_once = ROWS if registers else BLOCK
+    room = np.zeros(scratch_size(at_once, channels, channels), np.float32)
     piece = WinogradArguments(
         **dict.fromkeys(("height", "made_height", "source_height", "target_height"), 5),
         **dict.fromkeys(("width", "made_width", "source_width", "target_width"), 7),
-        **dict.fromkeys(("inputs", "outputs"), LANES),
+        **dict.fromkeys(("inputs", "outputs"), channels),
         **dict.fromkeys(("replicate", "spread", "pooled", "at_mask", "at_bias", "at_made_mask"), 0),
-        **divide_scratch(room, 6, LANES, LANES)._asdict(),
+        **divide_scratch(room, at_once, channels, channels)._asdict(),
+        bf16=bf16,
+        at_registers=registers,
         at_source=picture.ctypes.data,
         at_matrices=matrices.ctypes.data,
         at_target=made.ctypes.data,
-        bf16=bf16,
         depth=depth,
         pad=1,
         rows=2,
         columns=2,
-        at_once=6,
+        at_once=at_once,
         tiles=4,
-        strips=1,
+        strips=channels // LANES,
     )
     program.convolve(piece)
     return made
 
 
-def _multiplied_with_itself(program: Program) -> tuple[np.ndarray, np.ndarray]:
-    """Three of four cells, of whole numbers that bf16 holds: their Gram matrix and its gradient."""
-    features = np.random.default_rng(0).integers(-3, 4, (4, LANES)).astype(np.float32)
+def _multiplied_with_itself(program: Program, registers: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Three of four cells, of whole numbers that bf16 holds: their Gram matrix and its gradient. `registers`: of AMX,
+    where it is to be tried."""
+    size = 2 * PAIRS if registers else LANES
+    features = np.random.default_rng(0).integers(-3, 4, (4, size)).astype(np.float32)
     rows, roots = np.array([3, 0, 1]), np.array([1, 2, 0.5], np.float32)
-    pairs, bf16 = np.zeros((2, LANES, 2), np.uint16), np.zeros((filled_up(3), LANES), np.uint16)
-    gram, table = np.zeros((LANES, LANES), np.float32), np.ones((4, LANES), np.float32)
-    both = np.add.outer(np.arange(LANES) % 5, np.arange(LANES) % 5).astype(np.float32)  # D + Dᵀ
-    in_pairs = both.reshape(1, LANES // 2, 2, LANES).swapaxes(2, 3).copy()
+    pairs, bf16 = np.zeros((AT_ONCE // 2, size, 2), np.uint16), np.zeros((filled_up(3), size), np.uint16)
+    gram, table = np.zeros((size, size), np.float32), np.ones((4, size), np.float32)
+    both = np.add.outer(np.arange(size) % 5, np.arange(size) % 5).astype(np.float32)  # D + Dᵀ
+    in_pairs = both.reshape(size // 2, 2, size // LANES, LANES).transpose(2, 0, 3, 1).copy()
     gradients = (in_pairs.view(np.uint32) >> 16).astype(np.uint16)
-    room = np.empty((BLOCK, LANES), np.float32)
-    tables = (rows, roots, features, pairs, bf16, gram, gradients, table, room)
-    piece = GramArguments(0, 0, 3, LANES, *(one.ctypes.data for one in tables))
-    program.pack(piece._replace(end=2))
-    program.gram(piece._replace(end=1))
+    room = np.empty((AT_ONCE, size), np.float32)
+    turned = np.empty((AT_ONCE, size), np.uint16)
+    tables = (rows, roots, features, pairs, bf16, gram, gradients, table, room, turned)
+    piece = GramArguments(0, 0, 3, size, *(one.ctypes.data for one in tables))._replace(
+        at_registers=registers
+    )
+    if registers:
+        program.gram_tiles(piece._replace(end=3))
+    else:
+        program.pack(piece._replace(end=2))
+        program.gram(piece._replace(end=size // LANES))
     program.gram_backward(piece._replace(end=3))
     scaled = features[rows] * roots[:, None]
     wanted = np.ones_like(table)

@@ -6,7 +6,7 @@ all tiles, and transformed back to 4×4 results: a quarter of the multiplication
 the direct convolution's by about 1e-5 of the largest.
 
 What is multiplied may be rounded to bf16, where the processor multiplies that twice as fast; sums and transforms stay
-in float32. Feature maps then differ by about 1 %, and pictures come out the same (benchmarks/README.md).
+in float32. Feature maps then differ by about 1 %, and pictures come out the same (benchmarks/history.md).
 
 The gradient in the input is a convolution too, with the kernels flipped and their channels exchanged. The kernels
 have no gradient. The work is cut into pieces of some tiles, small enough for a core's cache from first to last.
@@ -29,6 +29,7 @@ from torch.autograd.function import once_differentiable
 from .load import load_kernels
 from .program import Program
 from .thread_pool import address, share_out
+from .tile_registers import PAIRS, ROWS, configuration
 from .winograd_arguments import BLOCK, LANES, TILE, Scratch, WinogradArguments, divide_scratch, scratch_size
 from .winograd_matrices import transformed
 
@@ -193,14 +194,16 @@ def _fold(x: torch.Tensor, axis: int) -> torch.Tensor:
     return inner
 
 
-def _cuts(tiles: int, size: int, outputs: int) -> tuple[int, list[tuple[int, int, int, int]]]:
+def _cuts(
+    tiles: int, size: int, outputs: int, block: int = BLOCK
+) -> tuple[int, list[tuple[int, int, int, int]]]:
     """How many tiles of `size` bytes to take at once, so that they fit a cache; and first tile, tiles, first strip and
-    strips of every piece, so that every thread has work."""
+    strips of every piece, so that every thread has work. `block`: so many tiles are multiplied at once."""
     threads = torch.get_num_threads()
     least, most = _TILES
-    at_once = min(max(_AT_ONCE // size, least), most) // BLOCK * BLOCK
+    at_once = min(max(_AT_ONCE // size, least), most) // block * block
     rounds = min(math.ceil(tiles / at_once), 1 if threads == 1 else _PIECES * threads)
-    share = math.ceil(tiles / rounds / BLOCK) * BLOCK
+    share = math.ceil(tiles / rounds / block) * block
     strips = outputs // LANES
     wide = math.ceil(strips / min(math.ceil(threads / rounds), max(strips // _NARROW, 1)))
     pieces = [
@@ -245,11 +248,14 @@ def _convolve(
     tiles = batch * rows * columns if chosen is None else len(chosen.active)
     bf16 = int(matrices.dtype == torch.bfloat16)
     tile = TILE**2 * ((2 if bf16 else 4) * inputs + 4 * target[2])
-    at_once, cuts = _cuts(tiles, tile, target[2]) if tiles else (BLOCK, [])
+    registers = configuration() if bf16 and matrices.shape[2] % PAIRS == 0 else None
+    block = BLOCK if registers is None else ROWS
+    at_once, cuts = _cuts(tiles, tile, target[2], block) if tiles else (block, [])
     flags = (job.pad, int(job.replicate), int(job.spread), int(result.pooled))
     sizes = (*job.shape, made_height, made_width, *flags, rows, columns, at_once, *source, *target)
     tensors = (job.source, job.mask, matrices, result.bias, result.target, result.mask)
     numbers: tuple[int, ...] = (*sizes, bf16, matrices.shape[2], *map(address, tensors))
+    numbers += (0 if registers is None else registers.ctypes.data,)
     listed = chosen.active.ctypes.data if chosen is not None else 0
 
     def make(cut: tuple[int, int, int, int]) -> None:

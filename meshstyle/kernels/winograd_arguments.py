@@ -25,7 +25,7 @@ class WinogradArguments(NamedTuple):
         spread: 1: what is read was pooled: a quarter of each value goes to each of its 2×2 pixels.
         pooled: 1: what is made is pooled.
         rows, columns: tiles along the sides of the picture.
-        at_once: tiles that are taken through all steps together; a multiple of BLOCK.
+        at_once: tiles that are taken through all steps together; a multiple of BLOCK, with AMX of its 16 rows.
         source_height, source_width, inputs: of (B, h, w, C) float32 `at_source`: a picture, or a gradient that a ReLU's
             mask, and pooling, come before.
         target_height, target_width, outputs: of (B, H', W', K) float32 `at_target`, out; half as high and wide where
@@ -36,6 +36,8 @@ class WinogradArguments(NamedTuple):
         at_matrices: (36, K / LANES, depth, LANES), the transformed kernels: float32, or pairs of bf16.
         at_bias: (K,) float32, or 0.
         at_made_mask: (B, H', W', K) uint8, out: 1 where the ReLU lets pass; 0: not wanted.
+        at_registers: 64 bytes that set up AMX's tile registers, with which bf16 is multiplied (see `tile_registers`);
+            0: without them.
         first, tiles: number of the first tile, row by row and picture by picture, and how many there are.
         at_list: int64, numbers of tiles: `first` and `tiles` are places in it then; 0: there is none.
         strip, strips: the first strip of LANES output channels, and how many.
@@ -71,6 +73,7 @@ class WinogradArguments(NamedTuple):
     at_bias: int
     at_target: int
     at_made_mask: int
+    at_registers: int = 0
     first: int = 0
     tiles: int = 0
     at_list: int = 0

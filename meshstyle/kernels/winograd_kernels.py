@@ -18,6 +18,8 @@ from numba import njit
 
 from .addresses import float_at, long_at, reader_of, set_byte, set_float, set_long
 from .cpu_features import multiplies_bf16
+from .tile_programs import begin_tiles, end_tiles, tile_product
+from .tile_registers import PAIRS, ROWS
 from .winograd_arguments import BLOCK, LANES, STEP, TILE, WinogradArguments
 from .winograd_vectors import WIDE, input_program, output_program, product_program
 
@@ -28,6 +30,7 @@ _linear_output, _rectified_output = output_program(False, False), output_program
 _pooled_output = output_program(True, True)
 _narrow_product, _wide_product = product_program(BLOCK, 1, False), product_program(BLOCK, WIDE, False)
 _narrow_bf16, _wide_bf16 = product_program(BLOCK, 1, _HALVES), product_program(BLOCK, WIDE, _HALVES)
+_one_tile, _two_rows, _two_strips, _four_tiles = (tile_product(r, s) for s in (1, 2) for r in (1, 2))
 _SECOND = 8 * TILE * TILE  # bytes from the first table to the second
 _compiled = njit(nogil=True, error_model="numpy")
 _piece_at = reader_of(WinogradArguments)
@@ -106,6 +109,34 @@ def _multiply(tiles, piece):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _multiply_tiles(tiles, piece):  # type: ignore[no-untyped-def]
+    """The same in AMX's registers, up to 32 rows and two strips at a time."""
+    row_step, strip_step = 2 * piece.inputs, 4 * LANES * piece.depth
+    step, depth = 4 * LANES * piece.strips, piece.depth // PAIRS
+    below, wide, deep = ROWS * row_step, 4 * PAIRS, 4 * PAIRS * LANES
+    for number in range(TILE * TILE):
+        rows = piece.at_before + number * piece.before_row
+        columns = piece.at_matrices + (number * (piece.outputs // LANES) + piece.strip) * strip_step
+        target = piece.at_after + number * piece.after_row
+        for strip in range(0, piece.strips, 2):
+            for tile in range(0, tiles, 2 * ROWS):
+                row, column = rows + tile * row_step, columns + strip * strip_step
+                place = target + tile * step + 4 * LANES * strip
+                if tile + ROWS < tiles and strip + 1 < piece.strips:
+                    _four_tiles(
+                        row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step
+                    )
+                elif strip + 1 < piece.strips:
+                    _two_strips(
+                        row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step
+                    )
+                elif tile + ROWS < tiles:
+                    _two_rows(row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step)
+                else:
+                    _one_tile(row, row_step, below, wide, column, wide, strip_step, deep, depth, place, step)
+
+
+@_compiled
 def _output_places(tile, piece):  # type: ignore[no-untyped-def]
     """Fill the tables with the addresses of the results of a tile, and of their masks."""
     height, width, channels = piece.target_height, piece.target_width, piece.outputs
@@ -153,7 +184,12 @@ def convolve(address):  # type: ignore[no-untyped-def]
     while first < end:  # not a range: one of step 0 would raise, and that needs numba
         tiles = min(piece.at_once, end - first)
         _transform_input(first, tiles, piece)
-        _multiply(tiles, piece)
+        if piece.at_registers:
+            begin_tiles(piece.at_registers)
+            _multiply_tiles(tiles, piece)
+            end_tiles()
+        else:
+            _multiply(tiles, piece)
         _transform_output(first, tiles, piece)
         first += piece.at_once
 

@@ -18,7 +18,7 @@ POOLINGS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "average": F.avg_pool2d,
     "max": F.max_pool2d,
 }
-_LEAST_WORK = 1 << 20  # pixels × channels in × channels out; torch does less sooner (benchmarks/README.md)
+_LEAST_WORK = 1 << 20  # pixels × channels in × channels out; torch does less sooner (benchmarks/history.md)
 
 
 @runtime_checkable

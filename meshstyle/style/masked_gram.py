@@ -17,15 +17,18 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float32, Int64
 
-from ..kernels.gram_arguments import GramArguments, filled_up
+from ..kernels.gram_arguments import AT_ONCE, GramArguments, filled_up
 from ..kernels.program import Program
 from ..kernels.texel_arguments import AddArguments
 from ..kernels.thread_pool import address, share_out
-from ..kernels.winograd_arguments import BLOCK, LANES
+from ..kernels.tile_registers import PAIRS, configuration
+from ..kernels.winograd_arguments import LANES
 from ..kernels.winograd_matrices import paired
 from .losses import TINY
 
 _AT_ONCE = 1 << 17  # numbers that are added by one thread together
+_SUMS = 8  # parts of a Gram matrix's sum at most; and of so many times AT_ONCE cells at least
+_LEAST_SUM = 4
 _PIECES = 3  # for each thread: other programs may slow one of them down
 
 
@@ -105,13 +108,13 @@ class _Bf16Gram(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         count, channels = len(cells.rows), features.shape[1]
         bf16 = torch.empty(filled_up(count), channels, dtype=torch.bfloat16)
-        pairs = torch.empty(-(-count // 2), channels, 2, dtype=torch.bfloat16)
-        gram = features.new_empty(channels, channels)
         rows = _rows(features)
-        places = {"at_features": address(rows), "at_pairs": address(pairs), "at_bf16": address(bf16)}
-        piece = _piece(cells, channels)._replace(**places, at_gram=address(gram))
-        _in_parts(program.pack, piece, len(pairs), 1)
-        _in_parts(program.gram, piece, channels // LANES, 1)
+        registers = configuration() if channels % (2 * PAIRS) == 0 else None
+        ctx.at_registers = 0 if registers is None else registers.ctypes.data
+        piece = _piece(cells, channels)._replace(
+            at_features=address(rows), at_bf16=address(bf16), at_registers=ctx.at_registers
+        )
+        gram = _gram(piece, program) if registers is None else _gram_in_tiles(piece, program)
         ctx.save_for_backward(bf16)
         ctx.cells, ctx.program, ctx.shape = cells, program, features.shape
         return features, gram
@@ -127,15 +130,54 @@ class _Bf16Gram(torch.autograd.Function):
         strips = (gradient + gradient.T).view(channels, -1, LANES).transpose(0, 1)
         gradients_at = paired(strips[None])
         table = _rows(later)
-        places = {"at_bf16": address(bf16), "at_gradients": address(gradients_at), "at_table": address(table)}
-        piece = _piece(ctx.cells, channels)._replace(**places)
+        piece = _piece(ctx.cells, channels)._replace(
+            at_bf16=address(bf16),
+            at_gradients=address(gradients_at),
+            at_table=address(table),
+            at_registers=ctx.at_registers,
+        )
 
         def pull(part: GramArguments) -> None:
-            room = torch.empty(BLOCK, channels)
+            room = torch.empty(AT_ONCE, channels)
             ctx.program.gram_backward(part._replace(at_room=address(room)))
 
-        _in_parts(pull, piece, len(ctx.cells.rows), BLOCK)
+        _in_parts(pull, piece, len(ctx.cells.rows), AT_ONCE)
         return later, None, None
+
+
+def _gram(piece: GramArguments, program: Program) -> Float32[torch.Tensor, "C C"]:
+    """G by vectors, strip by strip; fills `at_bf16`."""
+    pairs = torch.empty(-(-piece.cells // 2), piece.channels, 2, dtype=torch.bfloat16)
+    gram = torch.empty(piece.channels, piece.channels)
+    piece = piece._replace(at_pairs=address(pairs), at_gram=address(gram))
+    _in_parts(program.pack, piece, len(pairs), 1)
+    _in_parts(program.gram, piece, piece.channels // LANES, 1)
+    return gram
+
+
+def _gram_in_tiles(piece: GramArguments, program: Program) -> Float32[torch.Tensor, "C C"]:
+    """G by AMX, as a sum over parts of the cells, of which there are as many whatever the number of threads: the bytes
+    must not depend on it. Fills `at_bf16`."""
+    step = max(-(-piece.cells // _SUMS // AT_ONCE), _LEAST_SUM) * AT_ONCE
+    parts = range(0, piece.cells, step)
+    grams = torch.zeros(len(parts), piece.channels, piece.channels)
+
+    def add(number: int) -> None:
+        pairs, turned = torch.empty(2, AT_ONCE, piece.channels, dtype=torch.bfloat16)
+        first = parts[number]
+        program.gram_tiles(
+            piece._replace(
+                first=first,
+                end=min(first + step, piece.cells),
+                at_pairs=address(pairs),
+                at_turned=address(turned),
+                at_gram=address(grams[number]),
+            )
+        )
+
+    share_out(add, range(len(parts)))
+    upper = grams.sum(0).triu()
+    return upper + upper.triu(1).T
 
 
 def _piece(cells: Cells, channels: int) -> GramArguments:

@@ -33,12 +33,6 @@ LEVELS = (1, 2, 4)
 HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
 PROTECTED = 2000.0  # weight of what the light and dark of protected places miss, beside a style's of 1000
 GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
-DETAIL = 384  # pixels: the largest picture of views of this size and above is held by DETAIL_LAYERS alone
-DETAIL_LAYERS = (
-    "relu1_1",
-    "relu2_1",
-    "relu3_1",
-)  # half the work; what relu4_1 sees there, smaller pictures show
 _SMALLEST = 40  # pixels of a frame: smaller levels show nothing
 _LEAST_SHARE = 1e-6  # of a turn: less is rounding
 _UNITS = 8  # sides are multiples of so many pixels
@@ -158,8 +152,6 @@ class ViewObjective:
             network, plain, (f"{n}={GRAIN if n in GRAIN_LAYERS else 1}" for n in STYLE_LAYERS)
         )
         self._locals: dict[tuple[int, int], LocalStyle] = {}
-        # Where content has weight, the deeper layers are made for it anyway.
-        self._detail = Objective(network, plain, DETAIL_LAYERS) if weights.content == 0 else self._main
         self._pyramids = {id(p): StyleImagePyramid(p) for area in self.areas.areas for p in area.paintings}
         self._limits = [max(map(lightest, area.paintings), default=1.0) for area in self.areas.areas]
         self._enough, self._firmly = Enough.at(weights.structure), Enough.at(PROTECTED)
@@ -190,7 +182,7 @@ class ViewObjective:
         for factor in LEVELS:
             if factor > 1 and view.style_size // factor < _SMALLEST:
                 break
-            objective = self._plain if factor > 1 else self._of_largest(view)
+            objective = self._plain if factor > 1 else self._main
             style = self._style(0, objective, view, factor)
             picture, mask = smaller(lit, factor), smaller(view.mask, factor)
             backdrop = None if ground is None else ViewBackground(ground, _reached(view.painted, factor))
@@ -239,9 +231,6 @@ class ViewObjective:
             return None
         limits = torch.tensor(self._limits, device=shares.device)[:, None, None]
         return ((shares * limits).sum(0) / shares.sum(0).clamp_min(1e-6))[None, None].clamp_min(0.5)
-
-    def _of_largest(self, view: View) -> Objective:
-        return self._detail if view.style_size >= DETAIL else self._main
 
     def window_target(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from ..io.types import Wrap
-from .spans import wrap_index
+from .bilinear import neighbors
 
 MOST_PROBES = 8  # of an anisotropic lookup: what engines and viewers with care ask of a GPU
 _BAND = 256  # rows that are worked on at a time
@@ -84,27 +84,23 @@ def bilinear(
     """Bilinear lookups, texel (i, j) centred at ((j + ½)/W, (i + ½)/H)."""
     height, width = image.shape[:2]
     texels = image.reshape(height * width, -1)
-    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
-    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
-    left, right = (wrap_index(x0 + d, width, wrap[0]) for d in (0, 1))
-    top, bottom = (wrap_index(y0 + d, height, wrap[1]) * width for d in (0, 1))
+    near = neighbors(uv, (height, width), wrap)
+    across, down = (weight.astype(np.float32)[:, None] for weight in (near.across, near.down))
 
-    def row(start: np.ndarray) -> np.ndarray:
-        a, b = (
-            texels.take(start + left, axis=0),
-            texels.take(start + right, axis=0),
-        )  # half the price of [...]
-        return a + (b - a) * fx
+    def read(row: np.ndarray) -> np.ndarray:
+        # `take` has half the price of [...].
+        left, right = (texels.take(row * width + column, axis=0) for column in near.columns)
+        return left + (right - left) * across
 
-    above = row(top)
-    return above + (row(bottom) - above) * fy
+    above = read(near.rows[0])
+    return above + (read(near.rows[1]) - above) * down
 
 
 def mip_levels(image: Float[np.ndarray, "H W C"]) -> list[Float[np.ndarray, "_ _ C"]]:
     """Plain mipmaps: every level halves the one before with a 2×2 box, sizes rounded down, to 1 texel.
 
-    The first is the image itself; the others are of single precision.
+    The first is the image itself; the others are of single precision. This is what renderers do; `ImageSampler`, which
+    reads base colours, weighs colours by alpha instead, so that what cannot be seen tints nothing.
     """
     levels = [image]
     while max(levels[-1].shape[:2]) > 1:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..io.types import Wrap
 from ..srgb import bytes_to_linear
-from .rasterize import wrap_index
+from .bilinear import neighbors
 
 LEAST_ALPHA = 1e-3  # where there is less, colours count without it
 STRIP = 512  # rows converted at a time: huge images are never held whole in floating point
@@ -80,15 +80,12 @@ class ImageSampler:
     ) -> Float32[np.ndarray, "N 4"]:
         pixels = self._level(number)
         height, width = pixels.shape[:2]
-        near = [_near_zero(uv[:, axis], wrap[axis]) for axis in (0, 1)]
-        x, y = near[0] * width - 0.5, near[1] * height - 0.5
-        column, row = np.floor(x), np.floor(y)
-        fx, fy = (x - column).astype(np.float32)[:, None], (y - row).astype(np.float32)[:, None]
-        columns = [wrap_index(column.astype(np.int64) + k, width, wrap[0]) for k in (0, 1)]
-        rows = [wrap_index(row.astype(np.int64) + k, height, wrap[1]) for k in (0, 1)]
+        near_zero = np.stack([_near_zero(uv[:, axis], wrap[axis]) for axis in (0, 1)], axis=1)
+        near = neighbors(near_zero, (height, width), wrap)
+        fx, fy = (weight.astype(np.float32)[:, None] for weight in (near.across, near.down))
 
         def pick(i: int, j: int) -> np.ndarray:
-            found = pixels[rows[i], columns[j]]
+            found = pixels[near.rows[i], near.columns[j]]
             return bytes_to_linear(found) if found.dtype == np.uint8 else found
 
         top = pick(0, 0) * (1 - fx) + pick(0, 1) * fx

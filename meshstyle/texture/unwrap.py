@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from ..system.temporary import temporary_folder
+from ..system.child_process import ChildError, Message, module_program, run_child
 from .box_charts import box_atlas
 from .normals import face_normals, weld
 from .rasterize import layers, texel_area
 
-SCRIPT = Path(__file__).with_name("xatlas_process.py")
+PROGRAM = module_program("meshstyle.texture.xatlas_process")
 
 
 @dataclass(frozen=True)
@@ -24,14 +20,14 @@ class Xatlas:
     """How xatlas is run.
 
     Attributes:
-        script: what the child process runs.
+        program: what the child process runs (see `child_process.run_child`).
         seconds, seconds_per_triangle: its time limit.
         triangles: with more than this it is not tried: its time grows faster than their number (5,000: 1 s,
             40,000: 12 s, 100,000: minutes).
         memory: address space in bytes, where the system can limit it.
     """
 
-    script: Path = SCRIPT
+    program: tuple[str, ...] = PROGRAM
     seconds: float = 30.0
     seconds_per_triangle: float = 6e-4
     triangles: int = 50_000
@@ -86,19 +82,14 @@ def _by_xatlas(
     if len(corners) > xatlas.triangles:
         raise _XatlasError(f"{len(corners)} triangles are too many for xatlas")
     faces, positions, first_vertex = _indexed(corners, group)
-    with temporary_folder() as folder:
-        mesh, result = Path(folder, "mesh.npz"), Path(folder, "result.npz")
-        np.savez(
-            mesh,
-            corners=positions.astype(np.float32),
-            faces=faces.astype(np.uint32),
-            first_face=np.searchsorted(group, np.arange(len(first_vertex))),
-            first_vertex=first_vertex,
-            side=side,
-            memory=xatlas.memory,
-        )
-        _run(xatlas, (str(mesh), str(result)), xatlas.seconds + xatlas.seconds_per_triangle * len(corners))
-        uv = _read(result, faces)
+    arrays: dict[str, np.ndarray] = {
+        "corners": positions.astype(np.float32),
+        "faces": faces.astype(np.uint32),
+        "first_face": np.searchsorted(group, np.arange(len(first_vertex))),
+        "first_vertex": first_vertex,
+    }
+    request = Message({"side": side, "memory": xatlas.memory}, arrays)
+    uv = _answer(xatlas, request, xatlas.seconds + xatlas.seconds_per_triangle * len(corners), faces)
     return _checked(uv, corners, faces, side)
 
 
@@ -114,31 +105,15 @@ def _indexed(
     return faces.reshape(-1, 3), corners.reshape(-1, 3)[first], np.searchsorted(vertex, edges)
 
 
-def _run(xatlas: Xatlas, arguments: tuple[str, str], seconds: float) -> None:
-    # -P: the script's own folder is not searched for modules; ours must not shadow anyone's.
-    command = [sys.executable, "-P", str(xatlas.script), *arguments]
+def _answer(
+    xatlas: Xatlas, request: Message, seconds: float, faces: Int64[np.ndarray, "F 3"]
+) -> Float64[np.ndarray, "F 3 2"]:
     try:
-        done = subprocess.run(
-            command,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-    except subprocess.TimeoutExpired:
-        raise _XatlasError(f"xatlas had not finished after {seconds:.0f} s") from None
-    except OSError as error:
-        raise _XatlasError(f"xatlas could not be started ({error})") from None
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise _XatlasError(f"xatlas failed ({last[0] if last else f'exit status {done.returncode}'})")
-
-
-def _read(result: Path, faces: Int64[np.ndarray, "F 3"]) -> Float64[np.ndarray, "F 3 2"]:
-    try:
-        with np.load(result) as found:
-            uv, vertex = found["uv"].astype(np.float64), found["vertex"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        found = run_child(xatlas.program, request, seconds).arrays
+        uv, vertex = found["uv"].astype(np.float64), found["vertex"]
+    except ChildError as error:
+        raise _XatlasError(f"xatlas {error}" + (f": {error.last_line}" if error.last_line else "")) from None
+    except KeyError:
         raise _XatlasError("xatlas left no readable result") from None
     if uv.shape != (*faces.shape, 2) or not np.array_equal(vertex, faces):
         raise _XatlasError("xatlas left a result that does not match the mesh")

@@ -1,19 +1,18 @@
 """Runs xatlas in a process of its own, for `unwrap` (it can hang, crash, or eat all memory).
 
-    python xatlas_process.py MESH.npz RESULT.npz
-
-Run by path, not as a module: it must not import the package (and torch with it). MESH holds `corners` (V,3)
-float32, `faces` (F,3) uint32, `first_face` and `first_vertex` (M+1) of its M separate meshes, `side` of the
-atlas in texels and `memory` in bytes. RESULT holds `uv` (F,3,2) float64 in 0..1 and `vertex` (F,3), the input
-vertex each corner came from.
+A request has the arrays `corners` (V,3) float32, `faces` (F,3) uint32, `first_face` and `first_vertex` (M+1) of its M
+separate meshes, and the values `side` of the atlas in texels and `memory` in bytes. The answer has the arrays `uv`
+(F,3,2) float64 in 0..1 and `vertex` (F,3), the input vertex that each corner came from.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 
 import numpy as np
 import xatlas
+
+from ..system.child_process import Message, limit_memory, serve
 
 PADDINGS = ((9, 0.3), (5, 0.15), (3, 0.08), (2, 0.0))
 """Free texels around each chart at 1024², and the share of the atlas that must be left for charts."""
@@ -22,31 +21,19 @@ FULL = (0.92, 1.04)  # how near to the atlas' side the packing must come
 TRIES = 5
 
 
-def main(mesh_path: str, result_path: str) -> None:
-    with np.load(mesh_path) as mesh:
-        data = {key: mesh[key] for key in mesh.files}
-    _limit_memory(int(data["memory"]))
+def answer(request: Message) -> Message:
+    limit_memory(request.values["memory"])
     margin = MARGIN / 1024
-    side = round(int(data["side"]) * (1 - 2 * margin))
-    flat, index, vertex = _charts(data, side)
+    side = round(request.values["side"] * (1 - 2 * margin))
+    flat, index, vertex = _charts(request.arrays, side)
     for padding, share in PADDINGS:
-        place, covered = _pack(flat, index, max(round(padding * side / 1024), 1), side)
+        uv, covered = _pack(flat, index, max(round(padding * side / 1024), 1), side)
         if covered >= share:
             break
-    np.savez(result_path, uv=place * (1 - 2 * margin) + margin, vertex=vertex)
+    return Message({}, {"uv": uv * (1 - 2 * margin) + margin, "vertex": vertex})
 
 
-def _limit_memory(limit: int) -> None:
-    """Rather fail in here than drive the machine into swapping. Not every system has such a limit."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    except (ImportError, OSError, ValueError):
-        return
-
-
-def _charts(data: dict[str, np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _charts(data: Mapping[str, np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut and flatten: points (N,2), triangles (F,3) among them, and the vertices these were."""
     atlas = xatlas.Atlas()
     faces, vertices = data["first_face"], data["first_vertex"]
@@ -99,4 +86,4 @@ def _pack(flat: np.ndarray, index: np.ndarray, padding: int, side: int) -> tuple
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    serve(answer)

@@ -12,7 +12,7 @@ from meshstyle.bake.poisson import conjugate_gradients, screened_laplacian
 @pytest.mark.parametrize("part", [3, 1 << 18])
 def test_matrix_is_that_of_the_sum(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two atlases of 3×4 and 2×2 texels with two charts in the first, some texels left out."""
-    monkeypatch.setattr(poisson, "_PART", part)
+    monkeypatch.setattr(poisson, "TEXELS_AT_ONCE", part)
     first = np.array([[0, 0, 1, 1], [0, 0, 1, -1], [0, 0, 0, 0]], np.int32).reshape(-1)
     second = np.zeros(4, np.int32)
     near = np.array([0, 1, 2, 3, 5, 6, 8, 9, 10, 12, 13, 15])

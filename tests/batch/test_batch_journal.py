@@ -52,12 +52,12 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     failure = Failure(FailureKind.CRASH, "a", "it died", "Look.", "trace")
     failed = Outcome("a", "k", JobState.FAILED, attempts=2, warnings=("w",), failure=failure)
     journal.decide_threads(2)
-    journal.remember_look(look)
+    journal.remember_summary(look)
     journal.remember_sound("s")
     journal.finish(failed)
     again = Journal(tmp_path / "journal")
     assert again.outcomes == {"a": failed}
-    assert (again.looks, again.threads, again.sound) == ({"l": look}, 2, {"s"})
+    assert (again.summaries, again.threads, again.sound) == ({"l": look}, 2, {"s"})
 
 
 @pytest.mark.parametrize("tail", [b'{"outcome":{"job"', b"\x00\x00\x00", b'{"threads":7}'])

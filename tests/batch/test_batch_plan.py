@@ -251,7 +251,7 @@ def test_results_of_meshstyle_and_models_without_the_material_are_left_out(tmp_p
 
 def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("meshstyle.batch.worker_count.usable_threads", lambda: 4)
-    monkeypatch.setattr("meshstyle.batch.worker_count._room", lambda: 100)
+    monkeypatch.setattr("meshstyle.batch.worker_count.workers_in_memory", lambda: 100)
     auto, three = BatchOptions(), BatchOptions(workers=3)
     assert known_worker_plan(auto, None, None) is None
     assert known_worker_plan(three, None, None) == WorkerPlan(3, 1)
@@ -259,7 +259,7 @@ def test_threads_of_an_earlier_run_stay_whatever_is_asked_of_workers(monkeypatch
     assert known_worker_plan(auto, None, 2) == WorkerPlan(2, 2)
     assert known_worker_plan(auto, 1, 2) == WorkerPlan(4, 1)
     assert candidates() == [WorkerPlan(4, 1), WorkerPlan(2, 2), WorkerPlan(1, 4)]
-    monkeypatch.setattr("meshstyle.batch.worker_count._room", lambda: 2)
+    monkeypatch.setattr("meshstyle.batch.worker_count.workers_in_memory", lambda: 2)
     assert candidates() == [WorkerPlan(2, 2), WorkerPlan(1, 4)]
 
 

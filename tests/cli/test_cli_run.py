@@ -155,7 +155,7 @@ def test_the_settings_in_a_result_run_again(folder: Path, capsys: pytest.Capture
 def test_evaluate_tells_the_figures(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "--json", "-q"]) == 0
     out, err = capsys.readouterr()
@@ -174,7 +174,7 @@ def test_evaluate_tells_the_figures(
 def test_evaluate_prints_a_table(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     assert main(["evaluate", "model.glb", "--original", "model.glb", "-s", "style.png", "-q"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -324,8 +324,8 @@ def test_the_process_ends_at_once_but_not_before_it_is_done() -> None:
     """Who waits for its end is called, what was said is out, the code is the program's."""
     program = (
         "import atexit, sys, types; sys.modules['torch'] = types.ModuleType('torch');"
-        "from meshstyle.cli.main import _leave; atexit.register(print, 'put away');"
-        "print('done'); _leave(3)"
+        "from meshstyle.cli.main import leave; atexit.register(print, 'put away');"
+        "print('done'); leave(3)"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stdout, found.stderr) == (3, "done\nput away\n", "")

@@ -122,8 +122,8 @@ def hold(item: str, _: WorkerContext) -> str:
 
 
 def test_a_worker_that_is_held_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_pool, "_STOPPED_SECONDS", 0.2)
-    monkeypatch.setattr(worker_pool, "_LOOK_AT_STATE", 0.1)
+    monkeypatch.setattr(worker_pool, "STOPPED_SECONDS", 0.2)
+    monkeypatch.setattr(worker_pool, "POLL_SECONDS", 0.1)
     (tmp_path / "staging").mkdir()
     with Processes(1, WorkerContext(tmp_path / "staging")) as workers:
         answers = {ended.item: ended.answer for ended in workers.each(hold, ["held", "free"])}

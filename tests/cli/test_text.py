@@ -14,7 +14,7 @@ from meshstyle.batch.types import BatchProgress, Failure, FailureKind, JobState,
 from meshstyle.errors import PictureError, UsageError
 from meshstyle.io.gltf.build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.io.images import encode_png
-from meshstyle.preview.page.html import text
+from meshstyle.preview.page.templates import text
 from meshstyle.text import MESSAGE, escaped, message, shortened
 
 EVIL = "a\x1b]0;title\x07\x1b[2J\u202eb\r\nfake\x9b\u2028c\u200e\udcff"

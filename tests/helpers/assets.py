@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,21 +16,23 @@ SQUARE_UV = np.array([[[0, 0], [1, 0], [0, 1]], [[1, 0], [1, 1], [0, 1]]], np.fl
 SQUARE = np.concatenate([SQUARE_UV, np.zeros((2, 3, 1))], axis=2)  # the same in the world, at z = 0
 
 
-@dataclass
 class HandMade:
-    """An asset of parts made by hand; every image is `size` large and white."""
+    """An asset of parts made by hand; every image is `size` large and white, but for those in `images`."""
 
-    parts: Sequence[Part]
-    materials: Sequence[Material] = (Material("plain"),)
-    size: tuple[int, int] = (1024, 1024)
-    path: Path = Path("thing.glb")
+    path = Path("thing.glb")
+    kind = "GLB"
     warnings: tuple[str, ...] = ()
-    record: None = None
-    kind: str = "GLB"
-    images: dict[int, np.ndarray] = field(default_factory=dict)
+    record: Mapping[str, Any] | None = None
 
-    def __post_init__(self) -> None:
-        self.parts, self.materials = tuple(self.parts), tuple(self.materials)
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        materials: Sequence[Material] = (Material("plain"),),
+        size: tuple[int, int] = (1024, 1024),
+        images: Mapping[int, np.ndarray] | None = None,
+    ) -> None:
+        self.parts, self.materials = tuple(parts), tuple(materials)
+        self.size, self.images = size, images or {}
 
     def image(self, index: int) -> np.ndarray:
         return self.images.get(index, np.full((*self.size, 4), 255, np.uint8))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +20,14 @@ REPEAT = (Wrap.REPEAT, Wrap.REPEAT)
 class FlatAsset:
     """One part, one material, at most one image: an Asset made by hand."""
 
-    kind, path, warnings, record = "GLB", Path("made.glb"), (), None
+    kind, path = "GLB", Path("made.glb")
+    warnings: tuple[str, ...] = ()
+    record: Mapping[str, Any] | None = None
 
     def __init__(self, part: Part, material: Material, pixels: np.ndarray | None = None) -> None:
-        self.parts, self.materials, self._pixels = (part,), (material,), pixels
+        self.parts: tuple[Part, ...] = (part,)
+        self.materials: tuple[Material, ...] = (material,)
+        self._pixels = pixels
 
     def image(self, index: int) -> np.ndarray:
         assert self._pixels is not None

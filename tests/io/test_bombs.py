@@ -249,7 +249,7 @@ def test_large_jpeg_2000_is_decoded_at_another_level(tmp_path: Path, monkeypatch
 def test_passes_of_a_jpeg_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checks(64, 64, "RGB").save(tmp_path / "x.jpg", progressive=True)
     read_picture(tmp_path / "x.jpg")
-    monkeypatch.setattr(image_reduction, "_MOST_SCANNED", 64 * 64 * 5)
+    monkeypatch.setattr(image_reduction, "MOST_SCANNED", 64 * 64 * 5)
     with pytest.raises(PictureError, match="it is a progressive JPEG"):
         read_picture(tmp_path / "x.jpg")
 

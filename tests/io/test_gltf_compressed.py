@@ -248,14 +248,17 @@ def test_draco_without_the_attribute(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "cause"),
-    [("import os; os.abort()", "broke down"), ("import time; time.sleep(60)", "not finished after 1 s")],
+    [
+        ("import os; os.abort()", "its decoder failed"),
+        ("import time; time.sleep(60)", "not finished after 1 s"),
+    ],
     ids=["crash", "hang"],
 )
 def test_decoders_that_crash_or_hang(
     script: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "child.py").write_text(script)
-    monkeypatch.setattr(decoders, "SCRIPT", tmp_path / "child.py")
+    monkeypatch.setattr(decoders, "PROGRAM", (str(tmp_path / "child.py"),))
     with pytest.raises(decoders.DecodingError, match=cause):
         decoders.decode([decoders.DecodeRequest("draco", memoryview(b"x"))], 10, seconds=1)
     if "abort" in script:

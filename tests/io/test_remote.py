@@ -94,7 +94,7 @@ def test_work_within_its_time_gives_what_it_gives() -> None:
 
 
 def test_a_stream_is_copied_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "_BLOCK", 3)
+    monkeypatch.setattr(bounded, "BLOCK_BYTES", 3)
     copy_stream(io.BytesIO(b"12345678"), tmp_path / "a", 8)
     assert (tmp_path / "a").read_bytes() == b"12345678"
     with pytest.raises(TooMuchError):

@@ -96,7 +96,7 @@ def test_every_command_that_reads_models_knows_the_folder(
     assert main(["turntable", path, "-o", page, "--root", root]) == 0
     compared: list[int] = []
     monkeypatch.setattr(
-        "meshstyle.evaluate.judge", lambda ours, theirs, *more: compared.append(len(theirs.scene.atlases))
+        "meshstyle.evaluation.judge", lambda ours, theirs, *more: compared.append(len(theirs.scene.atlases))
     )
     assert main(["evaluate", path, "--original", path, "--style", "mondrian", "--root", root]) == 3
     assert compared == [1]

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.processors import needs_bf16
+from helpers.processors import needs_bf16, needs_tiles
 
 from meshstyle.kernels import winograd
 from meshstyle.kernels.winograd import WinogradConvolution
@@ -91,10 +91,36 @@ def test_gradient_is_the_gradient_of_the_value(replicate: bool, pooled: bool) ->
     assert (layer(x)[:, ~on] == 0).all()
 
 
+@needs_tiles
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "height", "width"), [(32, 32, 3, 5), (64, 160, 50, 61), (512, 96, 9, 30)]
+)
+@pytest.mark.usefixtures("threads")
+def test_tile_registers_multiply_as_vectors_do(
+    inputs: int, outputs: int, height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both round the same numbers to bf16; only the order of the float32 sums differs. Odd numbers of strips and of 16
+    tiles are among the shapes."""
+    layer, _, _ = make_layer(inputs, outputs, bf16=True)
+    x = torch.randn(1, inputs, height, width, requires_grad=True)
+
+    def run() -> tuple[torch.Tensor, torch.Tensor]:
+        made = layer(x)
+        (gradient,) = torch.autograd.grad(made.square().sum(), x)
+        return made.detach(), gradient
+
+    tiles = run()
+    monkeypatch.setattr(winograd, "configuration", lambda: None)
+    for ours, theirs in zip(tiles, run(), strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 1e-3
+    assert not torch.equal(tiles[0], layer(x))
+
+
 @pytest.mark.parametrize("bf16", [False, pytest.param(True, marks=needs_bf16)])
-def test_bytes_depend_neither_on_the_run_nor_on_the_threads(bf16: bool) -> None:
-    layer, _, _ = make_layer(48, 96, bf16=bf16)
-    x = torch.randn(2, 48, 37, 22, requires_grad=True)
+@pytest.mark.parametrize("inputs", [48, 64])
+def test_bytes_depend_neither_on_the_run_nor_on_the_threads(inputs: int, bf16: bool) -> None:
+    layer, _, _ = make_layer(inputs, 96, bf16=bf16)
+    x = torch.randn(2, inputs, 37, 22, requires_grad=True)
 
     def run(count: int) -> bytes:
         torch.set_num_threads(count)

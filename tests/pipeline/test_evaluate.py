@@ -10,7 +10,7 @@ from helpers.rendering import make
 
 from meshstyle.bundled import find_style
 from meshstyle.errors import AssetError
-from meshstyle.evaluate import Evaluation, evaluate, judge
+from meshstyle.evaluation import Evaluation, evaluate, judge
 from meshstyle.io.types import Material
 from meshstyle.style.style_image import load_style_image
 from meshstyle.style.vgg import VGG19
@@ -25,8 +25,8 @@ SIZE = 96
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few and small views, a turntable of four frames."""
-    monkeypatch.setattr("meshstyle.evaluate.VIEWS", 4)
-    monkeypatch.setattr("meshstyle.evaluate.ORBIT_FRAMES", 4)
+    monkeypatch.setattr("meshstyle.evaluation.VIEWS", 4)
+    monkeypatch.setattr("meshstyle.evaluation.ORBIT_FRAMES", 4)
     monkeypatch.setattr("meshstyle.viewing.SIZE", SIZE)
 
 

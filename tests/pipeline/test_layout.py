@@ -26,7 +26,7 @@ ROOMS = (
     "saved_look requested_styles",
     "seen_report results prepare prefetch",
     "preview",
-    "measure evaluate info doctor relief",
+    "measure evaluation info doctor relief",
     "stylize_model stylize_flat_image",
     "batch",
     "style_grid",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import meshstyle.evaluate
+import meshstyle.evaluation
 import meshstyle.viewing
 from meshstyle.config.model import Scale, Settings
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.optimize.clock import views_to_measure
 from meshstyle.stylize_model import stylize
 
@@ -22,8 +22,8 @@ def test_a_run_tells_what_evaluate_tells_of_its_file(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 48),)))
     monkeypatch.setattr("meshstyle.optimize.clock.STEPS_A_LOOK", 12)
     monkeypatch.setattr(meshstyle.viewing, "SIZE", 128)
-    monkeypatch.setattr(meshstyle.evaluate, "VIEWS", 4)
-    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 2)
+    monkeypatch.setattr(meshstyle.evaluation, "VIEWS", 4)
+    monkeypatch.setattr(meshstyle.evaluation, "ORBIT_FRAMES", 2)
     settings = Settings(views=6, texture_size=128)
     result = stylize(SPOT, "great-wave", tmp_path / "out.glb", settings)
     told = evaluate(tmp_path / "out.glb", SPOT, "great-wave")

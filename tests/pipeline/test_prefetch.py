@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import psutil
@@ -19,11 +18,12 @@ import pytest
 
 from meshstyle.config.model import Settings
 from meshstyle.errors import AssetError
-from meshstyle.prefetch import _HEAD, Prefetcher, _Channel, _trace_ahead, _unpacked, start_prefetcher
+from meshstyle.prefetch import Prefetcher, start_prefetcher, trace_ahead
 from meshstyle.prepare import prepare
 from meshstyle.progress import Progress
-from meshstyle.stylize_model import stylize
+from meshstyle.stylize_model import RunOptions, run_job, stylize
 from meshstyle.system import threads
+from meshstyle.system.array_stream import HEAD, ArrayWriter, read_packed, unpack
 from meshstyle.views.training_views import numbers_of
 
 DATA = Path(__file__).parents[1] / "data"
@@ -47,14 +47,24 @@ def ignore(_: Progress) -> None:
     pass
 
 
+def end(prefetcher: Prefetcher) -> None:
+    """Kill its process, and wait until it is gone."""
+    process = psutil.Process(prefetcher.pid)
+    process.kill()
+    process.wait()
+
+
 @pytest.mark.parametrize("model", MODELS[1:], ids=lambda model: model.stem)
 def test_a_run_with_a_prefetcher_writes_the_same_bytes(model: Path, tmp_path: Path) -> None:
     written: list[dict[str, bytes]] = []
     for name in ("with", "without"):
         output = tmp_path / name / model.with_suffix(".glb").name
         output.parent.mkdir()
-        with Prefetcher(model, TINY) if name == "with" else nullcontext() as prefetcher:
-            stylize(model, "starry-night", output, TINY, prefetcher=prefetcher)
+        if name == "with":
+            with Prefetcher(model, TINY) as prefetcher:
+                run_job(model, "starry-night", output, TINY, RunOptions(), prefetcher.prepare)
+        else:
+            stylize(model, "starry-night", output, TINY)
         written.append({path.name: path.read_bytes() for path in output.parent.iterdir()})
     assert written[0] == written[1]
 
@@ -101,9 +111,9 @@ def test_what_is_wrong_with_a_model_is_raised_here(model: Path) -> None:
 def test_a_prefetcher_that_is_lost_costs_nothing_but_time(tmp_path: Path) -> None:
     model, output = MODELS[0], tmp_path / "plane.glb"
     with Prefetcher(model, TINY) as prefetcher:
-        prefetcher._process.kill()
+        end(prefetcher)
         assert prefetcher.scene(ignore) is None
-        result = stylize(model, "starry-night", output, TINY, prefetcher=prefetcher)
+        result = run_job(model, "starry-night", output, TINY, RunOptions(), prefetcher.prepare)
     assert result.outputs == (output,)
 
 
@@ -111,15 +121,15 @@ def test_one_that_is_lost_after_the_scene_leaves_the_views_to_be_traced() -> Non
     with Prefetcher(MODELS[0], TINY) as prefetcher:
         scene = prefetcher.scene(ignore)
         assert scene is not None
-        prefetcher._process.kill()
-        prefetcher._process.wait()
+        end(prefetcher)
         last = TINY.scales[-1].size
         assert len(scene.trace(last).lookups) == len(prepare(MODELS[0], TINY, ignore).trace(last).lookups)
 
 
 def test_it_is_gone_when_the_block_is_left() -> None:
     with Prefetcher(MODELS[0], TINY) as prefetcher:
-        number = prefetcher._process.pid
+        number = prefetcher.pid
+        assert number is not None
         assert psutil.pid_exists(number)
     assert not psutil.pid_exists(number)
 
@@ -129,7 +139,7 @@ def test_it_goes_with_the_process_that_sent_it(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path\n"
         "from meshstyle.prefetch import Prefetcher; from meshstyle.config.model import Settings\n"
         "prefetcher = Prefetcher(Path(sys.argv[1]), Settings())\n"
-        "print(prefetcher._process.pid, flush=True); time.sleep(60)"
+        "print(prefetcher.pid, flush=True); time.sleep(60)"
     )
     sender = subprocess.Popen(
         [sys.executable, "-c", program, str(DATA / "car_taxi" / "car_taxi.gltf")],
@@ -157,43 +167,45 @@ def test_it_loads_no_torch_and_leaves_ctrl_c_to_its_sender(tmp_path: Path) -> No
             heard: list[Progress] = []
             time.sleep(0.2)
             assert prefetcher.scene(heard.append) is not None
-            if prefetcher._process.poll() is None:
-                prefetcher._process.send_signal(signal.SIGINT)
-                assert prefetcher._process.wait(20) == 0
+            process = psutil.Process(prefetcher.pid)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) in (0, None)  # None where it had ended before
     finally:
         os.chdir(here)
 
 
 def test_none_is_sent_where_no_core_is_free_for_it(monkeypatch: Any) -> None:
     with start_prefetcher(MODELS[0], replace(TINY, threads=1)) as prefetcher:
-        assert prefetcher is None
+        assert prefetcher.pid is None
     monkeypatch.setattr("meshstyle.prefetch.usable_threads", lambda: 1)
     with start_prefetcher(MODELS[0], TINY) as prefetcher:
-        assert prefetcher is None
+        assert prefetcher.pid is None
     monkeypatch.setattr("meshstyle.prefetch.usable_threads", lambda: 2)
     with start_prefetcher(MODELS[0], TINY) as prefetcher:
-        assert prefetcher is not None
+        assert prefetcher.pid is not None
 
 
 def test_a_run_goes_on_where_no_process_can_be_had(monkeypatch: Any) -> None:
     before = psutil.Process().num_fds()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with start_prefetcher(MODELS[0], replace(TINY, threads=2)) as prefetcher:
-        assert prefetcher is None
+        assert prefetcher.pid is None
+        assert prefetcher.scene(ignore) is None
     assert psutil.Process().num_fds() == before
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has mapped")
 def test_each_large_array_has_its_memory_to_itself(tmp_path: Path) -> None:
-    """Of what is told together, what is let go makes room, whatever of it stays. Changes stay here."""
-    told = [np.arange(count, dtype=np.float64) for count in (2**18, 3, 0, 2**18 + 7)]
-    with (tmp_path / "arrays").open("w+b") as arrays, (tmp_path / "said").open("w+b") as said:
+    """Of arrays of one message, what is let go makes room, whatever of it stays. Changes stay here."""
+    sent = [np.arange(count, dtype=np.float64) for count in (2**18, 3, 0, 2**18 + 7)]
+    with (tmp_path / "arrays").open("w+b") as arrays, (tmp_path / "pipe").open("w+b") as pipe:
         arrays.write(b"before")
-        _Channel(said, arrays).send("views", told)
-        said.seek(0)
-        length, begin, end = _HEAD.unpack(said.read(_HEAD.size))
-        _, found = _unpacked(arrays.fileno(), said.read(length), begin, end)
-        for array, wanted in zip(found, told, strict=True):
+        ArrayWriter(pipe, arrays).send(sent)
+        pipe.seek(0)
+        packed = read_packed(pipe)
+        assert packed is not None
+        found = unpack(arrays.fileno(), *packed)
+        for array, wanted in zip(found, sent, strict=True):
             assert np.array_equal(array, wanted)
             array += 1
 
@@ -205,13 +217,19 @@ def test_each_large_array_has_its_memory_to_itself(tmp_path: Path) -> None:
         del found, array
         assert mapped() == 1
         assert last[-1] == 2**18 + 7
-        _, again = _unpacked(arrays.fileno(), said_again(said, length), begin, end)
-        assert np.array_equal(again[-1], told[-1])
+        assert np.array_equal(unpack(arrays.fileno(), *packed)[-1], sent[-1])
 
 
-def said_again(said: BinaryIO, length: int) -> bytes:
-    said.seek(_HEAD.size)
-    return said.read(length)
+def test_a_message_that_is_cut_off_is_the_end(tmp_path: Path) -> None:
+    with (tmp_path / "arrays").open("w+b") as arrays, (tmp_path / "pipe").open("w+b") as pipe:
+        ArrayWriter(pipe, arrays).send("whole")
+        for length in (HEAD.size - 1, pipe.tell() - 1):
+            pipe.truncate(length)
+            pipe.seek(0)
+            assert read_packed(pipe) is None
+            pipe.seek(0)
+            pipe.truncate(0)
+            ArrayWriter(pipe, arrays).send("whole")
 
 
 def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_path: Path) -> None:
@@ -222,9 +240,9 @@ def test_no_more_is_traced_ahead_than_there_is_room_for(monkeypatch: Any, tmp_pa
             sizes.append(size)
             return Views(np.zeros(25 * size**2))
 
-    monkeypatch.setattr("meshstyle.prefetch._ROOM", 1e7)
-    with (tmp_path / "arrays").open("wb") as arrays, (tmp_path / "said").open("wb") as said:
-        _trace_ahead(Scene(), [64, 128, 192, 256], _Channel(said, arrays))  # type: ignore[arg-type]
+    monkeypatch.setattr("meshstyle.prefetch.UNREAD_BYTES", 1e7)
+    with (tmp_path / "arrays").open("wb") as arrays, (tmp_path / "pipe").open("wb") as pipe:
+        trace_ahead(Scene(), [64, 128, 192, 256], ArrayWriter(pipe, arrays))  # type: ignore[arg-type]
     assert sizes == [64, 128]  # of 0.8, 3.3, 7.4 and 13.1 MB
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import subprocess
 import sys
 import tomllib
@@ -21,6 +24,7 @@ def test_the_public_names_are_these() -> None:
         "BatchPlan",
         "BatchResult",
         "Evaluation",
+        "Grid",
         "InputError",
         "ManifestError",
         "MeshStyleError",
@@ -34,10 +38,14 @@ def test_the_public_names_are_these() -> None:
         "Result",
         "RunFile",
         "Settings",
+        "TurntableResult",
+        "TurntableSettings",
         "UsageError",
         "WeightsError",
         "__version__",
         "describe",
+        "evaluate",
+        "make_grid",
         "plan_batch",
         "read_picture_run_file",
         "read_run_file",
@@ -45,6 +53,7 @@ def test_the_public_names_are_these() -> None:
         "styles",
         "stylize",
         "stylize_image",
+        "turntable",
     ]
 
 
@@ -55,6 +64,28 @@ def test_every_public_name_is_there_and_documented() -> None:
         if name not in ("__version__", "ProgressCallback"):
             assert value.__doc__, name
             assert value.__module__.startswith("meshstyle."), name
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """Names are loaded when first used; what type checkers read is a list of imports of its own."""
+    tree = ast.parse(Path(meshstyle.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {*seen, "__version__"} == set(meshstyle.__all__)
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(f"meshstyle.{module}"), name) is getattr(meshstyle, name)
+
+
+def test_a_process_that_goes_ahead_is_no_matter_of_the_callers() -> None:
+    """The command starts one; `stylize` has no argument of it."""
+    assert list(inspect.signature(meshstyle.stylize).parameters) == [
+        *("model", "style", "output", "settings", "progress", "partial", "preview", "overwrite", "overrides")
+    ]
 
 
 def test_version_is_the_packages() -> None:

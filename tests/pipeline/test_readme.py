@@ -8,11 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from helpers.little_work import shrink_presets
 from meshstyle.cli.main import main
 
-from meshstyle.config import model
-from meshstyle.config.image import PICTURE_PRESETS, PicturePreset, PictureSettings
-from meshstyle.config.model import Preset, Scale, Settings
+from meshstyle.config.image import PictureSettings
+from meshstyle.config.model import Settings
 from meshstyle.run_file import read_run_file
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,8 @@ def shell_commands() -> list[str]:
     return [line for block in blocks("sh") for line in block.splitlines()]
 
 
-def test_two_commands_come_first() -> None:
-    main_job, tests = shell_commands()[:2]
+def test_the_main_job_comes_first_and_the_tests_last() -> None:
+    main_job, *_, tests = shell_commands()
     assert main_job.startswith(
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/meshstyle stylize "
     )
@@ -53,12 +53,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone's, and presets that take no time."""
     (tmp_path / "assets").symlink_to(ROOT / "assets", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
-    for name in model.PRESETS:
-        monkeypatch.setitem(model.PRESETS, name, Preset(scales=(Scale(32, 1),), views=4))
-        monkeypatch.setitem(PICTURE_PRESETS, name, PicturePreset(size=32, steps=(1,)))
-    monkeypatch.setattr("meshstyle.texture.plan.DEFAULT_TEXTURE_SIZE_RANGE", (64, 64))
-    monkeypatch.setattr("meshstyle.texture.plan.FRESH_SIZE", 64)
-    for name, few in {"evaluate.VIEWS": 2, "viewing.SIZE": 64, "evaluate.ORBIT_FRAMES": 4}.items():
+    shrink_presets(monkeypatch)
+    for name, few in {"evaluation.VIEWS": 2, "viewing.SIZE": 64, "evaluation.ORBIT_FRAMES": 4}.items():
         monkeypatch.setattr(f"meshstyle.{name}", few)
     monkeypatch.setattr("meshstyle.preview.turntable_settings.FRAMES", 3)
     return tmp_path
@@ -98,7 +94,10 @@ def section(title: str) -> str:
     return README[README.index(f"\n## {title}\n") :][1:].partition("\n## ")[0]
 
 
-COMMANDS = {"stylize": ("Commands", Settings), "image": ("Flat pictures", PictureSettings)}
+COMMANDS = {
+    "stylize": ("Options of stylize", Settings),
+    "image": ("Options of image", PictureSettings),
+}
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -142,7 +141,7 @@ def test_every_option_is_in_the_table(command: str, capsys: pytest.CaptureFixtur
 def test_every_option_of_batch_is_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", "--help"]) == 0
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
-    rows = re.findall(r"^\| (`-.*?) \|", section("Batches"), re.MULTILINE)
+    rows = re.findall(r"^\| (`-.*?) \|", section("Options of batch"), re.MULTILINE)
     listed = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
     settings_too = {f"--{setting.name.replace('_', '-')}" for setting in fields(Settings)}
     assert options == listed | settings_too | {"--config"} | (AS_ABOVE - {"--no-partial", "--no-clobber"})

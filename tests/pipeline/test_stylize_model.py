@@ -10,12 +10,12 @@ import pytest
 from helpers.gltf_compare import Gltf, assert_lossless
 from helpers.gltf_validator import assert_no_new_problems
 
-import meshstyle.evaluate
+import meshstyle.evaluation
 import meshstyle.stylize_model
 import meshstyle.viewing
 from meshstyle.config.model import Scale, Settings
 from meshstyle.errors import AssetError, OutputError, PictureError, UsageError
-from meshstyle.evaluate import evaluate
+from meshstyle.evaluation import evaluate
 from meshstyle.io.gltf.build import BuildImage, BuildMaterial, BuildMesh, BuildPrimitive, build_glb
 from meshstyle.io.images import encode_png
 from meshstyle.io.load import load_asset
@@ -32,10 +32,14 @@ CHAIR = "plastic_monobloc_chair_01_1k"
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps on 64-pixel views, two on 80-pixel ones; a few looks and a short turntable to judge by."""
-    monkeypatch.setattr(meshstyle.evaluate, "VIEWS", 4)
+    monkeypatch.setattr(meshstyle.evaluation, "VIEWS", 4)
     monkeypatch.setattr(meshstyle.viewing, "SIZE", 256)
-    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
+    monkeypatch.setattr(meshstyle.evaluation, "ORBIT_FRAMES", 8)
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 2), Scale(80, 2))))
 
 
@@ -78,12 +82,26 @@ def test_gltf_comes_back_whole_and_painted(model: str, suffix: str, tmp_path: Pa
     assert Settings.from_mapping(record["settings"]) == result.settings
 
 
-def test_chair_keeps_its_uvs_and_the_barrel_gets_new_ones(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def barrel(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, list[Progress]]:
+    """A painted model that needs fresh UVs: its file, what the run returned, and what it told on the way."""
+    output = tmp_path_factory.mktemp("barrel") / "barrel.glb"
+    events: list[Progress] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shrink(monkeypatch)
+        source = DATA / "barrel_large" / "barrel_large.gltf.glb"
+        result = paint(source, output, progress=events.append)
+    return output, result, events
+
+
+def test_chair_keeps_its_uvs_and_the_barrel_gets_new_ones(
+    barrel: tuple[Path, Result, list[Progress]], tmp_path: Path
+) -> None:
+    path, result, _ = barrel
     kept = paint(DATA / CHAIR / f"{CHAIR}.gltf", tmp_path / "chair.glb").atlases
-    fresh = paint(DATA / "barrel_large" / "barrel_large.gltf.glb", tmp_path / "barrel.glb").atlases
     assert [atlas.unwrapped for atlas in kept] == [False]
-    assert [atlas.unwrapped for atlas in fresh] == [True]
-    primitive = Gltf(tmp_path / "barrel.glb").json["meshes"][0]["primitives"][0]
+    assert [atlas.unwrapped for atlas in result.atlases] == [True]
+    primitive = Gltf(path).json["meshes"][0]["primitives"][0]
     assert "TEXCOORD_1" in primitive["attributes"]
 
 
@@ -122,18 +140,12 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
     assert a != c
 
 
-def test_stages_are_told_in_order(tmp_path: Path) -> None:
-    told: list[Progress] = []
-    paint(
-        DATA / "barrel_large" / "barrel_large.gltf.glb",
-        tmp_path / "out.glb",
-        progress=told.append,
-        iterations=2,
-    )
-    stages = list(dict.fromkeys(record.stage for record in told))
+def test_stages_are_told_in_order(barrel: tuple[Path, Result, list[Progress]]) -> None:
+    events = barrel[2]
+    stages = list(dict.fromkeys(event.stage for event in events))
     assert stages == ["read", "unwrap", "trace", "solve", "bake", "write"]
-    steps = [record for record in told if record.stage == "solve"]
-    assert [record.step for record in steps] == [1, 2, 3, 4]
+    steps = [event for event in events if event.stage == "solve"]
+    assert [event.step for event in steps] == [1, 2, 3, 4]
     assert steps[-1].seconds_left == 0
 
 

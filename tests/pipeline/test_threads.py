@@ -221,11 +221,12 @@ def test_memory_is_given_back_where_the_library_knows_how(monkeypatch: pytest.Mo
     device.give_back_memory()
 
 
-def test_the_library_quiets_threads_as_the_command_does() -> None:
+@pytest.mark.parametrize("first", ["meshstyle", "meshstyle.cli.start"], ids=["library", "command"])
+def test_the_library_quiets_threads_as_the_command_does(first: str) -> None:
     """GNU OpenMP itself tells what it took, when torch loads it."""
     unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
-    program = "import meshstyle, sys; assert 'torch' not in sys.modules; import torch"
+    program = f"import {first}, sys; assert 'torch' not in sys.modules; import torch"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

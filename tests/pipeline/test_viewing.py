@@ -93,7 +93,7 @@ def test_background_far_from_the_model_is_not_looked_at(
     assert (rows, columns) == (slice(248, 392), slice(104, 248))
     found = painting.styles(picture, mask)
     everything = (slice(None), slice(None))
-    monkeypatch.setattr(meshstyle.viewing, "_window", lambda *_: everything)
+    monkeypatch.setattr(meshstyle.viewing, "bounding_window", lambda *_: everything)
     assert painting.styles(picture, mask) == pytest.approx(found, rel=2e-3)
 
 

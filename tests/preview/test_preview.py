@@ -25,8 +25,9 @@ from meshstyle.preview.live.live import INTERVAL, SHARE, Run
 from meshstyle.preview.live.model import SIZE, ModelPreview
 from meshstyle.preview.page.curves import curve
 from meshstyle.preview.page.glb import glb_bytes
-from meshstyle.preview.page.html import document, json_block, text
+from meshstyle.preview.page.html import document, json_block
 from meshstyle.preview.page.page import direction
+from meshstyle.preview.page.templates import text
 from meshstyle.preview.painted_asset import ModelViews, PaintedAsset, framing
 from meshstyle.progress import Progress, ignore
 from meshstyle.style_grid import make_grid
@@ -259,7 +260,7 @@ def test_models_fill_the_picture_and_are_not_cut_off() -> None:
 
 def test_text_never_becomes_markup() -> None:
     hostile = "</script><b onclick='x'>\"&"
-    assert text(hostile) == "&lt;/script&gt;&lt;b onclick=&#x27;x&#x27;&gt;&quot;&amp;"
+    assert text(hostile) == "&lt;/script&gt;&lt;b onclick=&#39;x&#39;&gt;&#34;&amp;"
     block = json_block("setup", {"name": hostile})
     assert block.count("<") == 2
     assert json.loads(re.search(r">(.*)<", block).group(1)) == {"name": hostile}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers.processors import needs_bf16
+from helpers.processors import needs_bf16, needs_tiles
 
+import meshstyle.style.masked_gram as masked_gram_module
 from meshstyle.kernels.load import load_kernels
 from meshstyle.kernels.program import Program
 from meshstyle.style.losses import masked_gram, shrink_mask
@@ -80,14 +81,33 @@ def test_bf16_are_the_same_but_for_their_rounding(channels: int, height: int, wi
     assert not half_gradient[0].flatten(1)[:, nothing].any()
 
 
+@needs_tiles
+def test_tile_registers_multiply_as_vectors_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both round the same numbers to bf16; of 2,000 cells the last are no whole part."""
+    counts = mask(50, 60)
+    cells, program = Cells.of(counts, counts.sum()), load_kernels().program
+    found = []
+    for tiles in (True, False):
+        if not tiles:
+            monkeypatch.setattr(masked_gram_module, "configuration", lambda: None)
+        leaf = features(96, 50, 60).requires_grad_(True)
+        _, gram = counted_gram(leaf, cells, program, True)
+        (gradient,) = torch.autograd.grad(gram.square().sum(), leaf)
+        found += [gram.detach(), gradient]
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 1e-3
+    assert not torch.equal(found[0], found[2])
+
+
 @needs_bf16
-def test_bytes_of_bf16_depend_neither_on_the_run_nor_on_the_threads() -> None:
-    counts = mask(37, 29)
+@pytest.mark.parametrize("channels", [80, 96])
+def test_bytes_of_bf16_depend_neither_on_the_run_nor_on_the_threads(channels: int) -> None:
+    counts = mask(67, 59)
     cells, program = Cells.of(counts, counts.sum()), load_kernels().program
 
     def run(count: int) -> bytes:
         torch.set_num_threads(count)
-        leaf = features(80, 37, 29).requires_grad_(True)
+        leaf = features(channels, 67, 59).requires_grad_(True)
         _, gram = counted_gram(leaf, cells, program, True)
         gram.square().sum().backward()
         assert leaf.grad is not None

@@ -10,8 +10,8 @@ import pytest
 from helpers.rendering import FRONT, REPEAT, FlatAsset, make
 from helpers.surfaces import quad
 
-import meshstyle.evaluate
-from meshstyle.evaluate import consistency
+import meshstyle.evaluation
+from meshstyle.evaluation import consistency
 from meshstyle.io.types import Asset, Material, Part, Wrap
 from meshstyle.texture.filtering import bilinear, mip_levels
 from meshstyle.views.cameras import camera_towards_centre
@@ -23,7 +23,7 @@ DATA = Path(__file__).parents[1] / "data"
 @pytest.fixture(autouse=True)
 def short_orbit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turntable of eight frames instead of sixty."""
-    monkeypatch.setattr(meshstyle.evaluate, "ORBIT_FRAMES", 8)
+    monkeypatch.setattr(meshstyle.evaluation, "ORBIT_FRAMES", 8)
 
 
 def centre_colour(asset: Asset) -> np.ndarray:

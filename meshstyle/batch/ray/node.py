@@ -62,8 +62,8 @@ class Painter:
         if isinstance(job, Missing):
             return job
         if self._gpu and job.settings.device == "auto":
-            told = job.told or job.settings
-            job = replace(job, settings=replace(job.settings, device="cuda"), told=told)
+            recorded = job.recorded or job.settings
+            job = replace(job, settings=replace(job.settings, device="cuda"), recorded=recorded)
         outcome = as_sent(self._attempt(job), job, order.job)
         if parcel and parcel.model:
             shutil.rmtree(job.source.parent, ignore_errors=True)

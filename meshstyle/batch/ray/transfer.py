@@ -128,7 +128,7 @@ class Receiver:
             picture=places.get(str(job.picture)) or job.picture,
             layers=tuple(_placed(layer, places) for layer in job.requested),
             settings=replace(job.settings, **settings),
-            told=job.told or job.settings,
+            recorded=job.recorded or job.settings,
         )
         if not parcel.model:
             return copy
@@ -174,16 +174,18 @@ def pack_result(outcome: Outcome) -> Returned:
 
 
 def as_sent(outcome: Outcome, copy: Job, job: Job) -> Outcome:
-    """The outcome of a copy, told of the job that was sent: people do not know the copies' paths."""
+    """The outcome of a copy, as that of the job that was sent: people do not know the copies' paths."""
 
-    def told(text: str) -> str:
+    def with_own_paths(text: str) -> str:
         text = text.replace(str(copy.source), str(job.source))
         return text.replace(f"{copy.source.parent}{os.sep}", str(job.source.parent / "_")[:-1])
 
     failure = outcome.failure
     if failure is not None:
-        failure = replace(failure, subject=told(failure.subject), cause=told(failure.cause))
-    return replace(outcome, failure=failure, warnings=tuple(map(told, outcome.warnings)))
+        failure = replace(
+            failure, subject=with_own_paths(failure.subject), cause=with_own_paths(failure.cause)
+        )
+    return replace(outcome, failure=failure, warnings=tuple(map(with_own_paths, outcome.warnings)))
 
 
 def _shared_files(job: Job) -> Iterator[Path]:

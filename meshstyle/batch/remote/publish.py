@@ -55,17 +55,17 @@ class LocalFolders:
             finished = record.finished
             if self.results is not None and finished is not None and finished.state is JobState.DONE:
                 self.results.bring([file.path for file in finished.files])
-            told = None if finished is None else self._outcome(finished)
-            progress(replace(record, finished=told, message=self.told(record.message)))
+            outcome = None if finished is None else self._outcome(finished)
+            progress(replace(record, finished=outcome, message=self.with_urls(record.message)))
 
         return callback if self.names else progress
 
     def result(self, result: BatchResult) -> BatchResult:
-        """The same, told of the URLs."""
+        """The same with URLs in the place of the copies' paths."""
         outcomes = tuple(map(self._outcome, result.outcomes))
         return replace(result, outcomes=outcomes)
 
-    def told(self, text: str) -> str:
+    def with_urls(self, text: str) -> str:
         """A text for people, who do not know the copies."""
         for ours, theirs in self.names:
             text = text.replace(ours, theirs)
@@ -74,8 +74,10 @@ class LocalFolders:
     def _outcome(self, outcome: Outcome) -> Outcome:
         failure = outcome.failure
         if failure is not None:
-            failure = replace(failure, subject=self.told(failure.subject), cause=self.told(failure.cause))
-        return replace(outcome, failure=failure, warnings=tuple(map(self.told, outcome.warnings)))
+            failure = replace(
+                failure, subject=self.with_urls(failure.subject), cause=self.with_urls(failure.cause)
+            )
+        return replace(outcome, failure=failure, warnings=tuple(map(self.with_urls, outcome.warnings)))
 
 
 @contextlib.contextmanager
@@ -261,7 +263,7 @@ def _told(places: LocalFolders) -> Iterator[None]:
         yield
     except MeshStyleError as error:
         for one in (error, *(error.problems if isinstance(error, ManifestError) else ())):
-            one.subject, one.cause, one.remedy = map(places.told, (one.subject, one.cause, one.remedy))
+            one.subject, one.cause, one.remedy = map(places.with_urls, (one.subject, one.cause, one.remedy))
             one.args = (message(one.subject, one.cause, one.remedy),)
         raise
 

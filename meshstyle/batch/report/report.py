@@ -114,7 +114,7 @@ def _count(assets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def _asset(job: Job, settings: Mapping[str, Any], subject: Subject, moment: Moment) -> dict[str, Any]:
     outcome = moment.outcomes.get(job.id)
     own = {name: value for name, value in settings.items() if name not in subject.common}
-    told = _nothing_known(job.model) | {
+    entry = _nothing_known(job.model) | {
         "id": job.id,
         "source": str(job.source),
         "style": job.style,
@@ -124,7 +124,7 @@ def _asset(job: Job, settings: Mapping[str, Any], subject: Subject, moment: Mome
         "settings": own,
         "notes": list(job.notes),
     }
-    return told if outcome is None else told | _outcome(job, outcome, subject.out, moment)
+    return entry if outcome is None else entry | _outcome(job, outcome, subject.out, moment)
 
 
 def _outcome(job: Job, outcome: Outcome, out: Path, moment: Moment) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class _Watch(PathFilter):
     def hold_back(self, prepared: Prepared) -> Prepared:
         """Without models that cannot be read, as long as the rest of them may be on its way."""
         for job in prepared.jobs:
-            problem, left = prepared.looks[job.model].problem, PATIENCE - self._tree.rested(job.source)
+            problem, left = prepared.summaries[job.model].problem, PATIENCE - self._tree.rested(job.source)
             if problem and left > 0:
                 self.waiting[job.model] = f"It cannot be read yet ({problem})"
                 self._again = min(self._again, self._clock.now() + left)

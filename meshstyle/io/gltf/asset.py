@@ -61,7 +61,7 @@ class GltfAsset:
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
-        return ktx2.decode_image(*self._image_bytes(index))
+        return self.document.decoded.get(index, lambda: ktx2.decode_image(*self._image_bytes(index)))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""

@@ -1,23 +1,17 @@
-"""Runs decoders of compressed data in a process of its own, for `decoders` (damaged data can crash them).
+"""Decodes compressed data in a process of its own, for `decoders` (damaged data can crash the decoders).
 
-    python decoder_process.py < JOBS > RESULTS
-
-Run by path, not as a module: it must not import the package. JOBS and RESULTS are the length of a JSON text as
-8 bytes (little endian), the JSON, and the data it speaks of, one after the other. JOBS holds `memory` and
-`limit` in bytes and the `jobs`, each a `kind` with its parameters and the `size` of its data. RESULTS holds
-`results`: for each job a list of arrays (`name`, `dtype`, `shape`), or `job` and `error`: the one that failed,
-and why.
+A request has the values `memory` and `limit` in bytes and `jobs`, each a `kind` with its parameters, and an array of
+bytes for each job, called "0", "1" and so on. The answer has the arrays "JOB/NAME" of all jobs, or the values `job` and
+`error`: the one that failed, and why.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+
+from ...system.child_process import Message, limit_memory, serve
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,51 +20,26 @@ class TooLargeError(ValueError):
     """More data than asked for."""
 
 
-def main(source: BinaryIO, target: BinaryIO) -> None:
-    (length,) = struct.unpack("<Q", source.read(8))
-    order = json.loads(source.read(length))
-    decoders = {job["kind"]: DECODERS[job["kind"]]() for job in order["jobs"]}  # imported while there is room
-    _limit_memory(order["memory"])
-    room, found = order["limit"], []
-    for number, job in enumerate(order["jobs"]):
+def answer(request: Message) -> Message:
+    """Decode everything that is asked for, or until a job fails."""
+    limit, jobs = request.values["limit"], request.values["jobs"]
+    decoders = {job["kind"]: DECODERS[job["kind"]]() for job in jobs}  # imported while there is room
+    limit_memory(request.values["memory"])
+    left = limit
+    found: Arrays = {}
+    for number, job in enumerate(jobs):
         try:
-            arrays = decoders[job["kind"]](source.read(job["size"]), job)
-            room -= sum(array.nbytes for array in arrays.values())
-            if room < 0:
-                raise TooLargeError(f"it holds more than {order['limit']} bytes")
+            arrays = decoders[job["kind"]](request.arrays[str(number)].tobytes(), job)
+            left -= sum(array.nbytes for array in arrays.values())
+            if left < 0:
+                raise TooLargeError(f"it holds more than {limit} bytes")
         except MemoryError:
-            _write(target, {"job": number, "error": "it needs too much memory"}, [])
-            return
+            return Message({"job": number, "error": "it needs too much memory"})
         except Exception as error:  # whatever a decoder raises is about its data
             reason = " ".join(str(error).split())[:120] or type(error).__name__
-            _write(target, {"job": number, "error": reason}, [])
-            return
-        found.append(arrays)
-    _write(target, {"results": [list(_describe(arrays)) for arrays in found]}, found)
-
-
-def _limit_memory(limit: int) -> None:
-    """Rather fail in here than drive the machine into swapping. Not every system has such a limit."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    except (ImportError, OSError, ValueError):
-        return
-
-
-def _describe(arrays: Arrays) -> Iterator[dict[str, Any]]:
-    for name, array in arrays.items():
-        yield {"name": name, "dtype": array.dtype.str, "shape": array.shape}
-
-
-def _write(target: BinaryIO, header: dict[str, Any], found: list[Arrays]) -> None:
-    text = json.dumps(header).encode()
-    target.write(struct.pack("<Q", len(text)) + text)
-    for arrays in found:
-        for array in arrays.values():
-            target.write(np.ascontiguousarray(array).data)
-    target.flush()
+            return Message({"job": number, "error": reason})
+        found |= {f"{number}/{name}": array for name, array in arrays.items()}
+    return Message({}, found)
 
 
 def _draco() -> Any:
@@ -117,4 +86,4 @@ DECODERS = {"draco": _draco, "meshopt": _meshopt, "basis": _basis}
 
 
 if __name__ == "__main__":
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    serve(answer)

@@ -7,19 +7,16 @@ that upon itself, and its memory and time are limited.
 from __future__ import annotations
 
 import importlib.util
-import json
-import struct
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
-SCRIPT = Path(__file__).with_name("decoder_process.py")
+from ...system.child_process import ChildError, Message, module_program, run_child
+
+PROGRAM = module_program("meshstyle.io.gltf.decoder_process")
 PACKAGES = {"draco": "DracoPy", "meshopt": "meshopt", "basis": "opengl_basisu"}
 INSTALL = "Install what reads it: pip install 'meshstyle[compressed]'"
 SECONDS = 15.0
@@ -65,52 +62,20 @@ def decode(jobs: Sequence[DecodeRequest], limit: int, seconds: float = SECONDS) 
 
     What the arrays are called, see `io.gltf.decoder_process`.
     """
-    order = {
+    values = {
         "memory": MEMORY,
         "limit": limit,
-        "jobs": [{**job.parameters, "kind": job.kind, "size": len(job.data)} for job in jobs],
+        "jobs": [{**job.parameters, "kind": job.kind} for job in jobs],
     }
-    text = json.dumps(order).encode()
-    given = b"".join([struct.pack("<Q", len(text)), text, *(job.data for job in jobs)])
-    return _read(_run(given, seconds))
-
-
-def _run(given: bytes, seconds: float) -> bytes:
-    # -P: the script's own folder is not searched for modules; ours must not shadow anyone's.
-    command = [sys.executable, "-P", str(SCRIPT)]
+    data = {str(number): np.frombuffer(job.data, np.uint8) for number, job in enumerate(jobs)}
     try:
-        done = subprocess.run(
-            command, input=given, timeout=seconds, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise DecodingError(f"its decoder had not finished after {seconds:.0f} s") from None
-    except OSError as error:
-        raise DecodingError(f"its decoder could not be started ({error})") from error
-    if done.returncode:
-        raise DecodingError("its decoder broke down over it")
-    return done.stdout
-
-
-def _read(given: bytes) -> list[Arrays]:
-    (length,) = struct.unpack_from("<Q", given)
-    header = json.loads(given[8 : 8 + length])
-    if "error" in header:
-        raise DecodingError(header["error"], header["job"])
-    places = _places(header["results"], 8 + length)
-    return [
-        {name: np.ndarray(shape, dtype, given, start) for name, dtype, shape, start in arrays}
-        for arrays in places
-    ]
-
-
-def _places(
-    results: list[list[dict[str, Any]]], start: int
-) -> Iterator[list[tuple[str, np.dtype[Any], tuple[int, ...], int]]]:
-    """Where each array lies in what the child wrote."""
-    for arrays in results:
-        found = []
-        for item in arrays:
-            dtype, shape = np.dtype(item["dtype"]), tuple(item["shape"])
-            found.append((item["name"], dtype, shape, start))
-            start += dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        yield found
+        answer = run_child(PROGRAM, Message(values, data), seconds)
+    except ChildError as error:
+        raise DecodingError(f"its decoder {error}") from error
+    if "error" in answer.values:
+        raise DecodingError(answer.values["error"], answer.values["job"])
+    found: list[Arrays] = [{} for _ in jobs]
+    for name, array in answer.arrays.items():
+        number, _, own_name = name.partition("/")
+        found[int(number)][own_name] = array
+    return found

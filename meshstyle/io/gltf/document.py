@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import AssetError
+from ..decoded_images import DecodedImages
 from ..read_file import MAX_FILE_BYTES, read_file
 from ..safe_paths import decode_data_uri, is_data_uri, resolve_uri
 from .container import Container, dump_json, parse_json, read_container
@@ -79,6 +80,7 @@ class GltfDocument:
             *self._image_files.values(),
         )
         self.warnings: tuple[str, ...] = ()
+        self.decoded = DecodedImages()
 
     def new_json(self) -> dict[str, Any]:
         """A copy of the JSON that may be changed."""

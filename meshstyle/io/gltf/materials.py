@@ -145,8 +145,9 @@ def _is_black(document: GltfDocument, info: Fields) -> bool:
     if image is None or document.is_missing(image):
         return False
     try:
-        _, data = document.image_bytes(image)
-        pixels = ktx2.decode_image(data, "base colour")
+        pixels = document.decoded.get(
+            image, lambda: ktx2.decode_image(document.image_bytes(image)[1], "base colour")
+        )
     except (AssetError, PictureError):
         return False
     return bool(np.quantile(pixels[..., :3].max(axis=2), BLACK_SHARE) < DARK_BYTE)

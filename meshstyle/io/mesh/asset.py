@@ -20,6 +20,7 @@ from ..convert.to_glb import (
     write_glb_bytes,
 )
 from ..convert.to_obj import write_as_obj
+from ..decoded_images import DecodedImages
 from ..gltf.build import BuildImage, BuildMesh, build_glb
 from ..gltf.relief import with_relief
 from ..obj.asset import MAX_UV, corner_normals
@@ -48,6 +49,7 @@ class MeshAsset:
         Raises AssetError, and PictureError for a damaged texture with transparency.
         """
         self.path = path
+        self._decoded = DecodedImages()
         self.kind = path.suffix[1:].upper()
         found = _read(path)
         triangles, _, cut_short = triangulate(found.positions, found.vertex, found.first)
@@ -69,7 +71,7 @@ class MeshAsset:
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode the texture. Raises PictureError."""
-        return self._images[index].decode()
+        return self._decoded.get(index, self._images[index].decode)
 
     def image_name(self, index: int) -> str:
         """The file's name without its suffix."""

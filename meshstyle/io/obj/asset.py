@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int32, Int64, UInt8
 
+from ..decoded_images import DecodedImages
 from ..types import Material, Part
 from .materials import ObjMaterial, srgb_to_linear
 from .model import ObjModel, governing, read_model
@@ -36,6 +37,7 @@ class ObjAsset:
         Raises AssetError, and PictureError for damaged textures with transparency.
         """
         self.path = path
+        self._decoded = DecodedImages()
         self.model = read_model(path, root)
         self.materials: tuple[Material, ...] = tuple(item.material for item in self.model.materials)
         notes: list[str] = []
@@ -62,7 +64,7 @@ class ObjAsset:
 
     def image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """Decode an image. Raises PictureError."""
-        return self.model.images[index].decode()
+        return self._decoded.get(index, self.model.images[index].decode)
 
     def image_name(self, index: int) -> str:
         """The file's name without its suffix."""

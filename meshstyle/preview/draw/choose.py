@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +13,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...errors import UsageError
+from ...system.child_process import ChildError, Message, module_program, run_child
 from ...views.cameras import Camera
 from ..scene.scene import PreviewScene, Shape
 
 PLATFORMS = ("egl", "osmesa")
+PROBE = module_program("meshstyle.preview.draw.gl_probe")
 _PATIENCE = 60.0  # seconds that a driver may take to start
 
 
@@ -62,25 +62,11 @@ def try_platform(platform: str) -> Trial:
     loaded = os.environ.get("PYOPENGL_PLATFORM")
     if "OpenGL.GL" in sys.modules and loaded != platform:
         return Trial(platform, error=f"this process uses OpenGL on {loaded or 'its window system'} already")
-    command = [sys.executable, "-P", "-m", "meshstyle.preview.draw.gl_probe", platform]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            timeout=_PATIENCE,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
-    except subprocess.TimeoutExpired:
-        return Trial(platform, error=f"it had not answered after {_PATIENCE:.0f} s")
-    except OSError as error:
-        return Trial(platform, error=f"it could not be tried ({error.strerror or error})")
-    try:
-        answer = json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
-        return Trial(platform, answer.get("device", ""), answer.get("error", ""))
-    except (IndexError, ValueError, AttributeError):
-        return Trial(platform, error=f"it crashed (exit status {done.returncode})")
+        answer = run_child(PROBE, Message({"platform": platform}), _PATIENCE).values
+    except ChildError as error:
+        return Trial(platform, error=f"a process that tried it {error}")
+    return Trial(platform, answer.get("device", ""), answer.get("error", ""))
 
 
 def choose_renderer(wanted: str) -> tuple[str, tuple[str, ...]]:

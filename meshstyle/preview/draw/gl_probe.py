@@ -1,20 +1,17 @@
 """Tries OpenGL, in a process of its own: drivers crash.
 
-    python -m meshstyle.preview.draw.gl_probe egl|osmesa
-
-Draws a white triangle and writes one JSON object: `device`, or `error`.
+A request names the `platform` (egl, osmesa). A white triangle is drawn, and the answer has `device`, or `error`.
 """
 
 from __future__ import annotations
 
 import ctypes.util
-import json
-import sys
 from typing import Any
 
 import numpy as np
 
 from ...io.types import Material
+from ...system.child_process import Message, serve
 from ...views.cameras import Camera
 from ..scene.materials import PbrMaterial
 from ..scene.scene import PreviewScene, Shape
@@ -64,4 +61,4 @@ def probe(platform: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe(sys.argv[1])) + "\n")
+    serve(lambda request: Message(probe(request.values["platform"])))

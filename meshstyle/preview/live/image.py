@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+from markupsafe import Markup
 from PIL import Image
 
 from ...io.atomic_write import write_all
 from ...optimize.image import OptimizedImage
 from ...results import PictureResult
 from ...style.content_image import ContentImage, long_side
-from ..page.html import document, own_file
+from ..page.html import TEMPLATE, document, own_file
 from ..page.page import aside, flat_stage, heading
+from ..page.templates import macros
 from ..painted_asset import BACKGROUND
 from .live import LivePreview, Pictures, known_figures
 
@@ -36,7 +38,7 @@ class PicturePreview(LivePreview[ContentImage]):
     def _draw_last(self, painted: OptimizedImage) -> Pictures:
         return [_shown(painted.pixels, SIDE)]
 
-    def _write_last_page(self, painted: OptimizedImage, result: PictureResult, curves: str) -> None:
+    def _write_last_page(self, painted: OptimizedImage, result: PictureResult, curves: Markup) -> None:
         assert self._subject is not None
         side = min(LAST_SIDE, max(result.size))
         stage = flat_stage(_shown(self._subject.pixels(), side), _shown(painted.pixels, side))
@@ -48,7 +50,8 @@ class PicturePreview(LivePreview[ContentImage]):
             "seconds": round(result.seconds, 1),
         }
         story = replace(self._story, figures=known_figures(figures), curves=curves)
-        body = f"{heading(self._run.name, self._run.record)}<main>{stage}{aside(story)}</main>"
+        above = heading(self._run.name, self._run.record)
+        body = macros(TEMPLATE).model(above, stage, aside(story), "")
         page = document(self._run.name, body, [own_file("wipe.js")])
         write_all({self._output: page.encode("utf-8")}, self._run.protected)
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
+from markupsafe import Markup
 
 from ...errors import MeshStyleError, OutputError, UsageError
 from ...io.atomic_write import refuse_protected, write_all
@@ -24,8 +25,9 @@ from ...io.images import encode_png
 from ...output_path import check_writable, replacing
 from ...progress import Progress, ProgressCallback
 from ..page.curves import curve
-from ..page.html import document, picture, text
+from ..page.html import TEMPLATE, document, picture
 from ..page.page import Story, aside, heading
+from ..page.templates import macros
 
 SUFFIXES = (".html", ".htm", ".png")
 SHARE = 0.03  # of the run's time that looking may take
@@ -135,7 +137,7 @@ class LivePreview(NoPreview, ABC, Generic[S]):
         """The same, of the finished result."""
 
     @abstractmethod
-    def _write_last_page(self, painted: Any, result: Any, curves: str) -> None:
+    def _write_last_page(self, painted: Any, result: Any, curves: Markup) -> None:
         """The page to hand over."""
 
     def _steps_of_a_round(self) -> int:
@@ -221,7 +223,7 @@ class LivePreview(NoPreview, ABC, Generic[S]):
             self._set_up()
             self._write_picture(self._draw_last(painted))
 
-    def _curves(self) -> str:
+    def _curves(self) -> Markup:
         """Draw the curves of the objective and its terms."""
         series = {
             "Objective": [record.loss for record in self._history],
@@ -231,18 +233,15 @@ class LivePreview(NoPreview, ABC, Generic[S]):
         }
         known = {title: [v for v in values if v is not None] for title, values in series.items()}
         smooth = self._steps_of_a_round()
-        return "".join(curve(title, v, smooth) for title, v in known.items() if any(v))
+        return Markup("").join(curve(title, v, smooth) for title, v in known.items() if any(v))
 
     def _write_page(self, state: str, now: Pictures, refresh: int | None) -> None:
-        before = [("before", shown) for shown in self._before]
-        after = [("now", shown) for shown in now]
+        before = [("before", picture(shown, "before")) for shown in self._before]
+        after = [("now", picture(shown, "now")) for shown in now]
         rows = [] if not now else [[*before, *after]] if len(now) == 1 else [before, after]
-        at = time.strftime("%H:%M:%S")
-        body = (
-            f"{heading(self._run.name, self._run.record)}<main><div class='views'>"
-            f"<p><strong>{text(state)}</strong> ({at})</p>{''.join(map(_row, rows))}</div>"
-            f"{aside(replace(self._story, curves=self._curves()))}</main>"
-        )
+        above = heading(self._run.name, self._run.record)
+        beside = aside(replace(self._story, curves=self._curves()))
+        body = macros(TEMPLATE).progress(above, state, time.strftime("%H:%M:%S"), rows, beside)
         page = document(f"{self._run.name}: {state}", body, refresh=refresh)
         write_all({self._output: page.encode("utf-8")}, self._run.protected)
 
@@ -253,14 +252,6 @@ class LivePreview(NoPreview, ABC, Generic[S]):
         else:
             sheet = np.concatenate([np.concatenate(self._before, 1), np.concatenate(now, 1)], 0)
         write_all({self._output: encode_png(sheet)}, self._run.protected)
-
-
-def _row(shown: Sequence[tuple[str, UInt8[np.ndarray, "h w 3"]]]) -> str:
-    figures = [
-        f"<figure>{picture(pixels, name)}<figcaption>{text(name)}</figcaption></figure>"
-        for name, pixels in shown
-    ]
-    return f'<div class="row">{"".join(figures)}</div>'
 
 
 def known_figures(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from ...config.model import Settings
 from ...io.atomic_write import refuse_protected
@@ -53,7 +54,7 @@ class ModelPreview(LivePreview["PreparedModel"]):
             return self._before
         return self._looks.painted([image[..., :3].astype(np.float32) / 255 for image in painted.images])
 
-    def _write_last_page(self, painted: PaintedModel, result: Result, curves: str) -> None:
+    def _write_last_page(self, painted: PaintedModel, result: Result, curves: Markup) -> None:
         figures: dict[str, Any] = {
             "style loss": result.style_loss,
             "content loss": result.content_loss,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, UInt8
+from markupsafe import Markup
 
 from ...io.atomic_write import write_all
 from ...io.load import load_asset
@@ -22,15 +23,12 @@ from ..painted_asset import BACKGROUND
 from ..thumbnail import thumbnail
 from . import three
 from .glb import glb_bytes
-from .html import binary_block, document, json_block, own_file, picture, table, text
+from .html import TEMPLATE, binary_block, document, json_block, own_file, picture
+from .templates import macros
 
 AZIMUTH, ELEVATION = math.radians(30), math.radians(15)  # where the viewer begins
 MARGIN = 1.03  # bounding radii that half the frame shows: nothing is cut off on any side
 _STYLE_SIDE = 480  # pixels of the longer side of the style picture
-_SLIDER = (
-    '<div class="line"></div><span class="tag left">before</span><span class="tag right">after</span>'
-    '<input id="wipe" type="range" min="0" max="1000" value="500" aria-label="before and after">'
-)
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,13 @@ class Story:
         record: what the run left in the model: version, style, seed, settings (see `provenance.run_record`).
         styles: the style pictures, as far as they are known.
         figures: name and value of what was measured.
-        curves: SVG elements of `curves.curve`.
+        curves: markup of `curves.curve`.
     """
 
     record: Mapping[str, Any] = field(default_factory=dict)
     styles: tuple[Path, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
-    curves: str = ""
+    curves: Markup = field(default_factory=Markup)
 
 
 def write_page(
@@ -94,11 +92,11 @@ def build_page(name: str, after: Asset, before: Asset | None, story: Story, eye:
         "background": "#{:02x}{:02x}{:02x}".format(*BACKGROUND),
     }
     models = {"model-after": after} if before is None else {"model-before": before, "model-after": after}
-    blocks = [binary_block(place, glb_bytes(asset)) for place, asset in models.items()]
-    body = (
-        f"{heading(name, story.record)}<main>{_stage(before is not None)}{aside(story)}</main>"
-        f"{json_block('setup', setup)}{''.join(blocks)}"
-    )
+    blocks = [json_block("setup", setup)]
+    blocks += [binary_block(element, glb_bytes(asset)) for element, asset in models.items()]
+    page = macros(TEMPLATE)
+    stage = page.stage(before is not None)
+    body = page.model(heading(name, story.record), stage, aside(story), Markup("").join(blocks))
     return document(name, body, [three.library(), *map(own_file, ("gltf.js", "wipe.js", "viewer.js"))])
 
 
@@ -109,24 +107,19 @@ def direction(turn: float = 0.0) -> Float64[np.ndarray, "3"]:
     return np.array([flat * math.sin(AZIMUTH + turn), math.sin(ELEVATION), flat * math.cos(AZIMUTH + turn)])
 
 
-def heading(name: str, record: Mapping[str, Any]) -> str:
+def heading(name: str, record: Mapping[str, Any]) -> Markup:
     """Title and one line below it."""
     names = record.get("style") or []
     style = " and ".join(Path(str(name)).name for name in ([names] if isinstance(names, str) else names))
-    below = f"<p>Painted in the manner of {text(style)} by meshstyle.</p>" if style else ""
-    return f"<header><h1>{text(name)}</h1>{below}</header>"
+    return Markup(macros(TEMPLATE).heading(name, style))
 
 
-def aside(story: Story) -> str:
+def aside(story: Story) -> Markup:
     """Style picture, figures, curves, settings."""
-    shown = "".join(
-        picture(thumbnail(style, _STYLE_SIDE), "the style picture", "jpeg") for style in story.styles
-    )
+    shown = [picture(thumbnail(style, _STYLE_SIDE), "the style picture", "jpeg") for style in story.styles]
     figures = [(name.replace("_", " "), shown_value(value)) for name, value in story.figures.items()]
-    return (
-        f"<aside>{shown}{table('Figures', figures)}{story.curves}"
-        f"{table('Settings', settings_rows(story.record))}</aside>"
-    )
+    settings = settings_rows(story.record)
+    return Markup(macros(TEMPLATE).aside(Markup("").join(shown), figures, story.curves, settings))
 
 
 def settings_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -169,19 +162,8 @@ def _style_of(record: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     return () if path is None else (path,)
 
 
-def flat_stage(before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]) -> str:
+def flat_stage(before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]) -> Markup:
     """Two pictures of one size, with the slider between them (it needs `wipe.js`)."""
     height, width = before.shape[:2]
-    layers = f'<div>{picture(before, "before")}</div><div class="after">{picture(after, "after")}</div>'
-    return f'<div id="stage" class="flat" style="--shape: {width / height:.4f}">{layers}{_SLIDER}</div>'
-
-
-def _stage(compares: bool) -> str:
-    """Where the viewer draws, and what it is steered with."""
-    return (
-        '<div id="stage" tabindex="0" aria-label="3D view: drag to turn, wheel to zoom, shift and drag to move, '
-        f'double click to go back">{_SLIDER if compares else ""}'
-        '<div class="controls"><label hidden>animation <select id="clip"><option value="">none</option></select>'
-        '</label><button id="turn" type="button">turn</button></div>'
-        '<div id="message">loading the model; the 3D view needs JavaScript</div></div>'
-    )
+    shape = f"{width / height:.4f}"
+    return Markup(macros(TEMPLATE).flat_stage(picture(before, "before"), picture(after, "after"), shape))
