@@ -107,7 +107,12 @@ def batch(
             _check_watchable(source, output)
         with at_hand(source, output, options, writes=not dry_run) as places:
             request = BatchInput(
-                places.source, places.output, tuple(style or run.styles), values, options, places.from_url
+                places.source,
+                places.output,
+                tuple(style or ([run.style] if run.style else [])),
+                values,
+                options,
+                places.from_url,
             )
             code = _watch(request, reporting) if watches else _go(request, places, dry_run, reporting)
     if code:

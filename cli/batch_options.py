@@ -26,7 +26,7 @@ Styles = Annotated[
         "-s",
         metavar="PICTURE",
         help="The picture to paint like; may be repeated: each style gets a folder of its own. A file, or the "
-        "name of a shipped one.",
+        "name of a shipped one; several in one model are one text: 'a + b:material=Sail*'.",
         show_default=False,
     ),
 ]

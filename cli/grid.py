@@ -32,7 +32,8 @@ Styles = Annotated[
         "--style",
         "-s",
         metavar="PICTURE",
-        help="A picture to paint like: a file, or the name of a shipped one. Repeat it for more rows.",
+        help="A picture to paint like: a file, or the name of a shipped one. Repeat it for more rows; a row of several "
+        "styles is one text: 'a + b:material=Sail*'.",
         show_default=False,
     ),
 ]

@@ -18,6 +18,7 @@ from meshstyle.config.model import (
     DEFAULT_TEXTURE_SIZE_RANGE,
     DETAIL_CHOICES,
     IMAGE_FORMATS,
+    KEEP_COLORS,
     ORIGINAL,
     PRESETS,
     SOLVERS,
@@ -59,6 +60,19 @@ Style = Annotated[
         show_default=False,
     ),
 ]
+Styles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        "-s",
+        metavar="PICTURE[:PLACE]",
+        help="The picture to paint like: a file, or the name of a shipped one (see: meshstyle styles). Repeat it to "
+        "mix several, or to give each a place: ink.png:material=Sail*, :part=Node*, :mask=FILE (white, over the UVs), "
+        ":attribute=_STYLE; and :strength=0.5. (In grid a second one is a row, in batch a folder; there write one "
+        "text for all: 'a + b:material=Sail*'.)",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     str | None,  # not a Path, which forgets the / at the end of a folder's name
     typer.Option(
@@ -75,7 +89,8 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Settings from a TOML file, or from a model that meshstyle painted. Options on the line win.",
+        help="Settings from a TOML file, a shipped look (oil, ink, woodcut, watercolor, comic), or a model that "
+        "meshstyle painted. Options on the line win.",
         show_default=False,
     ),
 ]
@@ -115,6 +130,35 @@ MODEL_SETTINGS: Texts = {
         "Which way the painting's up lies on the model: up, along its longest side, or any way.",
         "",
     ),
+    "style_weights": ("X,X,…", "How much each style counts among those of its place.", "all the same"),
+    "style_border": (
+        "X",
+        "Width of the soft border between places of different styles, as a share of the model's size.",
+        "",
+    ),
+    "keep_colors": (
+        "|".join(KEEP_COLORS),
+        "Keep the model's colours: paint only light and dark (luminance), or give the painting the model's colours "
+        "first (match); palette: the painting's colours and no others.",
+        "",
+    ),
+    "strength_map": ("FILE", "A picture over the UVs: white takes the whole style, black none.", "none"),
+    "style_scale_map": (
+        "FILE",
+        "A picture over the UVs: strokes half as large where black, twice where white.",
+        "none",
+    ),
+    "protect": (
+        "NAME",
+        "Hold light and dark of a material, node or mask (FILE) firmly: faces, text; may be repeated.",
+        "nothing",
+    ),
+    "relief": (
+        "0..1",
+        "How much strokes stand out under light: normal and roughness maps (glTF output).",
+        "",
+    ),
+    "height_map": ("", "With --relief, also write the strokes' height as a 16-bit PNG.", ""),
     "root": (
         "FOLDER",
         "A folder above the model: textures in it may be read too (../textures/skin.png).",
@@ -179,7 +223,7 @@ def takes_settings(
 def one_style(styles: list[str] | None) -> str | None:
     """The picture that was given. Raises UsageError where there are several."""
     if styles and len(styles) > 1:
-        remedy = "Give one; meshstyle image mixes several, and grid shows them side by side."
+        remedy = "Give one; stylize and image mix several, and grid shows them side by side."
         raise UsageError("--style", f"{len(styles)} pictures were given, and one is used", remedy)
     return styles[0] if styles else None
 

@@ -10,11 +10,14 @@ from .options import Reporting, reports
 
 @reports
 def styles(*, reporting: Reporting) -> None:
-    """List the paintings that ship with meshstyle."""
+    """List the paintings that ship with meshstyle, and the looks (for --config)."""
+    from meshstyle.bundled import looks
     from meshstyle.bundled import styles as shipped
 
     paintings = shipped()
     if reporting.json:
-        emit_json({"styles": [asdict(painting) for painting in paintings]})
+        found = {"styles": [asdict(each) for each in paintings], "looks": [asdict(each) for each in looks()]}
+        emit_json(found)
         return
     emit(table([(each.name, f"{each.artist}: {each.title} ({each.year})") for each in paintings]))
+    emit(table([(f"--config {each.name}", each.title) for each in looks()]))

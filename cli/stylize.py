@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from meshstyle.config.model import Settings
+from meshstyle.config.styles import join_styles
 from meshstyle.prefetch import start_prefetcher
 from meshstyle.run_file import RunFile, read_run_file
+from meshstyle.saved_look import check_look_path
+from meshstyle.saved_look import save_look as write_look
 from meshstyle.system.threads import loading_torch
 
 from .display import SILENT, Display, elapsed, emit, emit_json, make_display, show_outcome, table, texels
@@ -20,14 +23,13 @@ from .options import (
     Model,
     Output,
     Reporting,
-    Style,
+    Styles,
     naming_options,
     no_style,
-    one_style,
     reports,
     takes_settings,
 )
-from .writing_options import DryRun, NoClobber, NoPartial, Preview
+from .writing_options import DryRun, NoClobber, NoPartial, Preview, SaveLook
 
 if TYPE_CHECKING:
     from meshstyle.results import Plan, Result
@@ -38,17 +40,18 @@ if TYPE_CHECKING:
 def stylize(
     model: Model,
     *,
-    style: Style = None,
+    style: Styles = None,
     output: Output = None,
     config: Config = None,
     dry_run: DryRun = False,
     no_partial: NoPartial = False,
     no_clobber: NoClobber = False,
     preview: Preview = None,
+    save_look: SaveLook = None,
     given: Mapping[str, Any],
     reporting: Reporting,
 ) -> None:
-    """Paint MODEL in the manner of a picture.
+    """Paint MODEL in the manner of a picture, or of several.
 
     The result is the same file with other base colours: everything else in it stays as it was. Ctrl-C writes
     the best result so far.
@@ -56,9 +59,11 @@ def stylize(
     display = make_display(reporting)
     with (
         interruptible(lambda: display.stage, keep_partial=not no_partial) as interrupts,
-        naming_options(given),
+        naming_options({**given, "save_look": save_look}),
     ):
-        picture, settings = choose(one_style(style), config, given, display)
+        picture, settings = choose(join_styles(style) if style else None, config, given, display)
+        if save_look is not None:
+            check_look_path(save_look)
         if dry_run:
             _show_plan((model, picture, output, settings), not no_clobber, reporting)
             return
@@ -67,6 +72,8 @@ def stylize(
                 from meshstyle.stylize_model import RunOptions, run_job
             options = RunOptions(display, not no_partial, preview, not no_clobber)
             result = run_job(model, picture, output, settings, options, prefetcher.prepare)
+        if save_look is not None:
+            write_look(save_look, picture, settings)
     _show_result(result, display, reporting)
     if result.interrupted or interrupts.count:
         raise typer.Exit(130)
@@ -75,7 +82,7 @@ def stylize(
 def choose(
     style: str | None, config: Path | None, given: Mapping[str, Any], display: Display = SILENT
 ) -> tuple[str, Settings]:
-    """The picture and the settings: the line's options over the settings file over the defaults."""
+    """The style text and the settings: the line's options over the settings file over the defaults."""
     named = (*given, *(("style",) if style else ()))
     run: RunFile[Settings] = read_run_file(config, named) if config else RunFile(Path())
     for note in run.notes:

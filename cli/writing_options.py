@@ -25,3 +25,12 @@ Preview = Annotated[
 NoClobber = Annotated[
     bool, typer.Option("--no-clobber", help="Where the output is there already: an error, and it stays.")
 ]
+SaveLook = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-look",
+        metavar="FILE.toml",
+        help="Also write styles, places and settings as one file, which --config applies to any model.",
+        show_default=False,
+    ),
+]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .config.styles import RequestedStyle, parse_styles
 from .errors import PictureError
 from .io.remote import fetch_picture, is_url, local_path
 
@@ -36,6 +38,28 @@ class ShippedModel:
     title: str
     artist: str
     licence: str
+
+
+@dataclass(frozen=True)
+class ShippedLook:
+    """Settings that suit each other and a shipped painting; `path`: their settings file."""
+
+    name: str
+    path: Path
+    title: str
+
+
+def looks() -> list[ShippedLook]:
+    """The shipped looks, in the catalogue's order."""
+    root, catalogue = _catalogue()
+    return [ShippedLook(path=root / entry.pop("file"), **entry) for entry in map(dict, catalogue["look"])]
+
+
+def find_look(name_or_path: str | Path) -> Path:
+    """A settings file: one of exactly that path, else the shipped look of that name (`watercolour` is one too)."""
+    path, wanted = Path(name_or_path), _plain(str(name_or_path)).replace("colour", "color")
+    shipped = {look.name: look.path for look in looks()}
+    return path if wanted not in shipped or path.exists() else shipped[wanted]
 
 
 def styles() -> list[ShippedStyle]:
@@ -83,6 +107,16 @@ def find_style(name_or_path: str | Path) -> Path:
         "there is no such picture file" if meant_as_path else "there is no such file or shipped painting",
         _suggestion(wanted, sorted(by_name)),
     )
+
+
+def find_styles(style: str | Path | Sequence[str | Path]) -> tuple[RequestedStyle, ...]:
+    """What a style text, or several, ask for, with their pictures (see `config.styles`).
+
+    Raises UsageError for a text of no such form, PictureError for a picture that is not there.
+    """
+    texts = (style,) if isinstance(style, (str, Path)) else style
+    requests = [request for text in texts for request in parse_styles(str(text))]
+    return tuple(RequestedStyle(request, find_style(request.picture)) for request in requests)
 
 
 def _suggestion(wanted: str, names: list[str]) -> str:

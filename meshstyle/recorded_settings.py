@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from .bundled import shipped_style
-from .config.base import INITS, CommonSettings
+from .config.base import INITS, MAPS, CommonSettings
 from .config.image import PICTURE_PRESETS, PictureSettings
 from .config.model import DEFAULT_TEXTURE_SIZE_RANGE, PRESETS
+from .config.styles import MOST_STYLES, parse_region, parse_style
 from .errors import InputError, UsageError
 from .io.images import MAX_FILE_BYTES
 from .provenance import LOCAL
@@ -63,7 +64,7 @@ def take_record(
                 notes.append(f"{_option(name)} is not taken from a record: give it if it is wanted")
         else:
             values[name] = _taken(path, name, value, kind)
-    styles = () if "style" in given else _styles(path, record, several=kind is PictureSettings)
+    styles = () if "style" in given else _styles(path, record)
     return Recorded(values, styles, tuple(notes))
 
 
@@ -108,7 +109,7 @@ def _default(kind: type[CommonSettings], name: str) -> Any:
 
 def _taken(path: Path, name: str, value: Any, kind: type[CommonSettings]) -> Any:
     """The value, if it may be taken."""
-    choices = {"weights": ("bundled",), "init": INITS}.get(name)
+    choices = {"weights": ("bundled",), "init": INITS, **dict.fromkeys(MAPS, ())}.get(name)
     if choices is not None and value not in choices:
         cause = f"its record names {_shown(value)} for {_option(name)}, and no files are taken from records"
         raise InputError(path, cause, f"Give {_option(name)} if it is wanted.")
@@ -120,20 +121,28 @@ def _taken(path: Path, name: str, value: Any, kind: type[CommonSettings]) -> Any
     if most is not None and isinstance(amount, (int, float)) and amount > most:
         cause = f"its record asks for {_option(name)} {value}, and at most {most:g} is taken from records"
         raise InputError(path, cause, f"Give {_option(name)} if so much is wanted.")
+    if name == "protect" and any(_names_a_file(text) for text in value):
+        cause = "its record protects what a mask marks, and no files are taken from records"
+        raise InputError(path, cause, "Give --protect if it is wanted.")
     texts = value if isinstance(value, (list, tuple)) else [value]
     if len(texts) > _MOST_TEXTS or any(isinstance(text, str) and len(text) > _LONGEST_TEXT for text in texts):
         raise InputError(path, f"its record's {name} is too long", f"Give {_option(name)} as it is wanted.")
     return value
 
 
-def _styles(path: Path, record: Mapping[str, Any], several: bool) -> tuple[str, ...]:
+def _names_a_file(text: object) -> bool:
+    region = parse_region(str(text))
+    return region.kind == "mask" if region is not None else Path(str(text)).is_file()
+
+
+def _styles(path: Path, record: Mapping[str, Any]) -> tuple[str, ...]:
     """The pictures that it names, as shipped names or paths."""
     given, digests = record.get("style"), record.get("style_sha256")
     if given is None:
         return ()
-    names = given if several and isinstance(given, list) else [given]
+    names = given if isinstance(given, list) else [given]
     listed = digests if isinstance(digests, list) else [digests]
-    if not all(isinstance(name, str) and name for name in names) or len(names) > _MOST_TEXTS:
+    if not all(isinstance(name, str) and name for name in names) or len(names) > MOST_STYLES:
         raise InputError(path, "its record names no picture", "Give one with --style.")
     return tuple(
         _style(path, name, listed[number] if number < len(listed) else None)
@@ -142,14 +151,24 @@ def _styles(path: Path, record: Mapping[str, Any], several: bool) -> tuple[str, 
 
 
 def _style(path: Path, name: str, digest: object) -> str:
-    picture = recorded_style(name, digest, path.parent)
+    try:
+        request = parse_style(name)
+    except UsageError as error:
+        raise InputError(
+            path, f"its record's style: {error.cause}", "Give the picture with --style."
+        ) from error
+    if request.region is not None and request.region.kind == "mask":
+        cause = f"its record has a style where a mask {_shown(request.region.value)} is white"
+        raise InputError(path, f"{cause}, and no files are taken from records", "Give it with --style.")
+    picture = recorded_style(request.picture, digest, path.parent)
     if picture is None:
         cause = f"its record names the picture {_shown(name)}, which is neither shipped nor the one beside it"
         raise InputError(path, cause, "Give the picture with --style.")
-    shipped = shipped_style(name)
-    if shipped is None or shipped.path != picture:
-        return str(picture)
-    return str(picture) if Path(name).exists() else name  # in the working folder such a file would win
+    shipped = shipped_style(request.picture)
+    is_shipped = shipped is not None and shipped.path == picture
+    if is_shipped and not Path(request.picture).exists():  # in the working folder such a file would win
+        return str(request)
+    return str(replace(request, picture=str(picture)))
 
 
 def _below(name: str, folder: Path) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 from .bake.painted_share import SeenParts
 from .config.image import PictureSettings
 from .config.model import Settings
-from .io.types import PaintedPart
+from .io.types import PaintedPart, ReliefMaps
 from .optimize.multiscale import Solution, ViewsReport
 from .seen_report import SeenReport
 from .texture.types import Atlas, AtlasPlan
@@ -138,6 +138,7 @@ class PaintedModel:
     solution: Solution
     seen: SeenParts | None = None
     figures: Figures | None = None
+    relief: tuple[ReliefMaps, ...] = ()
 
 
 @dataclass(frozen=True)

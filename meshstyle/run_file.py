@@ -5,7 +5,7 @@
     texture-size = 1024
 
 Keys are the names of `Settings` (for pictures, of `PictureSettings`), with dashes or underscores, and `style`, which
-for pictures may be a list.
+may be a list: of pictures that are mixed, or have places of their own on a model (see `config.styles`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from .config.base import CommonSettings
+from .bundled import find_look
+from .config.base import MAPS, CommonSettings
 from .config.image import PictureSettings
 from .config.model import Settings
+from .config.styles import beside, join_styles, parse_region
 from .errors import InputError, UsageError
 
 S = TypeVar("S", bound=CommonSettings)
@@ -49,8 +51,8 @@ class RunFile(Generic[S]):
 
     @property
     def style(self) -> str | None:
-        """The first of the styles."""
-        return self.styles[0] if self.styles else None
+        """All styles of a model as one text (see `config.styles`)."""
+        return join_styles(self.styles) if self.styles else None
 
     def settings(self, **overrides: Any) -> S:
         """These settings, with others on top of them. Raises UsageError."""
@@ -58,7 +60,8 @@ class RunFile(Generic[S]):
 
 
 def read_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[Settings]:
-    """Read settings from a `.toml` file, or from a model (`.glb`, `.gltf`, `.obj`) that meshstyle painted.
+    """Read settings from a `.toml` file, a shipped look by its name, or a model (`.glb`, `.gltf`, `.obj`) that
+    meshstyle painted.
 
     `given`: names of settings, and `style`, that are given elsewhere: a painted file need not tell them.
 
@@ -66,7 +69,7 @@ def read_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[Sett
         for what is not taken from records (see `recorded_settings`); AssetError for a model that is damaged;
         UsageError, naming file, line and key, for settings that do not exist or make no sense.
     """
-    path = Path(path)
+    path = find_look(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
         from .io.load import load_asset  # decoding models is not needed for TOML
 
@@ -96,7 +99,7 @@ def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:
             'Write settings as lines like: views = 20 or uv = "keep".',
         ) from error
     lines = {key: _line_of(key, text) for key in table}
-    styles = _take_styles(table, path, lines, several=kind is PictureSettings)
+    styles = _take_styles(table, path, lines)
     values = _check(table, path, lines, kind)
     return RunFile(path, with_own_files(values, path.parent), styles, kind)
 
@@ -128,20 +131,20 @@ def _line_of(key: str, text: str) -> int | None:
     return text.count("\n", 0, found.start()) + 1 if found else None
 
 
-def _take_styles(
-    table: dict[str, Any], path: Path, lines: Mapping[str, int | None], several: bool
-) -> tuple[str, ...]:
+def _take_styles(table: dict[str, Any], path: Path, lines: Mapping[str, int | None]) -> tuple[str, ...]:
     """Take `style` out of the table. A path counts from the file's own folder."""
     given = table.pop("style", [])
-    styles = given if several and isinstance(given, list) else [] if given == [] else [given]
+    styles = given if isinstance(given, list) else [given]
     if not all(isinstance(style, str) and style for style in styles):
         raise UsageError(
             place_of(path, lines.get("style")),
             f"style: {given!r} is not a text",
             "Give a picture's path or name.",
         )
-    beside = [path.parent / style for style in styles]
-    return tuple(str(file) if file.is_file() else style for file, style in zip(beside, styles, strict=True))
+    try:
+        return tuple(beside(style, path.parent) for style in styles)
+    except UsageError as error:
+        raise UsageError(place_of(path, lines.get("style")), f"style: {error.cause}", error.remedy) from error
 
 
 def _check(
@@ -189,12 +192,25 @@ def _suggest(name: str, known: list[str]) -> str:
 
 
 def with_own_files(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Files of weights, and to begin with, count from the settings file's own folder, like the style."""
-    files = {name: values[name] for name in ("weights", "init") if isinstance(values.get(name), str)}
-    return {
+    """Files of weights, to begin with, and over the UVs, count from the settings file's own folder, like the style."""
+    names = ("weights", "init", *MAPS)
+    files = {name: values[name] for name in names if isinstance(values.get(name), str)}
+    found = {
         **values,
         **{name: str(folder / file) for name, file in files.items() if (folder / file).is_file()},
     }
+    if isinstance(given := values.get("protect"), (list, tuple)):
+        found["protect"] = [_mask_beside(text, folder) for text in given]
+    return found
+
+
+def _mask_beside(text: str, folder: Path) -> str:
+    """A text of `protect`, with the path of the mask that lies in the folder where it means one."""
+    region = parse_region(text)
+    if region is None:
+        return str(folder / text) if (folder / text).is_file() else text
+    file = folder / region.value
+    return f"mask={file}" if region.kind == "mask" and file.is_file() else text
 
 
 def _of_record(

@@ -17,6 +17,10 @@ from jaxtyping import Float32
 FADE = 0.25  # strength from which on nothing of the original's own texels is left
 
 
+Strength = float | Float32[np.ndarray, "H W"]
+"""Of all texels, or of each."""
+
+
 def paint_share(strength: float) -> float:
     """Share of the paint in the result: 0 at 0, 1 from `FADE` on, smooth between.
 
@@ -28,8 +32,12 @@ def paint_share(strength: float) -> float:
 
 
 def lay_over(
-    original: Float32[np.ndarray, "H W 3"], paint: Float32[np.ndarray, "H W 3"], strength: float
+    original: Float32[np.ndarray, "H W 3"], paint: Float32[np.ndarray, "H W 3"], strength: Strength
 ) -> Float32[np.ndarray, "H W 3"]:
     """A result's colours, sRGB 0..1, from the original's and what the optimizer made of them at that strength."""
+    if isinstance(strength, np.ndarray):
+        x = np.clip(strength / np.float32(FADE), 0, 1)
+        shares = (x * x * (3 - 2 * x))[..., None]
+        return np.where(shares == 1, paint, original + shares * (paint - original))
     share = np.float32(paint_share(strength))
     return paint if share == 1 else original + share * (paint - original)

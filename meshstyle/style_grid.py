@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from .batch.estimate import estimate
@@ -17,7 +16,7 @@ from .batch.inspect_model import summarize_asset
 from .batch.model_summary import SummaryRequest
 from .batch.speed import units_a_second
 from .batch.worker_count import WorkerPlan
-from .bundled import find_style
+from .bundled import find_styles
 from .config.model import Settings
 from .errors import UsageError
 from .io.atomic_write import write_all
@@ -29,6 +28,8 @@ from .preview.labelled_sheet import GAP, Sheet, label
 from .preview.page.page import direction
 from .preview.painted_asset import ModelViews
 from .progress import Progress, ProgressCallback, ignore
+from .requested_styles import check_places, load_styles
+from .style.areas import Style
 from .style.network import make_network
 from .style.style_image import load_style_image
 from .style.vgg import VGG19
@@ -123,13 +124,16 @@ def make_grid(
     _check(styles, output, strengths, cell)
     replaced = replacing(output, overwrite)
     runs = [replace(settings, strength=strength) for strength in strengths]
-    pictures = [find_style(str(style)) for style in styles]
+    rows = [find_styles(style) for style in styles]
+    pictures = [row[0].picture for row in rows]
     device = choose_device(settings.device)
-    paintings = [load_style_image(picture).to(device) for picture in pictures]
+    paintings = [load_styles(row, device) for row in rows]
     weights = load_weights(settings.weights)
     check_writable(output)
     with limited_threads(settings.threads):
         scene = prepare(model, runs[0], progress)
+        for layers in rows:
+            check_places(scene.asset, [one.request for one in layers], settings)
         sheet = Sheet(
             cell, [label(style) for style in styles], [f"strength {run.strength:g}" for run in runs]
         )
@@ -143,7 +147,7 @@ def make_grid(
     progress(Progress("write"))
     pixels = sheet.pixels()
     data = encode(pixels, FORMATS[output.suffix.lower()]).data
-    write_all({output: data}, [model, *pictures])
+    write_all({output: data}, [model, *(file for row in rows for one in row for file in one.files)])
     size = (pixels.shape[0], pixels.shape[1])
     warnings = (*scene.asset.warnings, *replaced)
     return Grid(output, size, cells, time.monotonic() - began, warnings, interrupted)
@@ -164,10 +168,14 @@ def plan_grid(
     model, output = Path(model), Path(output)
     _check(styles, output, strengths, cell)
     replaced = replacing(output, overwrite)
-    for style in styles:
-        load_style_image(find_style(str(style)))
+    rows = [find_styles(style) for style in styles]
+    for one in (one for row in rows for one in row):
+        load_style_image(one.picture)
     runs = [replace(settings, strength=strength) for strength in strengths if strength > 0]
-    summary = summarize_asset(SummaryRequest(model, settings), load_asset(model, settings.root))
+    asset = load_asset(model, settings.root)  # what is wrong with it is raised here
+    for row in rows:
+        check_places(asset, [one.request for one in row], settings)
+    summary = summarize_asset(SummaryRequest(model, settings), asset)
     threads = threads_for(settings.threads)
     worker_plan = WorkerPlan(1, threads, units_a_second(threads, 1.0))
     seconds = len(styles) * sum(estimate(run, summary, 0).wall(worker_plan) for run in runs)
@@ -191,7 +199,7 @@ def _run_all(
     stage: _Stage,
     sheet: Sheet,
     styles: Sequence[str],
-    paintings: Sequence[torch.Tensor],
+    paintings: Sequence[Sequence[Style]],
     runs: Sequence[Settings],
 ) -> tuple[tuple[Cell, ...], bool]:
     """Fill the sheet. Returns what was run, and whether it was stopped early."""
@@ -213,7 +221,7 @@ def _run_all(
 
 
 def _run(
-    stage: _Stage, style: str, painting: torch.Tensor, settings: Settings
+    stage: _Stage, style: str, painting: Sequence[Style], settings: Settings
 ) -> tuple[Cell, UInt8[np.ndarray, "S S 3"]]:
     if settings.strength == 0:
         return Cell(style, 0.0, None, None), stage.views.original()[0]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from ..io.types import PaintedPart
-from ..strength import lay_over
+from ..strength import Strength, lay_over
 from ..texture.gutter import BAND, add_gutters
 from ..texture.types import Atlas, Surface
 from .inpaint import fill_unseen
@@ -37,7 +37,7 @@ def bake(
     surface: Surface,
     textures: Sequence[Float[np.ndarray, "_ _ 3"]],
     seen: Sequence[Bool[np.ndarray, "_ _"]],
-    strength: float = 1.0,
+    strength: float | Sequence[Float32[np.ndarray, "_ _"]] = 1.0,
 ) -> BakeResult:
     """Make painted textures fit for any renderer.
 
@@ -49,7 +49,7 @@ def bake(
     Args:
         textures: per atlas, sRGB 0..1, of the atlas' size; changed in place.
         seen: per atlas, texels that views have painted.
-        strength: of the style; near 0 the original shows through (see `strength`).
+        strength: of the style, everywhere or per atlas a map of it; near 0 the original shows through (see `strength`).
     """
     visible = [_visible(surface, atlas) for atlas in surface.atlases]
     known = [v & s for v, s in zip(visible, seen, strict=True)]
@@ -58,11 +58,14 @@ def bake(
     if palette is not None:
         bring_back(surface, filled, known, visible, palette)
     images = []
-    for atlas, texture in zip(surface.atlases, match_seams(surface, filled), strict=True):
+    for number, (atlas, texture) in enumerate(
+        zip(surface.atlases, match_seams(surface, filled), strict=True)
+    ):
         add_gutters(texture, atlas.covered, atlas.wrap)
         if palette is not None and atlas.rest is not None:
             bring_back_rest(atlas.covered, texture, atlas.rest, palette)
-        images.append(_image(atlas, texture, strength))
+        own = strength if isinstance(strength, (int, float)) else strength[number]
+        images.append(_image(atlas, texture, own))
     missing = tuple(_missing(v, k) for v, k in zip(visible, known, strict=True))
     return BakeResult(tuple(images), missing, count_seen(surface, images, known, visible))
 
@@ -100,13 +103,14 @@ def _missing(visible: Bool[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"]) -
 
 
 def _image(
-    atlas: Atlas, texture: Float32[np.ndarray, "H W 3"], strength: float
+    atlas: Atlas, texture: Float32[np.ndarray, "H W 3"], strength: Strength
 ) -> UInt8[np.ndarray, "H W C"]:
     bands = []
     for first in range(0, len(texture), BAND):
         own = slice(first, first + BAND)
         alpha = None if atlas.alpha is None else atlas.alpha[own]
-        bands.append(quantized(lay_over(atlas.start[own], texture[own], strength), alpha))
+        share = strength[own] if isinstance(strength, np.ndarray) else strength
+        bands.append(quantized(lay_over(atlas.start[own], texture[own], share), alpha))
     return np.concatenate(bands)
 
 

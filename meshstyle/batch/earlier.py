@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..bundled import find_style
+from ..bundled import find_styles
 from ..config.model import Settings
 from ..errors import MeshStyleError
 from .journal import Journal
@@ -53,7 +53,7 @@ def _job(asset: Mapping[str, Any], common: Mapping[str, Any]) -> Job:
         model=model,
         source=Path(source),
         style=style,
-        picture=find_style(style),
+        picture=find_styles(style)[0].picture,
         output=output,
         settings=Settings.from_mapping({**common, **asset["settings"]}),
         key="",

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..config.base import INITS
+from ..config.base import INITS, MAPS
 from ..config.model import Settings
+from ..config.styles import Region, parse_region
 from .types import FileHash
 
 _SHIPPED_WEIGHTS = ("bundled", "torchvision")
@@ -43,4 +44,11 @@ def files_in_settings(settings: Settings) -> dict[str, Path]:
         found["weights"] = Path(settings.weights).absolute()
     if settings.init not in INITS:
         found["init"] = Path(settings.init).absolute()
+    found |= {name: Path(value).absolute() for name in MAPS if (value := getattr(settings, name)) is not None}
     return found
+
+
+def masks_in_settings(settings: Settings) -> list[Path]:
+    """The masks that the setting `protect` names."""
+    regions = [parse_region(text) or Region("mask", text) for text in settings.protect]
+    return [path for r in regions if r.kind == "mask" and (path := Path(r.value).absolute()).is_file()]

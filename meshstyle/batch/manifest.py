@@ -21,13 +21,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..bundled import find_style, shipped_style
-from ..config.base import INITS, shown
+from ..bundled import find_styles, shipped_style
+from ..config.base import INITS, MAPS, shown
 from ..config.model import Settings
+from ..config.styles import StyleRequest, join_styles, parse_region, parse_styles
 from ..errors import InputError, ManifestError, MeshStyleError, UsageError
 from ..io.remote import is_url, local_path
 from ..run_file import check_setting, place_of, read_text, with_own_files
@@ -200,13 +201,18 @@ class _Reader:
             self.problems.append(error)
             return
         name = key.replace("-", "_")
-        is_file = name in ("weights", "init") and value not in (*INITS, "bundled", "torchvision")
+        is_file = name in ("weights", "init", *MAPS) and value not in (*INITS, "bundled", "torchvision")
         if is_file and not self._is_at_hand(value, here):
             own.pop(name)
             return
+        masks = [r for text in own.get("protect", ()) if (r := parse_region(str(text))) and r.kind == "mask"]
+        if name == "protect" and not all(self._is_at_hand(region.value, here) for region in masks):
+            own.pop(name)
+            return
         file = self.path.parent / value if isinstance(value, str) else None
-        if name == "weights" and value not in ("bundled", "torchvision") and not (file and file.is_file()):
-            self._wrong(here, f"there is no file {value}", "Give a file of weights, as seen from this file.")
+        kind = {"weights": "a file of weights", **dict.fromkeys(MAPS, "a picture")}.get(name)
+        if kind and value not in ("bundled", "torchvision") and not (file and file.is_file()):
+            self._wrong(here, f"there is no file {value}", f"Give {kind}, as seen from this file.")
 
     def _styles(self, given: Any, here: Place) -> tuple[str, ...]:
         """Names, or paths that count from the manifest's folder."""
@@ -216,16 +222,35 @@ class _Reader:
                 here, f"style: {shown(given)} is no picture's path or name", "Give one, or a list of them."
             )
             return ()
-        beside = [self.path.parent / local_path(style) for style in styles]
-        named = tuple(str(f) if f.is_file() else style for f, style in zip(beside, styles, strict=True))
-        for style in named:
-            if not is_url(style) and shipped_style(style) is None and not self._is_at_hand(style, here):
-                continue
+        named = []
+        for style in styles:
             try:
-                find_style(style)
+                requests = [self._found(request) for request in parse_styles(style)]
+                if all(self._may_use(request, here) for request in requests):
+                    find_styles(text := join_styles([str(request) for request in requests]))
+                    named.append(text)
             except MeshStyleError as error:
                 self._wrong(here, f"style: {error.cause}: {error.subject}", error.remedy)
-        return named
+        return tuple(named)
+
+    def _found(self, request: StyleRequest) -> StyleRequest:
+        """A style with the paths of picture and mask, where they lie beside the manifest."""
+        picture = self.path.parent / local_path(request.picture)
+        region = request.region
+        if region is not None and region.kind == "mask":
+            region = replace(region, value=str(self.path.parent / local_path(region.value)))
+        return replace(request, picture=str(picture) if picture.is_file() else request.picture, region=region)
+
+    def _may_use(self, request: StyleRequest, here: Place) -> bool:
+        region = request.region
+        if region is not None and region.kind == "mask":
+            if not self._is_at_hand(region.value, here):
+                return False
+            if not Path(region.value).is_file():
+                self._wrong(here, f"there is no mask {region.value}", "Give a file, as seen from this one.")
+                return False
+        known = is_url(request.picture) or shipped_style(request.picture) is not None
+        return known or self._is_at_hand(request.picture, here)
 
     def _group(self, given: Any, here: Place) -> str:
         if not isinstance(given, str) or not given.strip():

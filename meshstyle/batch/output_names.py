@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from ..config.styles import StyleRequest, parse_styles
 from ..output_path import default_output
 
+_UNSAFE = re.compile(r"[^\w.-]+")
 _WITH_COMPANIONS = (".obj", ".gltf")  # kinds that bring files beside the model
 
 
@@ -15,13 +18,21 @@ def name_styles(styles: Sequence[str]) -> dict[str, str]:
     """A folder's name for each style: what the user called it, or its file's name; numbered where taken."""
     names: dict[str, str] = {}
     for style in styles:
-        base = Path(style).stem if Path(style).suffix else PurePosixPath(style).name
+        base = "+".join(map(_folder_name, parse_styles(style)))
         name, number = base, 1
         while name in names.values():
             number += 1
             name = f"{base}_{number}"
         names[style] = name
     return names
+
+
+def _folder_name(request: StyleRequest) -> str:
+    picture = Path(request.picture)
+    base = picture.stem if picture.suffix else PurePosixPath(request.picture).name
+    if request.region is None:
+        return base
+    return f"{base}-{_UNSAFE.sub('', PurePosixPath(request.region.value).stem) or request.region.kind}"
 
 
 def name_outputs(models: Iterable[str]) -> dict[str, tuple[str, str | None]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..bundled import find_style
+from ..bundled import find_styles
 from ..config.model import Settings
 from ..errors import UsageError
-from .hashing import files_in_settings, hash_file, hash_values
+from .hashing import files_in_settings, hash_file, hash_values, masks_in_settings
 from .manifest import JobSpec
 from .model_sets import Member, find_sets
 from .model_summary import ModelSummary
@@ -61,6 +61,7 @@ def plan_jobs(models: list[Known], version: str) -> tuple[tuple[Job, ...], tuple
 
 
 def _job(known: Known, style: str, member: Member | None) -> Job:
+    layers = tuple(one.absolute() for one in find_styles(style))
     settings = replace(known.settings, only=known.summary.only, skip=known.summary.skip)
     if member is not None:
         low, high = _STROKES
@@ -71,7 +72,8 @@ def _job(known: Known, style: str, member: Member | None) -> Job:
         model=known.model,
         source=known.source,
         style=style,
-        picture=find_style(style).absolute(),
+        picture=layers[0].picture,
+        layers=layers,
         output="",
         settings=settings,
         key="",
@@ -114,6 +116,11 @@ class _Digests:
     def key(self, job: Job, version: str) -> str:
         settings = job.settings
         files: dict[str, Any] = {"picture": self._of(job.picture)}
+        more = [file for layer in job.requested for file in layer.files]
+        if len(more) > 1:
+            files["styles"] = [self._of(file) for file in more]
+        if masks := masks_in_settings(settings):
+            files["protect"] = [self._of(file) for file in masks]
         files |= {name: self._of(path) for name, path in files_in_settings(settings).items()}
         colours: Mapping[str, Any] = vars(job.colours) if job.colours else {}
         about_result = [job.style, job.output, job.companions, job.group, dict(colours)]

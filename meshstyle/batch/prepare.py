@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ..bundled import find_style
+from ..bundled import find_styles
 from ..config.model import Settings
+from ..config.styles import shares
 from ..errors import InputError, MeshStyleError, UsageError
 from ..io.load import SUFFIXES
 from ..system.threads import loading_torch
@@ -82,7 +83,7 @@ def read_job_specs(request: BatchInput) -> JobSpecs:
     if not job_specs:
         raise InputError(source, "no model in it is chosen", "Look at --include and --exclude.")
     for style in dict.fromkeys(style for job_spec in job_specs.values() for style in job_spec.styles):
-        find_style(style)
+        find_styles(style)
     for name, job_spec in job_specs.items():
         if not job_spec.styles:
             raise UsageError(
@@ -140,10 +141,13 @@ def _check_shared(wanted: JobSpecs, journal: Journal, processes: Processes, is_e
     for name, job_spec in wanted.job_specs.items():
         settings = wanted.settings[name]
         for style in job_spec.styles:
-            shared = SharedInputs(
-                find_style(style), settings.weights, settings.init, device or settings.device
-            )
-            requests.setdefault(shared, _digest(shared))
+            layers = find_styles(style)
+            shares(settings.style_weights, [one.request for one in layers])
+            for one in layers:
+                shared = SharedInputs(
+                    one.picture, settings.weights, settings.init, device or settings.device, one.files[1:]
+                )
+                requests.setdefault(shared, _digest(shared))
     new = [shared for shared, digest in requests.items() if digest not in journal.sound]
     for ended in processes.each(_check, new):
         if isinstance(ended.answer, Lost):
@@ -156,7 +160,7 @@ def _check_shared(wanted: JobSpecs, journal: Journal, processes: Processes, is_e
 
 
 def _digest(shared: SharedInputs) -> str:
-    files = (shared.picture, Path(shared.weights), Path(shared.init))
+    files = (shared.picture, Path(shared.weights), Path(shared.init), *shared.masks)
     return hash_values([*(hash_file(file) for file in files), shared.weights, shared.init, shared.device])
 
 

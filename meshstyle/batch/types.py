@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..config.model import Settings
+from ..config.styles import RequestedStyle, StyleRequest
 from ..style.color_statistics import Colours
 
 
@@ -62,7 +63,8 @@ class Job:
         id: unique in the batch and the same every time: the path of its result below OUT.
         model: path below the input's folder, with slashes; for people.
         source: the file to read.
-        style: as the user called it; `picture`: its file.
+        style: as the user called it; `picture`: its file, or the first of several.
+        layers: the styles that the text asks for; empty: that picture, everywhere.
         output: path of the result below OUT, with slashes.
         settings: all of them, the stroke scale of its set included; `threads` is the worker's.
         companions: what the names of files beside the result begin with, where that is not the result's own name.
@@ -89,6 +91,12 @@ class Job:
     notes: tuple[str, ...] = ()
     inputs: tuple[FileHash, ...] = ()
     recorded: Settings | None = None
+    layers: tuple[RequestedStyle, ...] = ()
+
+    @property
+    def requested(self) -> tuple[RequestedStyle, ...]:
+        """The styles, one at the least."""
+        return self.layers or (RequestedStyle(StyleRequest(self.style), self.picture),)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,7 @@ class SharedInputs:
     weights: str
     init: str
     device: str
+    masks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

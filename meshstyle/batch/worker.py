@@ -20,12 +20,14 @@ from ..prepare import prepare
 from ..progress import Progress, ProgressCallback, ignore
 from ..provenance import run_record
 from ..results import Result
+from ..style.areas import Style
 from ..style.network import make_network
 from ..style.style_image import load_style_image
 from ..style.vgg import VGG19
 from ..style.vgg_weights import load_weights
 from ..stylize_model import paint, report, write_painted
 from ..system.device import choose_device, limited_threads
+from ..texture.regions import read_mask
 from .failures import failure_of
 from .hashing import hash_file, hash_sources
 from .types import FileHash, Job, JobState, Outcome, PaintedImage, SharedInputs, WorkerContext
@@ -68,6 +70,8 @@ def check_shared(shared: SharedInputs) -> MeshStyleError | None:
         choose_device(shared.device)
         load_style_image(shared.picture)
         starting_picture(shared.init)
+        for mask in shared.masks:
+            read_mask(mask)
         load_weights(shared.weights)
     except MeshStyleError as error:
         return error
@@ -80,14 +84,14 @@ def _hash_below(folder: Path, path: Path) -> FileHash:
 
 def _paint(job: Job, folder: Path, progress: ProgressCallback) -> tuple[Result, tuple[FileHash, ...]]:
     began, settings = time.monotonic(), job.settings
-    record = run_record(job.recorded or settings, {job.style: job.picture})
+    record = run_record(job.recorded or settings, job.requested)
     if job.group is not None:
         record["set"] = job.group
     with limited_threads(settings.threads):
-        painting = _painting(job.picture, settings.device)
+        styles = [Style(one.request, _painting(one.picture, settings.device)) for one in job.requested]
         scene = prepare(job.source, settings, progress)
         network = _network(settings.weights, settings.convolution, settings.device)
-        painted = paint(scene, painting, network, settings, progress, job.colours)
+        painted = paint(scene, styles, network, settings, progress, job.colours, lenient=True)
         if painted.solution.interrupted:
             raise KeyboardInterrupt
         progress(Progress("write"))

@@ -16,6 +16,7 @@ INITS = ("color-matched", "content", "noise")
 DEVICE_CHOICES = ("auto", "cpu", "cuda", "mps")
 CONVOLUTIONS = ("auto", "torch", "winograd")
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
+MAPS = ("strength_map", "style_scale_map")  # settings that name pictures, where they are given
 
 
 @dataclass(frozen=True)

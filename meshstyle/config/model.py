@@ -72,6 +72,7 @@ UV_CHOICES = ("auto", "keep", "unwrap")
 ATLAS_CHOICES = ("separate", "shared")
 IMAGE_FORMATS = ("png", "webp", "jpeg")
 STROKE_DIRECTIONS = ("up", "shape", "free")
+KEEP_COLORS = ("off", "luminance", "match", "palette")
 TEXTURE_SIZE_RANGE = (16, 8192)
 ORIGINAL = "original"
 DETAIL_CHOICES = ("auto", "off")
@@ -98,6 +99,17 @@ class Settings(CommonSettings):
         image_format: of the painted image; `jpeg` only where it is opaque, else PNG.
         stroke_direction: which way the painting's own up lies on the surface: `up`, `shape`: along the direction in
             which the model extends most, or `free`: any way.
+        style_weights: how much each style counts among those of its place (see `config.styles`); empty: all the same.
+        style_border: width of the soft border between places of different styles, as a share of the model's size (the
+            diagonal of its bounding box).
+        keep_colors: `off`; `luminance`: only light and dark are painted; `match`: the paintings are given the model's
+            colours first; `palette`: the paint has the paintings' colours and no others (see `style.keep_colors`).
+        strength_map: a picture over the model's UVs: white takes the whole style, black none; None: there is none.
+        style_scale_map: another: strokes are half as large where it is black, twice where it is white.
+        protect: what keeps its light and dark more firmly, strokes or not: names of materials or nodes, masks' paths,
+            or `material=…`, `part=…`, `mask=…`, `attribute=…`.
+        relief: 0..1, how much strokes stand out in a normal map and a roughness map; 0: neither is written (glTF only).
+        height_map: whether the strokes' height is written as a 16-bit PNG beside the model, with relief.
     """
 
     views: int | None = None
@@ -111,6 +123,14 @@ class Settings(CommonSettings):
     skip: tuple[str, ...] = ()
     image_format: str = "png"
     stroke_direction: str = "up"
+    style_weights: tuple[float, ...] = ()
+    style_border: float = 0.02
+    keep_colors: str = "off"
+    strength_map: str | None = None
+    style_scale_map: str | None = None
+    protect: tuple[str, ...] = ()
+    relief: float = 0.0
+    height_map: bool = False
     root: str | None = None
     strict: bool = False
 
@@ -123,6 +143,13 @@ class Settings(CommonSettings):
         check_choice("atlas", self.atlas, ATLAS_CHOICES)
         check_choice("image_format", self.image_format, IMAGE_FORMATS)
         check_choice("stroke_direction", self.stroke_direction, STROKE_DIRECTIONS)
+        check_choice("keep_colors", self.keep_colors, KEEP_COLORS)
+        check_range("style_border", self.style_border, 0.0, 1.0)
+        check_range("relief", self.relief, 0.0, 1.0)
+        if self.height_map and not self.relief:
+            raise UsageError("height_map", "there is no height without relief", "Add --relief 0.5, say.")
+        for weight in self.style_weights:
+            check_range("style_weights", weight, 0.0, 1e12)
         check_range("views", self.views, 1, 1000)
         object.__setattr__(self, "texture_size", _texture_size(self.texture_size))
         check_range("consistency", self.consistency, 0.0, 1e12)

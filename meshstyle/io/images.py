@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import PictureError
@@ -111,6 +111,13 @@ class Encoded:
     data: bytes
     media: str
     suffix: str
+
+
+def encode_height(height: UInt16[np.ndarray, "H W"]) -> bytes:
+    """A grey PNG of 16 bits."""
+    stream = io.BytesIO()
+    Image.fromarray(height).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def encode(pixels: UInt8[np.ndarray, "H W C"], image_format: str) -> Encoded:

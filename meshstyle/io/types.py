@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt16
 
 
 class Wrap(Enum):
@@ -76,6 +76,9 @@ class Part:
         stand_in: of a coarser shape (a level of detail) that is shown in place of other parts, where it would stand; it
             has no instances, no view looks at it, and it takes the paint of what it stands for.
         shape: of a part that has no size at rest (an animation gives it one), as its mesh has it; None: it has one.
+        names: by which users may mean it: of its nodes and its mesh.
+        groups: where it is made of several objects or groups: their names, and per triangle which of them it lies in.
+        style_mask: the attribute `_STYLE` at the corners, 0..1, or None.
     """
 
     name: str
@@ -88,6 +91,9 @@ class Part:
     hidden: Bool[np.ndarray, "I"] | None = None
     stand_in: Float64[np.ndarray, "F 3 3"] | None = None
     shape: Float64[np.ndarray, "F 3 3"] | None = None
+    names: tuple[str, ...] = ()
+    groups: tuple[tuple[tuple[str, ...], ...], Int64[np.ndarray, "F"]] | None = None
+    style_mask: Float64[np.ndarray, "F 3"] | None = None
 
     @property
     def layout(self) -> Float64[np.ndarray, "F 3 3"]:
@@ -101,11 +107,28 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class ReliefMaps:
+    """How strokes stand out of a painted image.
+
+    Attributes:
+        normal: tangent space as glTF has it: x along u, y up in the image, z outwards; −1..1 as bytes.
+        surface: roughness in green and metalness in blue, of the material's own values; red is 255.
+        height: 0..65535.
+    """
+
+    normal: UInt8[np.ndarray, "H W 3"]
+    surface: UInt8[np.ndarray, "H W 3"]
+    height: UInt16[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, eq=False)
 class PaintedAtlas:
-    """One finished image. Three channels where the painted materials are opaque, else four."""
+    """One finished image. Three channels where the painted materials are opaque, else four. `relief`: None where
+    it is flat."""
 
     name: str
     pixels: UInt8[np.ndarray, "H W C"]
+    relief: ReliefMaps | None = None
 
 
 @dataclass(frozen=True, eq=False)

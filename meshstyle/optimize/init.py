@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from ..config.base import INITS
 from ..errors import UsageError
+from ..style.areas import Areas
 from ..style.color_statistics import Colours
 from ..style.color_transfer import match_colours
 from ..style.objective import fit_short_side
@@ -54,6 +55,36 @@ def starting_colours(
         source: statistics to match from, where those of a whole set count and not the original's.
     """
     return colours_in(kind, original, weights, palette(painting), generator, source)
+
+
+def starting_areas(
+    kind: str,
+    original: Float[torch.Tensor, "N 3"],
+    weights: Float[torch.Tensor, "N"],
+    areas: Areas,
+    rows: Float[torch.Tensor, "N K"] | None,
+    generator: torch.Generator,
+    source: Colours | None = None,
+) -> Float[torch.Tensor, "N 3"]:
+    """`starting_colours` for a surface of several styles: the colours of each are matched with its own paintings.
+
+    `rows`: the weights of the areas; None where one area is everything.
+    """
+    if rows is None:
+        area = areas.areas[0]
+        wanted = mixed_palette(area.paintings, area.shares)
+        return colours_in(kind, original, weights, wanted, generator, source)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number in areas.painted:
+        area = areas.areas[number]
+        groups.setdefault((*map(id, area.paintings), *area.shares), []).append(number)
+    found, total = torch.zeros_like(original), rows.new_zeros(len(rows), 1)
+    for members in groups.values():
+        area, share = areas.areas[members[0]], rows[:, members].sum(1)
+        wanted = mixed_palette(area.paintings, area.shares)
+        found += share[:, None] * colours_in(kind, original, weights * share, wanted, generator, source)
+        total += share[:, None]
+    return found + (1 - total) * original
 
 
 def palette(painting: Float[torch.Tensor, "1 3 H W"]) -> Float[torch.Tensor, "M 3"]:

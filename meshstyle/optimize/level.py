@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 
 from ..config.model import Scale
+from ..style.areas import Areas
 from ..style.background_features import BackgroundFeatures
 from ..style.objective import fit_short_side
 from ..style.view_objective import ViewObjective, ViewTarget
@@ -37,6 +38,7 @@ class Level:
         targets: per view, what it is held to.
         background: the painting's mean colour, behind every view.
         ground: features of that, where they are of use.
+        areas: `Areas.rows` at the texels.
         colour: κ, how much smoother than light and dark the paint's colour is to be (see `optimize.total_variation`).
     """
 
@@ -50,6 +52,7 @@ class Level:
     background: Float[torch.Tensor, "3"]
     colour: float
     ground: BackgroundFeatures | None = None
+    areas: Float[torch.Tensor, "T C"] | None = None
 
     def use(self) -> Float[torch.Tensor, "T"]:
         """How many pixels each texel counts for, over all views."""
@@ -87,22 +90,41 @@ def build_level(
     """
     texels = traced.texels
     views = [View(lookup, painting.device) for lookup in traced.lookups]
-    fitted = fit_short_side(painting, scale.size)
-    background = fitted.mean((0, 2, 3))
+    background, colour = _behind(objective.areas, painting, scale.size)
     original = _original(tracer, texels).to(painting.device)
     ground = objective.ground(background)
-    targets = [objective.target(view, original[view.texels], background, ground) for view in views]
+    areas = _on(objective.areas.rows(texels), painting)
+    targets = [
+        objective.target(
+            view, original[view.texels], background, ground, None if areas is None else areas[view.texels]
+        )
+        for view in views
+    ]
     seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
     return Level(
-        scale, texels, original, views, traced.looks, seen, targets, background, colour_share(fitted), ground
+        scale, texels, original, views, traced.looks, seen, targets, background, colour, ground, areas
     )
 
 
-def bare_level(scale: Scale, texels: TexelTable, painting: torch.Tensor) -> Level:
+def bare_level(scale: Scale, texels: TexelTable, painting: torch.Tensor, areas: Areas | None = None) -> Level:
     """Without views, for those that are made one at a time."""
-    fitted = fit_short_side(painting, scale.size)
+    background, colour = _behind(areas, painting, scale.size)
     nothing = painting.new_zeros(0, 3)
-    return Level(scale, texels, nothing, [], [], [], [], fitted.mean((0, 2, 3)), colour_share(fitted))
+    rows = None if areas is None else _on(areas.rows(texels), painting)
+    return Level(scale, texels, nothing, [], [], [], [], background, colour, areas=rows)
+
+
+def _on(rows: torch.Tensor | None, painting: torch.Tensor) -> torch.Tensor | None:
+    return None if rows is None else rows.to(painting.device)
+
+
+def _behind(areas: Areas | None, painting: torch.Tensor, size: int) -> tuple[torch.Tensor, float]:
+    """The colour behind every view, and how smooth colours are to be."""
+    fitted = fit_short_side(painting, size)
+    if areas is None or len(paintings := areas.paintings()) < 2:
+        return fitted.mean((0, 2, 3)), colour_share(fitted)
+    colours = [weight * colour_share(fit_short_side(one, size)) for weight, one in paintings]
+    return areas.background(size), sum(colours)
 
 
 def _original(tracer: Tracer, texels: TexelTable) -> Float[torch.Tensor, "T 3"]:

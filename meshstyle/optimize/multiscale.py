@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32
 
 from ..config.model import PRESETS, Scale, Settings
 from ..progress import Progress, ProgressCallback
+from ..style.areas import Areas
 from ..style.color_statistics import Colours
 from ..style.network import own_kernels
 from ..style.objective import LossWeights, resize
@@ -28,7 +29,7 @@ from ..views.sparse_product import gather, scatter
 from ..views.trace_views import Trace, TracedViews, texels_at, trace_views
 from ..views.training_views import TrainingView, make_training_views, numbers_of, whole_views
 from .clock import Clock, views_to_measure
-from .init import starting_colours
+from .init import starting_areas, starting_colours
 from .level import Level, bare_level, build_level
 from .loop import Problem, Schedule, Terms, run_coarse_to_fine
 from .resolution import resize_covered
@@ -134,10 +135,13 @@ class MultiscaleSolver(ABC, Generic[P, S]):
         start: torch.Tensor | None = None,
         colours: Colours | None = None,
         trace: Trace | None = None,
+        areas: Areas | None = None,
     ) -> None:
         """`painting`: (1, 3, H, W) sRGB 0..1, on the network's device; `start`: likewise, to begin with.
         `colours`: what a colour-matched start takes the original's colours to be; None: the model's own.
-        `trace`: where the views come from; None: they are traced when they are needed."""
+        `trace`: where the views come from; None: they are traced when they are needed.
+        `areas`: where several styles count; None: the painting is everything."""
+        self._areas = areas
         self.tracer, self.placement, self.painting, self.settings = tracer, placement, painting, settings
         whole = settings.whole_views
         self._looks = partial(make_training_views, placement, whole=whole)
@@ -168,7 +172,7 @@ class MultiscaleSolver(ABC, Generic[P, S]):
             if isinstance(scale, WindowScale):
                 assert solved is not None
                 give_back_memory()  # of the whole views: windows need little, but for long
-                level = bare_level(scale, self._texels(scale.share), self.painting)
+                level = bare_level(scale, self._texels(scale.share), self.painting, self._areas)
                 problem = self.windows(scale, level, solved)
             else:
                 self.objective = self._objective(scale)
@@ -238,7 +242,7 @@ class MultiscaleSolver(ABC, Generic[P, S]):
         ):  # what it knows of the painting at one size serves other scales too
             weights = LossWeights(content, settings.style_weight, settings.structure_used, settings.strength)
             self._objectives[content] = ViewObjective(
-                self._network, self.painting, weights, settings.style_scale
+                self._network, self.painting, weights, settings.style_scale, self._areas
             )
         return self._objectives[content]
 
@@ -246,11 +250,22 @@ class MultiscaleSolver(ABC, Generic[P, S]):
         """(T, 3): the last scale's, or the start that was asked for."""
         if before is not None:
             return level.refit(before.paint, before.texels)
-        return torch.lerp(level.original, self._start(level), self.settings.strength)
+        strength: float | torch.Tensor = self.settings.strength
+        if self._areas is not None:
+            strengths = [area.strength if area.paintings else 0.0 for area in self._areas.areas]
+            strength = strengths[0]
+            if self._areas.weights and level.areas is not None:
+                strength = (level.areas[:, : len(strengths)] @ level.areas.new_tensor(strengths))[:, None]
+        return torch.lerp(level.original, self._start(level), strength)
 
     def _start(self, level: Level) -> torch.Tensor:
         if self._given is None:
             choice, use = self.settings.init, level.use()
+            if self._areas is not None:
+                rows = level.areas if self._areas.weights else None
+                return starting_areas(
+                    choice, level.original, use, self._areas, rows, self._generator, self._colours
+                )
             return starting_colours(
                 choice, level.original, use, self.painting, self._generator, self._colours
             )

@@ -108,7 +108,9 @@ class TextureSolver(MultiscaleSolver[TextureProblem, Solved]):
 
     def windows(self, scale: WindowScale, level: Level, before: Solved) -> TextureProblem:
         paint = level.refit(before.paint, before.texels)
-        views = Windows(scale, self.tracer, level.texels, self.objective, level.background, self._kernels)
+        views = Windows(
+            scale, self.tracer, level.texels, self.objective, level.background, self._kernels, level.areas
+        )
         smoothness = self._smoothness(level.texels, level.colour)
         return TextureProblem(paint, views, level.background, self.objective, smoothness)
 

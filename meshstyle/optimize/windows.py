@@ -100,8 +100,10 @@ class Windows:
         objective: ViewObjective,
         background: Float[torch.Tensor, "3"],
         program: Program | None,
+        areas: Float[torch.Tensor, "T K"] | None = None,
     ) -> None:
-        """`program`: compiled kernels, as `Lookup` takes them."""
+        """`program`: compiled kernels, as `Lookup` takes them; `areas`: see `Level.areas`."""
+        self._areas = areas
         self._scale, self._tracer, self._texels = scale, tracer, texels
         self._objective, self._background, self._program = objective, background, program
         self._last: tuple[int, HeldView | None] = (-1, None)
@@ -131,7 +133,8 @@ class Windows:
             return None
         view = View(lookup, self._background.device)
         zoom, block = self._scale.close_ups.zoom, self._scale.block
-        target = self._objective.window_target(view, paint[view.texels], self._background, zoom, block)
+        areas = None if self._areas is None else self._areas[view.texels]
+        target = self._objective.window_target(view, paint[view.texels], self._background, zoom, block, areas)
         return HeldView(view, target, freedom(view))
 
 

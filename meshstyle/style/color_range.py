@@ -24,8 +24,8 @@ def lightest(painting: Float[torch.Tensor, "1 3 H W"]) -> float:
 
 
 def burnt(
-    paint: Float[torch.Tensor, "1 3 H W"], mask: Float[torch.Tensor, "1 1 H W"], limit: float
+    paint: Float[torch.Tensor, "1 3 H W"], mask: Float[torch.Tensor, "1 1 H W"], limit: float | torch.Tensor
 ) -> Float[torch.Tensor, ""]:
-    """Mean squared excess of the whiteness of bare paint over the limit; differentiable."""
+    """Mean squared excess of the whiteness of bare paint over the limit, of all pixels or of each; differentiable."""
     excess = (paint.min(dim=1, keepdim=True).values - limit).clamp_min(0)
     return (excess.square() * mask).sum() / mask.sum().clamp_min(1e-6)

@@ -136,9 +136,10 @@ class Objective:
         whole = torch.ones_like(features[:, :1])
         if not suits(features):
             return masked_gram(features, whole)
-        return self._counted_gram(features, Cells.of(whole, whole.sum()))[1]
+        return self.counted_gram(features, Cells.of(whole, whole.sum()))[1]
 
-    def _counted_gram(self, features: torch.Tensor, cells: Cells) -> tuple[torch.Tensor, torch.Tensor]:
+    def counted_gram(self, features: torch.Tensor, cells: Cells) -> tuple[torch.Tensor, torch.Tensor]:
+        """The features for the next layer alone, and their Gram matrix (see `masked_gram.counted_gram`)."""
         return counted_gram(features, cells, load_kernels().program, self.network.bf16)
 
     def ground(self, background: Float[torch.Tensor, "3"]) -> BackgroundFeatures | None:
@@ -219,7 +220,7 @@ class Objective:
         def tap(name: str, features: torch.Tensor) -> torch.Tensor:
             if name not in target.cells or not suits(features):
                 return features
-            passed, grams[name] = self._counted_gram(features, target.cells[name])
+            passed, grams[name] = self.counted_gram(features, target.cells[name])
             return passed
 
         found = self.network.features(picture, self.layers, tap, target.work)

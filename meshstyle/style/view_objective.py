@@ -20,6 +20,8 @@ from jaxtyping import Bool, Float
 from ..config.layers import STYLE_LAYERS
 from ..views.stroke_direction import QUARTERS, Turns
 from ..views.view import View
+from .area_objective import AreaTarget, area_targets, area_terms
+from .areas import Area, Areas
 from .background_features import BackgroundFeatures, ViewBackground
 from .color_range import WEIGHT, burnt, lightest
 from .local_style import GRAIN_LAYERS, LocalStyle
@@ -29,6 +31,7 @@ from .vgg import VGG19
 
 LEVELS = (1, 2, 4)
 HOLD = 150.0  # in windows, on the mean squared difference of mean colours (sRGB²), beside a style loss of 1
+PROTECTED = 2000.0  # weight of what the light and dark of protected places miss, beside a style's of 1000
 GRAIN = 0.5  # in windows, weight of the layers that see grain, beside 1 for the others
 _SMALLEST = 40  # pixels of a frame: smaller levels show nothing
 _LEAST_SHARE = 1e-6  # of a turn: less is rounding
@@ -44,6 +47,13 @@ class _Level(NamedTuple):
     objective: Objective
     style: StyleTarget
     target: ContentTarget
+    areas: tuple[AreaTarget, ...] | None = None  # each with a style of its own, which then counts instead
+
+    def terms(self, picture: Picture) -> LossTerms:
+        """The loss terms of the picture at this size."""
+        if self.areas is None:
+            return self.objective(picture, self.style, self.target)
+        return area_terms(self.objective, picture, self.target, self.areas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +65,16 @@ class ViewTarget:
         mask: the share of each pixel that counts.
         structure: None where it has no weight, and of windows.
         held: of windows, the colours that stay.
+        limit: whiteness above which paint is burnt, by pixel where areas differ; None: the painting's.
+        protected: what is kept beside that, more firmly, where the user wants it; None: nothing.
     """
 
     levels: tuple[_Level, ...]
     mask: Float[torch.Tensor, "1 1 H W"]
     structure: StructureTarget | None = None
     held: HeldColours | None = None
+    limit: Float[torch.Tensor, "1 1 H W"] | None = None
+    protected: StructureTarget | None = None
 
 
 class HeldColours:
@@ -112,14 +126,23 @@ class ViewObjective:
     """The losses of all views of one scale."""
 
     def __init__(
-        self, network: VGG19, painting: Picture, weights: LossWeights, style_scale: float = 1.0
+        self,
+        network: VGG19,
+        painting: Picture,
+        weights: LossWeights,
+        style_scale: float = 1.0,
+        areas: Areas | None = None,
     ) -> None:
         """
         Args:
             painting: sRGB 0..1, on the network's device.
             weights: α, β, σ (see above), and the style's strength.
             style_scale: short side of the painting, as a share of what views frame.
+            areas: where the surface has several styles, or paintings are mixed; None: the painting is everything.
         """
+        self.areas = areas or Areas((Area((painting,), (1.0,), weights.strength),))
+        if not self.areas.weights:
+            weights = replace(weights, strength=self.areas.areas[0].strength)
         self._weights, self._style_scale = weights, style_scale
         plain = replace(weights, content=0.0, structure=0.0)
         # relu4_1 is already there for the style: content on it costs nothing more.
@@ -128,9 +151,10 @@ class ViewObjective:
         self._window = Objective(
             network, plain, (f"{n}={GRAIN if n in GRAIN_LAYERS else 1}" for n in STYLE_LAYERS)
         )
-        self._picture, self._locals = painting, dict[int, LocalStyle]()
-        self._painting = StyleImagePyramid(painting)
-        self._limit, self._enough = lightest(painting), Enough.at(weights.structure)
+        self._locals: dict[tuple[int, int], LocalStyle] = {}
+        self._pyramids = {id(p): StyleImagePyramid(p) for area in self.areas.areas for p in area.paintings}
+        self._limits = [max(map(lightest, area.paintings), default=1.0) for area in self.areas.areas]
+        self._enough, self._firmly = Enough.at(weights.structure), Enough.at(PROTECTED)
 
     def ground(self, background: Float[torch.Tensor, "3"]) -> BackgroundFeatures | None:
         """Features of nothing but that colour, sRGB 0..1; None where they are of no use."""
@@ -142,30 +166,71 @@ class ViewObjective:
         original: Float[torch.Tensor, "V 3"],
         background: Float[torch.Tensor, "3"],
         ground: BackgroundFeatures | None,
+        rows: Float[torch.Tensor, "V K"] | None = None,
     ) -> ViewTarget:
         """What a view is held to.
 
         Args:
             original: the colours of the texels it reads, as the model has them, sRGB 0..1.
             ground: features of the background, where they are of use.
+            rows: `Areas.rows` at these texels.
         """
+        shares, kept = self._maps(view, rows)
         seen = view.sample(original)
         lit, bare = view.pictures(seen, background)
         levels = []
         for factor in LEVELS:
             if factor > 1 and view.style_size // factor < _SMALLEST:
                 break
-            size = max(round(view.style_size / factor * self._style_scale), 16)
             objective = self._plain if factor > 1 else self._main
-            style = self._painting.target(objective, size, view.turns)
+            style = self._style(0, objective, view, factor)
             picture, mask = smaller(lit, factor), smaller(view.mask, factor)
             backdrop = None if ground is None else ViewBackground(ground, _reached(view.painted, factor))
             content = objective.content_target(picture, mask, backdrop=backdrop)
-            levels.append(_Level(factor, objective, style, content))
+            areas = None
+            if shares is not None:
+                wanted = [
+                    (
+                        smaller(shares[None, n : n + 1], factor),
+                        self._style(n, objective, view, factor),
+                        self.areas.areas[n].strength,
+                    )
+                    for n in self.areas.painted
+                ]
+                areas = area_targets(objective, picture, content, wanted)
+            levels.append(_Level(factor, objective, style, content, areas))
         structure = None
         if self._weights.structure > 0:
             structure = StructureTarget(bare, view.mask, view.style_size)
-        return ViewTarget(tuple(levels), view.mask, structure)
+        protected = None if kept is None else StructureTarget(bare, kept, view.style_size)
+        return ViewTarget(tuple(levels), view.mask, structure, None, self._limit(shares), protected)
+
+    def _maps(
+        self, view: View, rows: Float[torch.Tensor, "V K"] | None
+    ) -> tuple[Float[torch.Tensor, "K H W"] | None, Float[torch.Tensor, "1 1 H W"] | None]:
+        """In the view's pixels, the weights of the areas, where there are several, and what is protected."""
+        if rows is None:
+            return None, None
+        maps, count = view.maps(rows), len(self.areas.weights)
+        return maps[:count] if count else None, maps[None, count:] if maps.shape[0] > count else None
+
+    def _style(self, area: int, objective: Objective, view: View, factor: int) -> StyleTarget:
+        """What the paintings of an area ask for in a view made so much smaller."""
+        of = self.areas.areas[area]
+        size = max(round(view.style_size / factor * self._style_scale * of.scale), 16)
+        found = [self._pyramids[id(p)].target(objective, size, view.turns).grams for p in of.paintings]
+        if len(found) == 1:
+            return StyleTarget(found[0])
+        names = found[0] if found else ()
+        return StyleTarget(
+            {n: torch.stack([s * g[n] for s, g in zip(of.shares, found, strict=True)]).sum(0) for n in names}
+        )
+
+    def _limit(self, shares: Float[torch.Tensor, "K H W"] | None) -> Float[torch.Tensor, "1 1 H W"] | None:
+        if shares is None:
+            return None
+        limits = torch.tensor(self._limits, device=shares.device)[:, None, None]
+        return ((shares * limits).sum(0) / shares.sum(0).clamp_min(1e-6))[None, None].clamp_min(0.5)
 
     def window_target(
         self,
@@ -174,6 +239,7 @@ class ViewObjective:
         background: Float[torch.Tensor, "3"],
         zoom: float,
         block: int,
+        rows: Float[torch.Tensor, "V K"] | None = None,
     ) -> ViewTarget:
         """What a window is held to: strokes as where its colours come from in the painting, and, from where the whole
         views stand, to look as it does.
@@ -182,31 +248,49 @@ class ViewObjective:
             paint: of the texels it reads, as they are, sRGB 0..1.
             zoom: how much larger than the whole views it shows things.
             block: pixels along the side of the squares whose mean colours are held.
+            rows: as `target` has them.
         """
+        shares, kept = self._maps(view, rows)
         picture = view.render(paint, background)
-        near = self._local(round(view.style_size * self._style_scale)).target(picture, view.mask)
         content = self._window.content_target(picture, view.mask)
-        levels = [_Level(1, self._window, near, content)]
+        masks = {0: view.mask} if shares is None else {n: shares[None, n : n + 1] for n in self.areas.painted}
+        wanted = [(mask, self._near(n, view, picture, mask), 1.0) for n, mask in masks.items()]
+        areas = None if shares is None else area_targets(self._window, picture, content, wanted)
+        levels = [_Level(1, self._window, wanted[0][1], content, areas)]
         if (factor := round(zoom)) > 1:
             small, mask = smaller(picture, factor), smaller(view.mask, factor)
             content = self._plain.content_target(small, mask)
             far = StyleTarget(self._plain.grams_of(small, content))
             levels.append(_Level(factor, self._plain, far, replace(content, grams=far.grams)))
-        return ViewTarget(tuple(levels), view.mask, held=HeldColours(picture, view.mask, block))
+        held = HeldColours(picture, view.mask, block)
+        protected = None if kept is None else StructureTarget(picture, kept, view.style_size)
+        return ViewTarget(tuple(levels), view.mask, None, held, self._limit(shares), protected)
 
-    def _local(self, short_side: int) -> LocalStyle:
-        if short_side not in self._locals:
-            layers = tuple(self._window.style_layers)
-            self._locals[short_side] = LocalStyle(self._window.network, self._picture, layers, short_side)
-        return self._locals[short_side]
+    def _near(
+        self, area: int, view: View, picture: Picture, mask: Float[torch.Tensor, "1 1 H W"]
+    ) -> StyleTarget:
+        """What the paintings of an area ask for where a window shows these colours."""
+        of = self.areas.areas[area]
+        short_side = max(round(view.style_size * self._style_scale * of.scale), 16)
+        layers, found = tuple(self._window.style_layers), []
+        for painting in of.paintings:
+            key = (id(painting), short_side)
+            if key not in self._locals:
+                self._locals[key] = LocalStyle(self._window.network, painting, layers, short_side)
+            found.append(self._locals[key].target(picture, mask).grams)
+        if len(found) == 1:
+            return StyleTarget(found[0])
+        return StyleTarget(
+            {n: torch.stack([s * g[n] for s, g in zip(of.shares, found, strict=True)]).sum(0) for n in layers}
+        )
 
     def __call__(self, lit: Picture, bare: Picture, target: ViewTarget) -> LossTerms:
         """Compute the loss terms of a view's image, sRGB 0..1, under the headlight and without it."""
-        found = [
-            level.objective(smaller(lit, level.factor), level.style, level.target) for level in target.levels
-        ]
+        found = [level.terms(smaller(lit, level.factor)) for level in target.levels]
         total = torch.stack([terms.total for terms in found]).mean()
-        total = total + self._weights.style * WEIGHT * burnt(bare, target.mask, self._limit)
+        total = total + self._weights.style * WEIGHT * burnt(
+            bare, target.mask, self._limits[0] if target.limit is None else target.limit
+        )
         figures = found[0].figures.clone()
         figures[0] = torch.stack([terms.figures[0] for terms in found]).log().mean().exp()
         if target.held is not None:
@@ -214,6 +298,9 @@ class ViewObjective:
         if target.structure is not None:
             missing, figures[2] = target.structure(bare, self._enough)
             total = total + self._weights.structure * missing
+        if target.protected is not None:
+            missing, _ = target.protected(bare, self._firmly)
+            total = total + PROTECTED * missing
         return LossTerms(total, figures)
 
 

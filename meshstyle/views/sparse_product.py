@@ -16,8 +16,8 @@ from .sampling_matrix import TexelTable
 
 
 def gather(
-    texels: TexelTable, textures: Sequence[Float[torch.Tensor, "3 _ _"]]
-) -> Float[torch.Tensor, "T 3"]:
+    texels: TexelTable, textures: Sequence[Float[torch.Tensor, "C _ _"]]
+) -> Float[torch.Tensor, "T C"]:
     """Images to rows."""
     parts = [
         texture[:, torch.from_numpy(layout.covered)].T

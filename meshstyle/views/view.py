@@ -75,10 +75,18 @@ class View:
         """The bare paint in every pixel that sees some, row-major, sRGB 0..1; differentiable."""
         return to_displayed(self.mix(to_linear(texels)))
 
-    def mix(self, texels: Float[torch.Tensor, "V 3"]) -> Float[torch.Tensor, "P 3"]:
+    def mix(self, texels: Float[torch.Tensor, "V C"]) -> Float[torch.Tensor, "P C"]:
         """S·[t; D·t]: the weighted means that pixels show of the numbers given for texels; differentiable."""
         means = Sample.apply(texels, self._coarse, self._coarse_transposed)  # (C, 3)
         return Sample.apply(torch.cat([texels, means]), self._matrix, self._transposed)
+
+    def maps(self, values: Float[torch.Tensor, "V K"]) -> Float[torch.Tensor, "K H W"]:
+        """Pictures of numbers given for texels, 0 where no paint is seen: means over each pixel's rays, weighed by how
+        many of them count."""
+        shown = self.mix(values.contiguous())
+        picture = shown.new_zeros(self.shape[0] * self.shape[1], values.shape[1])
+        picture = picture.index_copy(0, self.pixels, shown)
+        return picture.T.reshape(-1, *self.shape).contiguous() * self.mask[0]
 
     def spread(self, colours: Float[torch.Tensor, "P C"]) -> Float[torch.Tensor, "V C"]:
         """The adjoint of `mix`."""

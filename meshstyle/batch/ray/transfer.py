@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...config.styles import RequestedStyle
 from ..failures import failure_of
 from ..hashing import files_in_settings, hash_file
 from ..types import FileHash, Job, JobState, Outcome, WorkerContext
@@ -69,7 +70,8 @@ class Sender:
 
     def order(self, job: Job) -> Order:
         """The job, with all paths absolute."""
-        job = replace(job, source=job.source.absolute(), picture=job.picture.absolute())
+        layers = tuple(layer.absolute() for layer in job.requested)
+        job = replace(job, source=job.source.absolute(), picture=job.picture.absolute(), layers=layers)
         model = tuple(file for file in job.inputs if file.sha256 is not None)
         shared = tuple(FileHash(str(path), self._digest(path)) for path in _shared_files(job))
         return Order(job, model or (FileHash(job.source.name, _digest(job.source)),), shared)
@@ -124,6 +126,7 @@ class Receiver:
         copy = replace(
             job,
             picture=places.get(str(job.picture)) or job.picture,
+            layers=tuple(_placed(layer, places) for layer in job.requested),
             settings=replace(job.settings, **settings),
             recorded=job.recorded or job.settings,
         )
@@ -153,6 +156,15 @@ class Receiver:
         self._kept[file] = path
 
 
+def _placed(layer: RequestedStyle, places: Mapping[str, Path | None]) -> RequestedStyle:
+    """A style whose files lie where copies of them are kept."""
+    region = layer.request.region
+    if region is not None and region.kind == "mask":
+        region = replace(region, value=str(places.get(region.value) or region.value))
+    picture = places.get(str(layer.picture)) or layer.picture
+    return RequestedStyle(replace(layer.request, region=region), picture)
+
+
 def pack_result(outcome: Outcome) -> Returned:
     """Add the contents of the result's files."""
     if outcome.staged is None:
@@ -177,7 +189,7 @@ def as_sent(outcome: Outcome, copy: Job, job: Job) -> Outcome:
 
 
 def _shared_files(job: Job) -> Iterator[Path]:
-    yield job.picture
+    yield from dict.fromkeys(file for layer in job.requested for file in layer.files)
     yield from files_in_settings(job.settings).values()
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 
 from ..gltf.build import BuildImage, BuildMesh, BuildPrimitive, build_glb
+from ..gltf.relief import with_relief
 from ..images import encode_png, picture_has_alpha
 from ..obj.asset import ObjAsset
 from ..obj.materials import ObjImage, read_image_file
 from ..obj.model import ObjModel, governing
 from ..types import Paint, PaintedPart, Part
-from .to_glb import build_material, build_primitive, number_rows, number_uvs, write_glb_bytes
+from .to_glb import build_material, build_primitive, number_rows, number_uvs, with_tangents, write_glb_bytes
 
 
 def write_glb(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
@@ -22,7 +24,12 @@ def write_glb(asset: ObjAsset, output: Path, paint: Paint) -> tuple[Path, ...]:
 
 
 def _build(asset: ObjAsset, paint: Paint) -> bytes:
-    images = [BuildImage.of(atlas, paint.image_format) for atlas in paint.atlases]
+    count = len(paint.atlases)
+    paint, relief = with_relief(paint)
+    images = [
+        BuildImage.of(atlas, paint.image_format if number < count else "png")
+        for number, atlas in enumerate(paint.atlases)
+    ]
     place: dict[int, int] = {}
     for part, new in zip(asset.parts, paint.parts, strict=True):
         index = asset.materials[part.material].image
@@ -33,8 +40,8 @@ def _build(asset: ObjAsset, paint: Paint) -> bytes:
     for part, new in zip(asset.parts, paint.parts, strict=True):
         material = asset.materials[part.material]
         kept_image = None if material.image is None else place.get(material.image)
-        materials.append(build_material(material, new, kept_image))
-    return build_glb(_meshes(asset, paint), materials, images, paint.record)
+        materials.append(build_material(material, new, kept_image, relief))
+    return build_glb(_meshes(asset, paint, relief), materials, images, paint.record)
 
 
 def _original(asset: ObjAsset, index: int) -> BuildImage:
@@ -50,7 +57,7 @@ def _original(asset: ObjAsset, index: int) -> BuildImage:
     return BuildImage(asset.image_name(index), encode_png(pixels[..., :3] if image.opaque else pixels))
 
 
-def _meshes(asset: ObjAsset, paint: Paint) -> list[BuildMesh]:
+def _meshes(asset: ObjAsset, paint: Paint, relief: Mapping[int, tuple[int, int]]) -> list[BuildMesh]:
     names, face_mesh = _mesh_of_faces(asset.model)
     primitives: dict[int, list[BuildPrimitive]] = {}
     for index, (part, rows) in enumerate(zip(asset.parts, asset.part_triangles, strict=True)):
@@ -59,7 +66,10 @@ def _meshes(asset: ObjAsset, paint: Paint) -> list[BuildMesh]:
         order = np.argsort(mesh, kind="stable")
         bounds = np.flatnonzero(np.diff(mesh[order], prepend=-1))
         for chosen in np.split(order, bounds[1:]):
-            built = build_primitive(part, chosen, vertices[chosen], paint.parts[index])
+            new = paint.parts[index]
+            built = build_primitive(part, chosen, vertices[chosen], new)
+            if new is not None and new.atlas in relief:
+                built = with_tangents(built)
             primitives.setdefault(int(mesh[chosen[0]]), []).append(built)
     return [BuildMesh(names[mesh], primitives[mesh]) for mesh in sorted(primitives)]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float64, Int64
 from ..atomic_write import write_all
 from ..gltf.build import BuildMaterial, BuildPrimitive
 from ..gltf.container import dump_json
+from ..gltf.tangents import vertex_tangents
 from ..replace_files import holds, left_behind, numbered
 from ..safe_paths import encode_uri
 from ..types import Material, PaintedPart, Part, Wrap
@@ -38,7 +40,12 @@ def write_glb_bytes(data: bytes, output: Path, sources: Sequence[Path]) -> tuple
     return write_all({output: dump_json(document, indent=2), binary: content}, sources, stale)
 
 
-def build_material(material: Material, new: PaintedPart | None, kept_image: int | None) -> BuildMaterial:
+def build_material(
+    material: Material,
+    new: PaintedPart | None,
+    kept_image: int | None,
+    relief: Mapping[int, tuple[int, int]] | None = None,
+) -> BuildMaterial:
     """A part's material with its paint, or with the image it keeps. Everything is plainly matt."""
     image, factor, wrap = kept_image, material.factor, material.wrap
     if new is not None:
@@ -52,7 +59,18 @@ def build_material(material: Material, new: PaintedPart | None, kept_image: int 
         alpha_mode=material.alpha_mode,
         alpha_cutoff=material.alpha_cutoff,
         double_sided=material.double_sided,
+        relief=None if new is None or relief is None else relief.get(new.atlas),
     )
+
+
+def with_tangents(primitive: BuildPrimitive) -> BuildPrimitive:
+    """The same with tangents for a normal map, where it has the normals and UVs that these need."""
+    if primitive.normals is None or primitive.uvs is None:
+        return primitive
+    found = vertex_tangents(
+        primitive.positions, primitive.normals, primitive.uvs, primitive.indices.astype(np.int64)
+    )
+    return replace(primitive, attributes={**primitive.attributes, "TANGENT": found})
 
 
 def number_rows(keys: Int64[np.ndarray, "K D"]) -> Int64[np.ndarray, " K"]:

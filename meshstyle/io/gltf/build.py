@@ -64,6 +64,7 @@ class BuildMaterial:
     double_sided: bool = False
     metallic: float = 0.0
     roughness: float = 1.0
+    relief: tuple[int, int] | None = None  # images of its normals, and of its roughness and metalness
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +144,14 @@ class _Builder:
             surface["baseColorTexture"] = {"index": self._shared("textures", texture)}
         surface |= {"metallicFactor": material.metallic, "roughnessFactor": material.roughness}
         item: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
+        if material.relief is not None:
+            sampler = self._sampler(material.wrap)
+            normal, rough = (
+                {"index": self._shared("textures", {"sampler": sampler, **self._source(image)})}
+                for image in material.relief
+            )
+            item["normalTexture"], surface["metallicRoughnessTexture"] = normal, rough
+            surface |= {"metallicFactor": 1.0, "roughnessFactor": 1.0}
         if material.alpha_mode != "OPAQUE":
             item["alphaMode"] = material.alpha_mode
         if material.alpha_mode == "MASK":

@@ -89,12 +89,14 @@ def paint_materials(
     parts: Sequence[PrimitiveSource],
     uv_sets: Mapping[int, int],
     emissive: Collection[int | None] = (),
+    relief: Mapping[int, tuple[int, int]] | None = None,
 ) -> dict[int, list[int]]:
     """Edit materials, textures and images.
 
     Args:
         uv_sets: part to number of its new UV set.
         emissive: materials whose emissive picture is what is painted.
+        relief: by atlas that has one, the atlases that hold its normals and its roughness.
 
     Returns which images hold each atlas; their contents are still to be set.
     """
@@ -107,9 +109,12 @@ def paint_materials(
     slots: list[_Slot] = []
     for use, indices in members.items():
         number, material = _own_material(draft, use, needed, paint.atlases[use.atlas].name)
-        slots += _paint_material(
+        made = _paint_material(
             material, use, draft.document.root.value.get("textures", []), use.material in emissive
         )
+        if relief and use.atlas in relief and use.material not in emissive:
+            made += _raise_material(material, made[0], relief[use.atlas])
+        slots += made
         for index in indices:
             _assign(draft.primitive(parts[index].mesh, parts[index].primitive), use.material, number)
     return _place_images(draft, slots, _place_textures(draft, slots), paint)
@@ -192,6 +197,30 @@ def _paint_surface(surface: Json, factor: str, texture: str, use: _Use) -> _Slot
     if factor in surface:
         surface[factor] = [1, 1, 1, surface[factor][3]]
     return _slot(surface.setdefault(texture, {}), use)
+
+
+def _raise_material(material: Json, painted: _Slot, maps: tuple[int, int]) -> list[_Slot]:
+    """Slots for normals and roughness beside the paint; the maps hold what the material's own and its factors did.
+
+    `painted`: the base colour's, whose UVs they read, and whose texture's sampler new ones take.
+    """
+    base = painted.info
+    if "KHR_materials_unlit" in (material.get("extensions") or {}):
+        return []
+    holders = [(material, "normalTexture")]
+    if SPECULAR_GLOSSINESS not in (material.get("extensions") or {}):
+        surface = material.setdefault("pbrMetallicRoughness", {})
+        surface["metallicFactor"] = surface["roughnessFactor"] = 1
+        holders.append((surface, "metallicRoughnessTexture"))
+    slots = []
+    for (holder, name), atlas in zip(holders, maps, strict=False):
+        info = holder.setdefault(name, {})
+        old = info.get("index", painted.texture)
+        info.clear()
+        info.update({key: deepcopy(base[key]) for key in ("texCoord", "extensions") if key in base})
+        info["index"] = None
+        slots.append(_Slot(info, old, atlas))
+    return slots
 
 
 def _slot(info: Json, use: _Use) -> _Slot:

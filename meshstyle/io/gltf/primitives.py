@@ -22,6 +22,7 @@ from .scene_graph import Instances, SceneGraph, hidden, mirrored, nearest
 # All instances together: 1 GB as corners, normals and UVs.
 MAX_TRIANGLES = 5_000_000
 MAX_OF_INSTANCES = 1_000_000  # looked at where there are more than that
+STYLE_ATTRIBUTE = "_STYLE"  # says, from 0 to 1, where a style counts (see `config.styles`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +190,18 @@ class PrimitiveReader:
             mirrored=mirrored(instances),
             hidden=hidden(instances),
             shape=self._shape(geometry, corners),
+            names=self._names(mesh, instances),
+            style_mask=self._style_mask(geometry),
         )
+
+    def _names(self, mesh: Fields, instances: list[Instances]) -> tuple[str, ...]:
+        nodes = self.document.root.children("nodes")
+        shown = (nodes[item.node].text("name", "") for item in instances if item.node is not None)
+        return tuple(dict.fromkeys(name for name in (*shown, mesh.text("name", "")) if name))
+
+    def _style_mask(self, geometry: Geometry) -> Float64[np.ndarray, "F 3"] | None:
+        values = read_corners(geometry, STYLE_ATTRIBUTE, (1, 2, 3, 4), self._accessors)
+        return None if values is None else np.clip(np.nan_to_num(values[..., 0], nan=0.0), 0.0, 1.0)
 
     def _shape(
         self, geometry: Geometry, corners: Float64[np.ndarray, "I F 3 3"]

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, Shaped
 
-from .accessors import COMPONENT_TYPES, Accessors, element_layout
+from .accessors import COMPONENT_TYPES, Accessors, element_layout, to_float
 from .build import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, FLOAT
 from .draft import Draft, Json, NewView, drop_extension, numbers_at
 from .geometry import TRIANGLES
 from .primitives import PrimitiveSource
+from .tangents import append_tangents, set_tangents_aside, vertex_tangents
 
 # Largest index of each component type; the largest number itself would restart the primitive.
 _INDEX_LIMITS = {5121: 254, 5123: 65534, 5125: 2**32 - 2}
@@ -97,6 +98,7 @@ def add_uv_sets(
     parts: Sequence[PrimitiveSource],
     uvs: Mapping[int, Float64[np.ndarray, "F 3 2"]],
     first: Collection[int] = (),
+    raised: Collection[int] = (),
 ) -> dict[int, int]:
     """Write new UVs into a draft.
 
@@ -104,11 +106,12 @@ def add_uv_sets(
         uvs: part to effective UVs.
         first: parts whose new UVs become TEXCOORD_0; the old ones move to the end of the list. Those of the others
             are added at its end.
+        raised: parts that get tangents of the new UVs, for a normal map that reads them.
 
     Returns part to number of its new set.
     """
     groups = _group(draft, parts, uvs)
-    editor = _Editor(draft, Accessors(draft.document), _replaceable(draft, groups), first)
+    editor = _Editor(draft, Accessors(draft.document), _replaceable(draft, groups), first, raised)
     return {part: number for group in groups for part, number in editor.edit(group).items()}
 
 
@@ -171,16 +174,22 @@ def _attributes_of(primitive: Json) -> list[int]:
 
 class _Editor:
     def __init__(
-        self, draft: Draft, accessors: Accessors, replaceable: set[int], first: Collection[int]
+        self,
+        draft: Draft,
+        accessors: Accessors,
+        replaceable: set[int],
+        first: Collection[int],
+        raised: Collection[int],
     ) -> None:
         self._draft, self._accessors = draft, accessors
-        self._replaceable, self._first = replaceable, first
+        self._replaceable, self._first, self._raised = replaceable, first, raised
 
     def edit(self, group: _Group) -> dict[int, int]:
         """Give the members of a group their UV set. Returns part to its number."""
         uv = self._add({"componentType": FLOAT, "type": "VEC2"}, group.split.uv, ARRAY_BUFFER)
         grown: dict[int, int] = {}  # accessor before → accessor with the copies
         numbers = {}
+        tangents = self._tangents(group)
         for member in group.members:
             attributes = member.json["attributes"]
             number = next(n for n in range(len(attributes) + 1) if f"TEXCOORD_{n}" not in attributes)
@@ -198,9 +207,26 @@ class _Editor:
                         holder[f"TEXCOORD_{number}"] = holder.pop("TEXCOORD_0")
                 number = 0
             attributes[f"TEXCOORD_{number}"] = uv
+            if tangents is not None and member.part in self._raised:
+                set_tangents_aside(member.json)
+                attributes["TANGENT"] = tangents
             numbers[member.part] = number
             drop_extension(member.json, "KHR_draco_mesh_compression")  # the plain data has just been changed
         return numbers
+
+    def _tangents(self, group: _Group) -> int | None:
+        """A new accessor with those of the new UVs, where they are asked for and there are normals."""
+        attributes, split = group.members[0].json["attributes"], group.split
+        if "NORMAL" not in attributes or not any(member.part in self._raised for member in group.members):
+            return None
+        positions, normals = (
+            to_float(self._accessors.raw(index), self._accessors.normalized(index))
+            for index in (attributes["POSITION"], attributes["NORMAL"])
+        )
+        of = np.concatenate([np.arange(len(positions)), split.copies])
+        corners = np.concatenate([member.corners for member in group.members])
+        found = vertex_tangents(positions[of], normals[of], split.uv.astype(np.float64), corners)
+        return append_tangents(self._draft, found)
 
     def _grow(self, index: int, copies: Int64[np.ndarray, " E"]) -> int:
         """An attribute with the copies of its vertices appended. Its least and greatest values stay."""

@@ -21,6 +21,8 @@ from .draft import Draft, Json, NewView, drop_unused_names
 from .materials import IMAGE_EXTENSIONS, TRANSFORM
 from .pack import pack_for_glb, pack_for_gltf
 from .paint import first_set_is_free, keep_vertex_colours_aside, paint_materials, point_at_webp
+from .relief import with_relief
+from .tangents import add_tangents
 from .vertices import add_uv_sets
 
 _MEDIA = {
@@ -48,21 +50,34 @@ def write_gltf(asset: GltfAsset, output: Path, paint: Paint) -> tuple[Path, ...]
     if len(paint.parts) != len(asset.parts):
         raise ValueError(f"{len(asset.parts)} parts, but paint for {len(paint.parts)}")
     draft = Draft(asset.document)
-    encoded = [pictures.encode(atlas.pixels, paint.image_format) for atlas in paint.atlases]
-    images = _edit(draft, asset, paint, encoded)
+    count = len(paint.atlases)
+    paint, relief = with_relief(paint)
+    encoded = [
+        pictures.encode(atlas.pixels, paint.image_format if number < count else "png")
+        for number, atlas in enumerate(paint.atlases)
+    ]
+    images = _edit(draft, asset, paint, encoded, relief)
     files, stale = (_as_gltf if suffix == ".gltf" else _as_glb)(draft, output, paint, images, encoded)
     return write_all(files, asset.document.sources, stale)
 
 
-def _edit(draft: Draft, asset: GltfAsset, paint: Paint, encoded: Sequence[Encoded]) -> dict[int, list[int]]:
+def _edit(
+    draft: Draft,
+    asset: GltfAsset,
+    paint: Paint,
+    encoded: Sequence[Encoded],
+    relief: Mapping[int, tuple[int, int]],
+) -> dict[int, list[int]]:
     """All changes but the contents of images. Returns which images hold each atlas."""
     sources = asset.part_sources
     new_uv = {i: part.uv for i, part in enumerate(paint.parts) if part is not None and part.uv is not None}
     emissive = {i for i, item in enumerate(asset.base_colours) if item.emissive}
     first = {i for i in new_uv if first_set_is_free(draft, sources[i], emissive)}
-    uv_sets = add_uv_sets(draft, sources, new_uv, first)
+    raised = {i for i, part in enumerate(paint.parts) if part is not None and part.atlas in relief}
+    uv_sets = add_uv_sets(draft, sources, new_uv, first, raised)
+    add_tangents(draft, asset, sorted(raised - new_uv.keys()))
     keep_vertex_colours_aside(draft, paint, sources)
-    images = paint_materials(draft, paint, sources, uv_sets, emissive)
+    images = paint_materials(draft, paint, sources, uv_sets, emissive, relief)
     asset.warnings = tuple(dict.fromkeys([*asset.warnings, *vrm.follow(draft)]))
     in_webp = {number for atlas in images if encoded[atlas].media == "image/webp" for number in images[atlas]}
     point_at_webp(draft, in_webp)

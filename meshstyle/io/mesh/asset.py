@@ -11,10 +11,18 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from ...errors import AssetError, UsageError
-from ..convert.to_glb import build_material, build_primitive, number_rows, number_uvs, write_glb_bytes
+from ..convert.to_glb import (
+    build_material,
+    build_primitive,
+    number_rows,
+    number_uvs,
+    with_tangents,
+    write_glb_bytes,
+)
 from ..convert.to_obj import write_as_obj
 from ..decoded_images import DecodedImages
 from ..gltf.build import BuildImage, BuildMesh, build_glb
+from ..gltf.relief import with_relief
 from ..obj.asset import MAX_UV, corner_normals
 from ..obj.files import PICTURE_SUFFIXES, Finder
 from ..obj.materials import ObjImage, ObjMaterial, number_images, srgb_to_linear, with_picture
@@ -87,8 +95,15 @@ def write_mesh(asset: MeshAsset, output: Path, paint: Paint) -> tuple[Path, ...]
     (part,), (new,) = asset.parts, paint.parts
     vertices = _vertex_ids(part, new)
     primitive = build_primitive(part, np.arange(len(vertices)), vertices, new)
-    images = [BuildImage.of(atlas, paint.image_format) for atlas in paint.atlases]
-    material = build_material(asset.materials[0], new, None)
+    count = len(paint.atlases)
+    paint, relief = with_relief(paint)
+    images = [
+        BuildImage.of(atlas, paint.image_format if number < count else "png")
+        for number, atlas in enumerate(paint.atlases)
+    ]
+    if relief:
+        primitive = with_tangents(primitive)
+    material = build_material(asset.materials[0], new, None, relief)
     data = build_glb([BuildMesh(part.name, [primitive])], [material], images, paint.record)
     return write_glb_bytes(data, output, asset.files)
 

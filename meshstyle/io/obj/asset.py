@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import Float64, Int32, Int64, UInt8
 from ..decoded_images import DecodedImages
 from ..types import Material, Part
 from .materials import ObjMaterial, srgb_to_linear
-from .model import ObjModel, read_model
+from .model import ObjModel, governing, read_model
 from .udim import tile_number
 
 MAX_UV = 1e6  # beyond, single precision has lost the texel
@@ -42,8 +43,10 @@ class ObjAsset:
         notes: list[str] = []
         material = self.model.face_material[self.model.triangle_face]
         self.part_triangles = tuple(np.flatnonzero(material == index) for index in range(len(self.materials)))
+        names, group = _groups(self.model)
         self.parts: tuple[Part, ...] = tuple(
-            _part(self.model, index, rows, notes) for index, rows in enumerate(self.part_triangles)
+            replace(_part(self.model, index, rows, notes), groups=(names, group[rows]))
+            for index, rows in enumerate(self.part_triangles)
         )
         self.warnings = tuple(dict.fromkeys([*self.model.warnings, *notes]))
         records = [library.record for library in self.model.libraries if library.record]
@@ -70,6 +73,23 @@ class ObjAsset:
     def image_size(self, index: int) -> tuple[int, int]:
         """Height and width without decoding. Raises PictureError."""
         return self.model.images[index].size()
+
+
+def _groups(model: ObjModel) -> tuple[tuple[tuple[str, ...], ...], Int64[np.ndarray, " T"]]:
+    """Names of object and groups, all that occur together, and per triangle which of those it has."""
+    face_at = model.scan.face_span[:, 0]
+    objects, groups = (
+        [item for item in model.scan.statements if item.keyword == word] for word in (b"o", b"g")
+    )
+    key = (governing(objects, face_at) + 1) * (len(groups) + 1) + governing(groups, face_at) + 1
+    found, of_face = np.unique(key, return_inverse=True)
+    names = []
+    for one in found.tolist():
+        item, group = divmod(one, len(groups) + 1)
+        lines = [*(objects[item - 1 : item] if item else ()), *(groups[group - 1 : group] if group else ())]
+        texts = [model.text.decode(line.value) for line in lines]
+        names.append(tuple(dict.fromkeys(word for text in texts for word in (text, *text.split()))))
+    return tuple(names), of_face.reshape(-1)[model.triangle_face].astype(np.int64)
 
 
 def _part(model: ObjModel, index: int, rows: Int64[np.ndarray, " F"], notes: list[str]) -> Part:

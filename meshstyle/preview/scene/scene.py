@@ -58,9 +58,7 @@ class PreviewScene:
         """Raises AssetError."""
         self.asset = asset
         self._materials = read_pbr_materials(asset)
-        self._uvs = [
-            _part_uvs(asset, i, self._materials[part.material]) for i, part in enumerate(asset.parts)
-        ]
+        self._uvs = [part_uvs(asset, i, self._materials[part.material]) for i, part in enumerate(asset.parts)]
         self._groups: dict[tuple[int, frozenset[int]], list[int]] = {}
         for i, part in enumerate(asset.parts):
             missing = frozenset(k for k, uv in enumerate(self._uvs[i]) if uv is None)
@@ -131,7 +129,7 @@ def _normals(posed: Posed, instance: int) -> Float64[np.ndarray, "F 3 3"]:
     return repaired(posed.normals[instance], np.repeat(flat[:, None], 3, axis=1))
 
 
-def _part_uvs(asset: Asset, index: int, material: PbrMaterial) -> list[Float64[np.ndarray, "F 3 2"] | None]:
+def part_uvs(asset: Asset, index: int, material: PbrMaterial) -> list[Float64[np.ndarray, "F 3 2"] | None]:
     """Effective UVs of each mapping of a part's material; None where the part has not got them."""
     part = asset.parts[index]
     found: list[Float64[np.ndarray, "F 3 2"] | None] = [part.uv]

@@ -1,0 +1,1 @@
+"""Strokes that stand out under light."""
