@@ -21,7 +21,7 @@ from .io.images import encode_height
 from .io.load import load_asset
 from .io.safe_paths import file_stem
 from .io.save import save_asset
-from .io.types import Paint, PaintedAtlas
+from .io.types import Paint, PaintedAtlas, ReliefMaps
 from .measure import measure
 from .optimize.clock import views_to_measure
 from .optimize.init import starting_picture
@@ -206,7 +206,7 @@ def paint(
         progress(Progress("measure"))
         figures = measure(scene.asset, (surface.painted, baked.images), painting, network, views)
     filled, seen = baked.filled_share, baked.seen
-    relief = ()
+    relief: tuple[ReliefMaps, ...] = ()
     if settings.relief > 0:
         progress(Progress("bake", message="relief"))
         relief = make_relief(scene.asset, surface, baked.images, settings.relief, strength)

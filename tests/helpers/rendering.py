@@ -43,6 +43,6 @@ class FlatAsset:
         raise NotImplementedError
 
 
-def make(material: Material, pixels: np.ndarray | None = None, **part: np.ndarray) -> Asset:
+def make(material: Material, pixels: np.ndarray | None = None, **part: Any) -> Asset:
     corners, uv = quad()
     return FlatAsset(Part("quad", 0, corners[None], uv=uv, **part), material, pixels)
