@@ -155,7 +155,9 @@ def test_every_option_of_video_is_in_its_table(capsys: pytest.CaptureFixture[str
         if setting.name not in {of.name for of in fields(PictureSettings)}:
             default = getattr(VideoSettings(), setting.name)
             row = re.search(
-                rf"^\| `--{setting.name.replace('_', '-')}` \| ([^|]*) \|", section("Options of video"), re.MULTILINE
+                rf"^\| `--{setting.name.replace('_', '-')}` \| ([^|]*) \|",
+                section("Options of video"),
+                re.MULTILINE,
             )
             assert row, setting.name
             assert default is None or row.group(1) == shown(default)
