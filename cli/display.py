@@ -173,7 +173,8 @@ class PlainDisplay(Display):
 def _line(progress: Progress) -> str:
     parts = [STAGES.get(progress.stage, progress.stage)]
     if progress.steps:
-        parts.append(f"step {progress.step} of {progress.steps}")
+        unit = "step" if progress.frames_a_minute is None else "frame"
+        parts.append(f"{unit} {progress.step} of {progress.steps}")
     parts += _details(progress)
     return ", ".join(parts)
 
@@ -182,6 +183,8 @@ def _details(progress: Progress) -> list[str]:
     parts = []
     if progress.loss is not None:
         parts.append(f"loss {progress.loss:.4g}")
+    if progress.frames_a_minute:
+        parts.append(f"{progress.frames_a_minute:.3g} frames a minute")
     if progress.seconds_left is not None and math.isfinite(progress.seconds_left):
         parts.append(f"{duration(progress.seconds_left)} left")
     return parts

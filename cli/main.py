@@ -33,6 +33,7 @@ from .interrupt import StoppedError
 from .styles import styles
 from .stylize import stylize
 from .turntable import turntable
+from .video import video
 
 # What the parser raises. It lies inside typer or in click, depending on typer's version.
 _PARSE_ERROR: Any = typer.BadParameter.__base__
@@ -42,13 +43,13 @@ DONE, FAILED, WRONG_USAGE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3, 130
 app = typer.Typer(
     name="meshstyle",
     rich_markup_mode=None,
-    help="Paint a 3D model, or a photo, in the manner of a picture.",
+    help="Paint a 3D model, a photo or a film in the manner of a picture.",
     epilog="Exit codes: 0 done, 1 internal failure, 2 wrong usage, 3 bad input, 4 some of a batch failed, "
     "130 interrupted.",
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (stylize, batch, image, grid, turntable, evaluate, info, styles, doctor):
+for command in (stylize, batch, image, video, grid, turntable, evaluate, info, styles, doctor):
     app.command()(command)
 
 

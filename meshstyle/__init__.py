@@ -2,6 +2,7 @@
 
     result = meshstyle.stylize("chair.glb", "starry-night", "out/chair.glb")
     result = meshstyle.stylize_image("cat.jpg", "starry-night", "out/cat.png")
+    result = meshstyle.stylize_video("cat.mp4", "starry-night", "out/cat.mp4")
     figures = meshstyle.evaluate("out/chair.glb", "chair.glb", "starry-night")
     meshstyle.turntable("out/chair.glb", "out/chair.gif", compare="chair.glb")
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .bundled import styles
     from .config.image import PictureSettings
     from .config.model import Settings
+    from .config.video import VideoSettings
     from .errors import (
         AssetError,
         InputError,
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
     from .preview.turntable_settings import TurntableSettings
     from .progress import Progress, ProgressCallback
     from .results import PictureResult, Result
-    from .run_file import RunFile, read_picture_run_file, read_run_file
+    from .run_file import RunFile, read_picture_run_file, read_run_file, read_video_run_file
     from .style_grid import Grid, make_grid
     from .stylize_flat_image import stylize_image
     from .stylize_model import stylize
+    from .video.results import VideoResult
+    from .video.stylize import stylize_video
 
     __version__: str
 
@@ -70,6 +74,8 @@ _HOME = {
     "TurntableResult": "preview.turntable",
     "TurntableSettings": "preview.turntable_settings",
     "UsageError": "errors",
+    "VideoResult": "video.results",
+    "VideoSettings": "config.video",
     "WeightsError": "errors",
     "describe": "info",
     "evaluate": "evaluation",
@@ -77,10 +83,12 @@ _HOME = {
     "plan_batch": "batch.run",
     "read_picture_run_file": "run_file",
     "read_run_file": "run_file",
+    "read_video_run_file": "run_file",
     "run_batch": "batch.run",
     "styles": "bundled",
     "stylize": "stylize_model",
     "stylize_image": "stylize_flat_image",
+    "stylize_video": "video.stylize",
     "turntable": "preview.turntable",
 }
 
@@ -107,6 +115,8 @@ __all__ = [
     "TurntableResult",
     "TurntableSettings",
     "UsageError",
+    "VideoResult",
+    "VideoSettings",
     "WeightsError",
     "__version__",
     "describe",
@@ -115,10 +125,12 @@ __all__ = [
     "plan_batch",
     "read_picture_run_file",
     "read_run_file",
+    "read_video_run_file",
     "run_batch",
     "styles",
     "stylize",
     "stylize_image",
+    "stylize_video",
     "turntable",
 ]
 

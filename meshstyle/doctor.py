@@ -17,7 +17,7 @@ from .system.threads import allowed_cores
 # Modules that each extra brings.
 EXTRAS = {
     "compressed": ("DracoPy", "meshopt", "opengl_basisu"),
-    "video": ("av",),
+    "video": ("av", "cv2"),
     "ray": ("ray",),
     "s3": ("s3fs",),
 }

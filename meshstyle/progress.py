@@ -21,6 +21,7 @@ class Progress:
         seconds_left: an estimate or None: in the `solve` stage to the end of the run, else to the end of the stage.
         message: something people should know, or "".
         style, content, structure: the objective's terms, unweighted, where they are known (see `optimize.loop.Terms`).
+        frames_a_minute: of a film, lately.
         paint: hands out the paint as it stands, at the resolution it is solved at: per atlas (h, w, 3) sRGB 0..1, or
             one flat picture (h, w, 4) as it would be written.
             To be called while the callback runs, or not at all.
@@ -35,6 +36,7 @@ class Progress:
     style: float | None = None
     content: float | None = None
     structure: float | None = None
+    frames_a_minute: float | None = None
     paint: Callable[[], Sequence[np.ndarray]] | None = field(default=None, compare=False, repr=False)
 
 

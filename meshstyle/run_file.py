@@ -23,6 +23,7 @@ from .config.base import MAPS, CommonSettings
 from .config.image import PictureSettings
 from .config.model import Settings
 from .config.styles import beside, join_styles, parse_region
+from .config.video import VideoSettings
 from .errors import InputError, UsageError
 
 S = TypeVar("S", bound=CommonSettings)
@@ -86,6 +87,17 @@ def read_picture_run_file(path: str | Path, given: Collection[str] = ()) -> RunF
 
         return _of_record(path, read_record(path), PictureSettings, given)
     return _read_toml(path, PictureSettings)
+
+
+def read_video_run_file(path: str | Path, given: Collection[str] = ()) -> RunFile[VideoSettings]:
+    """Read settings from a `.toml` file, or from a `.png` of a film that `meshstyle video` painted. Raises as
+    `read_picture_run_file` does."""
+    path = Path(path)
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        from .io.image_files import read_record
+
+        return _of_record(path, read_record(path), VideoSettings, given)
+    return _read_toml(path, VideoSettings)
 
 
 def _read_toml(path: Path, kind: type[S]) -> RunFile[S]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from .images import encode, encode_png, picture_format, read_text
 
@@ -48,3 +49,12 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except (json.JSONDecodeError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a single picture, as far as its first bytes tell; films and moving pictures are none."""
+    try:
+        with Image.open(path) as image:
+            return not getattr(image, "is_animated", False)
+    except Exception:  # Pillow's plugins raise whatever they like
+        return False

@@ -111,12 +111,15 @@ def colours_in(
     original: Float[torch.Tensor, "N 3"],
     weights: Float[torch.Tensor, "N"],
     wanted: Float[torch.Tensor, "M 3"],
-    generator: torch.Generator,
+    generator: torch.Generator | None,
     source: Colours | None = None,
 ) -> Float[torch.Tensor, "N 3"]:
-    """`starting_colours` with a given palette."""
+    """`starting_colours` with a given palette. `generator`: None matches colours without noise, unless `kind` says
+    `content`."""
     if kind == "content":
         return original.clone()
+    if generator is None:
+        return match_colours(original, weights, wanted, source)
     if kind == "noise":
         noise = torch.randn(original.shape, generator=generator).to(original.device)
         return (wanted.mean(0) + wanted.std(0) * noise).clamp(0, 1)

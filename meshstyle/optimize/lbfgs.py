@@ -22,7 +22,7 @@ _HISTORY_BYTES = 2**30  # at most, for all pairs of a large problem
 _LEAST_HISTORY = 4
 ARMIJO, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of the Wolfe conditions
 _TRIALS = 12  # evaluations of one line search
-_FIRST_CHANGE = 0.02  # root mean square change of the very first trial, sRGB
+FIRST_CHANGE = 0.02  # see `LBFGS`
 _NOTHING = 1e-9  # of the value: a first-order change too small for single precision to show
 _CURVED = 1e-10  # yᵀs / ‖y‖² below which a pair says nothing about curvature
 
@@ -56,10 +56,15 @@ class LBFGS:
     """
 
     def __init__(
-        self, values: Colours, evaluate: Callable[[], Evaluated], history: int | None = None
+        self,
+        values: Colours,
+        evaluate: Callable[[], Evaluated],
+        history: int | None = None,
+        first_change: float = FIRST_CHANGE,
     ) -> None:
-        """`evaluate`: the function at what `values` holds when it is called."""
-        self._values, self._evaluate = values, evaluate
+        """`evaluate`: the function at what `values` holds when it is called; `first_change`: root mean square change of
+        the very first trial, sRGB: less where the values are nearly good."""
+        self._values, self._evaluate, self._first_change = values, evaluate, first_change
         most = max(_LEAST_HISTORY, min(HISTORY, _HISTORY_BYTES // max(2 * values.nbytes, 1)))
         self._pairs: deque[tuple[torch.Tensor, torch.Tensor, float]] = deque(maxlen=history or most)
         self._here: Evaluated | None = None
@@ -98,7 +103,7 @@ class LBFGS:
         q = gradient * free
         if not self._pairs:
             size = float(q.square().mean(dtype=torch.float64)) ** 0.5
-            return q * (-_FIRST_CHANGE / max(size, 1e-30))
+            return q * (-self._first_change / max(size, 1e-30))
         shares = []
         for s, y, inverse in reversed(self._pairs):
             share = inverse * dot(s, q)

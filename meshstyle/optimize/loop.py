@@ -21,7 +21,7 @@ from ..kernels.program import Program
 from ..progress import ProgressCallback
 from .adam import Adam
 from .clock import Clock
-from .lbfgs import LBFGS, Evaluated
+from .lbfgs import FIRST_CHANGE, LBFGS, Evaluated
 
 BETAS = (0.5, 0.99)  # shorter memory than usual: each step sees another part
 _LAST = 0.03  # of the learning rate, at the end of a scale: the paint comes to rest
@@ -85,13 +85,14 @@ P = TypeVar("P", bound=Problem)
 
 @dataclass(frozen=True)
 class Schedule:
-    """How all scales are optimized: the choices that hold for the whole of it."""
+    """How all scales are optimized: the choices that hold for the whole of it. `first_change`: see `lbfgs.LBFGS`."""
 
     scales: Sequence[Scale]
     optimizer: str
     shuffle: np.random.Generator
     progress: ProgressCallback
     program: Program | None = None
+    first_change: float = FIRST_CHANGE
 
 
 def run_coarse_to_fine(
@@ -120,7 +121,8 @@ def run_coarse_to_fine(
             return terms, True
         interrupted = False
         try:
-            terms = _latest(terms, descend(problem, scale, way.optimizer, way.shuffle, clock, way.program))
+            found = descend(problem, scale, way.optimizer, way.shuffle, clock, way.program, way.first_change)
+            terms = _latest(terms, found)
         except KeyboardInterrupt:
             interrupted = True
         settle(problem, interrupted or number == len(way.scales))
@@ -145,16 +147,17 @@ def descend(
     shuffle: np.random.Generator,
     clock: Clock,
     program: Program | None = None,
+    first_change: float = FIRST_CHANGE,
 ) -> Terms | None:
     """All steps of one scale with `adam` or `lbfgs`. The terms at its end; None without a step."""
     if optimizer == "lbfgs":
-        return _all_parts_a_step(problem, scale, clock)
+        return _all_parts_a_step(problem, scale, clock, first_change)
     return _one_part_a_step(problem, scale, shuffle, clock, Adam(problem.values, BETAS, program))
 
 
-def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock) -> Terms | None:
+def _all_parts_a_step(problem: Problem, scale: Scale, clock: Clock, first_change: float) -> Terms | None:
     """L-BFGS (see `lbfgs`) on the mean over all parts."""
-    lbfgs = LBFGS(problem.values, lambda: whole(problem))
+    lbfgs = LBFGS(problem.values, lambda: whole(problem), first_change=first_change)
     terms: Terms | None = None
     for _ in range(scale.steps):
         if not lbfgs.converged:

@@ -86,7 +86,7 @@ def encode_gif(film: Film) -> bytes:
     masks = [frame[..., 3] >= 128 for frame in film.frames] if film.has_alpha else None
     palette = shared_palette(opaque, 255, masks)
     height, width = opaque[0].shape[:2]
-    offset = _bayer(height, width)
+    offset = bayer(height, width)
     frames = []
     for number, frame in enumerate(opaque):
         dithered = np.clip(frame + offset[..., None], 0, 255).astype(np.uint8)
@@ -135,7 +135,7 @@ def shared_palette(
     return Image.fromarray(sample).quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2)
 
 
-def _bayer(height: int, width: int) -> np.ndarray:
+def bayer(height: int, width: int) -> np.ndarray:
     """An 8 × 8 ordered dither over a picture, of mean 0."""
     pattern = np.zeros((1, 1))
     for _ in range(3):

@@ -163,7 +163,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("stylize", "image", "grid", "turntable", "evaluate", "info", "styles", "doctor"):
+    for command in ("stylize", "image", "video", "grid", "turntable", "evaluate", "info", "styles", "doctor"):
         assert f"\n  {command} " in shown
     assert "..." not in shown.partition("Commands:")[2]  # no summary is cut short
 

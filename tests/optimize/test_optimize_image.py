@@ -12,8 +12,9 @@ from meshstyle.config.base import Scale
 from meshstyle.config.image import PictureSettings
 from meshstyle.config.layers import LAYER_NAMES, layer_weights, reach
 from meshstyle.errors import UsageError
-from meshstyle.optimize.image import OptimizedImage, PictureSolver, mixed_style
+from meshstyle.optimize.image import OptimizedImage, PictureSolver
 from meshstyle.optimize.init import mixed_palette, palette
+from meshstyle.optimize.picture_problem import PreparedStyle, mixed_style
 from meshstyle.progress import Progress, ignore
 from meshstyle.strength import FADE
 from meshstyle.style.content_image import ContentImage, long_side
@@ -112,8 +113,8 @@ def test_deep_layers_see_the_last_row_and_column(network: VGG19) -> None:
     """Also where the picture ends within a cell."""
     settings = PictureSettings(size=47, tv_weight=0.0, content_weight=0.0, style_layers=("relu4_1",))
     picture = photo(39, 47)
-    solver = PictureSolver(picture, [rand(1, 3, 32, 32, seed=1)], network, settings)
-    gradient = solver._problem(Scale(47, 1), picture, picture.colours).gradient(0).gradient
+    style = PreparedStyle(picture, [rand(1, 3, 32, 32, seed=1)], network, settings)
+    gradient = style.problem(Scale(47, 1), picture, picture.colours).gradient(0).gradient
     moved = gradient.abs().sum(1).reshape(39, 47)
     assert float(moved.min()) > 0
     assert float(moved[-1].mean()) > 0.1 * float(moved.mean())
@@ -257,8 +258,9 @@ def test_paintings_without_colour_make_grey_pictures(network: VGG19) -> None:
 
 def test_problem_gradient_is_that_of_its_value(network: VGG19) -> None:
     """Central difference along the gradient, total variation included."""
-    solver = PictureSolver(photo(), [rand(1, 3, 32, 32)], network, replace(TINY, tv_weight=100.0))
-    problem = solver._problem(TINY.scales[0], photo(), solver._start(photo(), None))
+    style = PreparedStyle(photo(), [rand(1, 3, 32, 32)], network, replace(TINY, tv_weight=100.0))
+    start = style.start(photo(), None, torch.Generator().manual_seed(0))
+    problem = style.problem(TINY.scales[0], photo(), start)
     problem.values.clamp_(0.2, 0.8)
     gradient = problem.gradient(0).gradient
     along, start = gradient / gradient.norm(), problem.values.clone()

@@ -28,7 +28,7 @@ ROOMS = (
     "preview",
     "measure evaluation info doctor relief",
     "stylize_model stylize_flat_image",
-    "batch",
+    "batch video",
     "style_grid",
     "cli",
 )

@@ -41,6 +41,8 @@ def test_the_public_names_are_these() -> None:
         "TurntableResult",
         "TurntableSettings",
         "UsageError",
+        "VideoResult",
+        "VideoSettings",
         "WeightsError",
         "__version__",
         "describe",
@@ -49,10 +51,12 @@ def test_the_public_names_are_these() -> None:
         "plan_batch",
         "read_picture_run_file",
         "read_run_file",
+        "read_video_run_file",
         "run_batch",
         "styles",
         "stylize",
         "stylize_image",
+        "stylize_video",
         "turntable",
     ]
 
@@ -98,7 +102,7 @@ def test_other_names_are_not_there() -> None:
         meshstyle.nonsense  # noqa: B018
 
 
-@pytest.mark.parametrize("command", ["stylize", "image", "batch"])
+@pytest.mark.parametrize("command", ["stylize", "image", "video", "batch"])
 def test_asking_for_help_loads_no_heavy_library(command: str) -> None:
     """torch alone takes seconds. A fresh interpreter, since this one has everything loaded."""
     program = (

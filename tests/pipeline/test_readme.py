@@ -13,6 +13,7 @@ from meshstyle.cli.main import main
 
 from meshstyle.config.image import PictureSettings
 from meshstyle.config.model import Settings
+from meshstyle.config.video import VideoSettings
 from meshstyle.run_file import read_run_file
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +66,14 @@ def test_the_commands_run(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     ours = [words[1:] for words in commands if Path(words[0]).name == "meshstyle"]
     assert len(ours) >= 5
     for arguments in ours:
-        quiet = ["-q"] if arguments[0] in ("stylize", "image", "grid", "turntable", "batch") else []
-        code = main([*arguments, *quiet, *(LITTLE if arguments[0] == "batch" else [])])
+        quiet = ["-q"] if arguments[0] in ("stylize", "image", "video", "grid", "turntable", "batch") else []
+        few = {"batch": LITTLE, "video": ["--frame-steps", "1"]}.get(arguments[0], [])
+        code = main([*arguments, *quiet, *few])
         assert code == 0, (arguments, capsys.readouterr().err)
     made = {path.name for path in (checkout / "out").iterdir()}
     assert made >= {"spot.glb", "fox.glb", "barrel.glb", "chair.glb", "chair.html", "grid.png", "chelsea.png"}
-    assert made >= {"spot.webp", "fox.png"}
+    assert made >= {"spot.webp", "fox.png", "robot_waves.mp4"}
+    assert not [name for name in made if name.endswith(".frames")]
     assert (checkout / "out" / "models" / "barrel" / "barrel.glb").stat().st_size > 0
 
 
@@ -136,6 +139,28 @@ def test_every_option_is_in_the_table(command: str, capsys: pytest.CaptureFixtur
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
     listed = set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", section(COMMANDS[command][0]), re.MULTILINE))
     assert options == listed | (AS_ABOVE if command == "image" else set())
+
+
+def test_every_option_of_video_is_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """And its own settings with their defaults."""
+    assert main(["video", "--help"]) == 0
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) - {"--help"}
+    found = {
+        title: set(re.findall(r"^\| (?:`-\w`, )?`(--[a-z-]+)", section(title), re.MULTILINE))
+        for title in ("Options of video", "Options of image")
+    }
+    of_image = found["Options of image"] | AS_ABOVE
+    assert options == found["Options of video"] | (of_image - {"--save-every", "--preview"})
+    for setting in fields(VideoSettings):
+        if setting.name not in {of.name for of in fields(PictureSettings)}:
+            default = getattr(VideoSettings(), setting.name)
+            row = re.search(
+                rf"^\| `--{setting.name.replace('_', '-')}` \| ([^|]*) \|",
+                section("Options of video"),
+                re.MULTILINE,
+            )
+            assert row, setting.name
+            assert default is None or row.group(1) == shown(default)
 
 
 def test_every_option_of_batch_is_in_its_table(capsys: pytest.CaptureFixture[str]) -> None:
