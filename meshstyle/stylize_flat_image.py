@@ -19,9 +19,10 @@ from .io.atomic_write import refuse_protected, write_all
 from .io.image_files import encode_picture, is_kind
 from .io.images import read_picture
 from .io.load import SUFFIXES
-from .optimize.image import OptimizedImage, PictureSolver, Pixels, Save
+from .optimize.image import OptimizedImage, PictureSolver, Save
 from .optimize.init import starting_file
 from .optimize.loop import known
+from .optimize.picture_problem import Pixels
 from .output_path import check_writable, choose_picture_output, replacing
 from .preview.live.image import PicturePreview
 from .preview.live.live import Run, open_preview

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ def write_film(
     """`times`: when each frame begins, in units of `unit`; `tags`: primaries, transfer, matrix and range."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(25))
+        stream: Any = container.add_stream(codec, rate=Fraction(25))
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = unit
         if codec == "libx264":
@@ -64,7 +65,9 @@ def sound_packets(path: Path) -> list[bytes]:
 
 def _add_sound(container: av.container.OutputContainer) -> av.AudioStream:
     kind = "libopus" if container.format.name == "webm" else "aac"
-    return container.add_stream(kind, rate=48000, layout="mono")
+    stream = container.add_stream(kind, rate=48000, layout="mono")
+    assert isinstance(stream, av.AudioStream)
+    return stream
 
 
 def _write_sound(container: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
