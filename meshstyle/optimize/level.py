@@ -21,7 +21,7 @@ from ..views.sparse_product import gather, scatter
 from ..views.trace_views import TracedViews
 from ..views.training_views import TrainingView
 from ..views.view import View
-from .resolution import resize_covered
+from .resolution import octaves_too_fine, resize_covered
 from .total_variation import colour_share
 
 
@@ -39,6 +39,8 @@ class Level:
         background: the painting's mean colour, behind every view.
         ground: features of that, where they are of use.
         areas: `Areas.rows` at the texels.
+        octaves: how many times texels are too fine for the pixels that look at them (see `octaves_too_fine`); None: not
+            known.
         colour: κ, how much smoother than light and dark the paint's colour is to be (see `optimize.total_variation`).
     """
 
@@ -53,6 +55,7 @@ class Level:
     colour: float
     ground: BackgroundFeatures | None = None
     areas: Float[torch.Tensor, "T C"] | None = None
+    octaves: Float[torch.Tensor, "T"] | None = None
 
     def use(self) -> Float[torch.Tensor, "T"]:
         """How many pixels each texel counts for, over all views."""
@@ -101,8 +104,20 @@ def build_level(
         for view in views
     ]
     seen = [PixelGeometry.of(*of) for of in zip(traced.hits, views, strict=True)] if geometry else []
+    octaves = octaves_too_fine(texels, tracer, traced.footprint).to(painting.device)
     return Level(
-        scale, texels, original, views, traced.looks, seen, targets, background, colour, ground, areas
+        scale,
+        texels,
+        original,
+        views,
+        traced.looks,
+        seen,
+        targets,
+        background,
+        colour,
+        ground,
+        areas,
+        octaves,
     )
 
 

@@ -7,10 +7,12 @@ import scipy.sparse
 import scipy.sparse.csgraph
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from ..texture.normals import weld
-from ..views.sampling_matrix import nearest_covered
+from ..views.raytrace import Tracer
+from ..views.sampling_matrix import TexelTable, nearest_covered
+from ..views.trace_views import DENSITY
 
 Texture = Float[torch.Tensor, "3 H W"]
 
@@ -66,3 +68,22 @@ def chart_of_texel(owner: np.ndarray, charts: np.ndarray, size: tuple[int, int])
     columns = ((np.arange(size[1]) + 0.5) * owner.shape[1] / size[1]).astype(int)
     small = owner[rows[:, None], columns[None]]
     return np.where(small >= 0, charts[small], -1)
+
+
+def octaves_too_fine(
+    texels: TexelTable, tracer: Tracer, footprint: Float32[np.ndarray, "F"]
+) -> Float[torch.Tensor, "T"]:
+    """How many times texels would have to be twice as large to match the pixels that look at them; below 0: they are
+    too large.
+
+    One atlas has one resolution, that of its median pixel, but what small parts show is looked at from near, and the
+    rest from farther off. There a pixel reads a mip level, whose texels stand for squares of these, and all of a square
+    get the same gradient. `footprint`: see `TracedViews`.
+    """
+    found = []
+    for atlas, layout in zip(tracer.surface.atlases, texels.layouts, strict=True):
+        size = layout.covered.shape
+        owner = chart_of_texel(atlas.owner, np.arange(len(footprint)), size)[layout.covered]
+        of_texel = np.where(owner >= 0, footprint[np.maximum(owner, 0)], footprint.mean())
+        found.append(of_texel + np.log2(np.sqrt(size[0] * size[1]) / DENSITY))
+    return torch.from_numpy(np.concatenate(found).astype(np.float32))

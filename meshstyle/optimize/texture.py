@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from ..config.model import Scale
 from ..style.view_objective import ViewObjective
+from ..views.mip_table import MAX_LEVEL
 from ..views.sampling_matrix import TexelTable
 from ..views.training_views import whole_views
 from .level import Level
@@ -115,22 +116,24 @@ class TextureSolver(MultiscaleSolver[TextureProblem, Solved]):
         return TextureProblem(paint, views, level.background, self.objective, smoothness)
 
     def settle(self, level: Level, problem: TextureProblem, last: bool) -> tuple[Solved, None]:
-        # What is baked is looked at at this size: a filter that is sharp enough would cost strokes their edges.
-        paint = problem.values if last else self._as_seen(level, problem)
+        paint = self._as_seen(level, problem, last)
         return Solved(level.texels, paint, level.use().cpu(), level.looks), None
 
-    def _as_seen(self, level: Level, problem: TextureProblem) -> torch.Tensor:
+    def _as_seen(self, level: Level, problem: TextureProblem, last: bool) -> torch.Tensor:
         """The paint without what lies between the views' pixels, where texels are finer than those.
 
-        No loss has seen it, and the next scale would show it as a fine grid.
+        No loss has seen it, and the next scale would show it as a fine grid. Of what is baked only what lies within a
+        pixel goes: a filter that is sharp enough for more would cost strokes their edges.
         """
-        paint = problem.values
-        smooth = problem.smoothness.without_finest(paint)
-        for atlas, layout in zip(self.tracer.surface.atlases, level.texels.layouts, strict=True):
-            if layout.covered.shape == atlas.owner.shape:
-                rows = slice(layout.offset, layout.offset + int(layout.covered.sum()))
-                smooth[rows] = paint[rows]
-        return smooth
+        octaves = level.octaves
+        if octaves is None:
+            octaves = problem.values.new_zeros(len(problem.values))
+        octaves = (octaves + (0 if last else 1)).clamp(0, MAX_LEVEL)
+        if not last:
+            for atlas, layout in zip(self.tracer.surface.atlases, level.texels.layouts, strict=True):
+                if layout.covered.shape != atlas.owner.shape:  # solved at the density of the median pixel
+                    octaves[layout.offset : layout.offset + int(layout.covered.sum())].clamp_(min=1)
+        return problem.smoothness.without_finest(problem.values, octaves)
 
     def _smoothness(self, texels: TexelTable, colour: float) -> Smoothness:
         charts = [

@@ -121,17 +121,33 @@ class Smoothness:
             gradient, squares, greys = _in_torch(paint, rows, self._neighbours, mix)
         return ((1 + self.colour) * squares - share * greys) * factor, gradient
 
-    def without_finest(self, paint: Float[torch.Tensor, "T 3"]) -> Float[torch.Tensor, "T 3"]:
+    def without_finest(
+        self,
+        paint: Float[torch.Tensor, "T 3"],
+        octaves: Float[torch.Tensor, "T"] | None = None,
+    ) -> Float[torch.Tensor, "T 3"]:
         """The paint less what changes from each texel to the next: five taps (−1, 4, 10, 4, −1)/16 along either axis.
 
         They take away all of a change of two texels' length, two thirds of one of 2.8 texels, and a twelfth of one of
         5.6 texels; means and even gradients stay as they are.
+
+        `octaves`: how often that is done at each texel, every time with taps twice as far apart (the à trous algorithm,
+        Holschneider et al. 1989), which takes away changes twice as long; a share of the last time is a share of its
+        effect. None: once.
         """
-        for before, after in ((0, 1), (2, 3)):
-            left, right = (self._neighbours[:, column].long() for column in (before, after))
-            near = paint[left] + paint[right]
-            far = paint[left[left]] + paint[right[right]]
-            paint = (10 * paint + 4 * near - far) / 16
+        if octaves is None:
+            octaves = torch.ones(len(paint), device=paint.device)
+        hops = [column.long() for column in self._neighbours.unbind(1)]
+        for octave in range(math.ceil(float(octaves.max()) if len(octaves) else 0.0)):
+            if octave:
+                hops = [hop[hop] for hop in hops]
+            share = (octaves - octave).clamp(0, 1)[:, None]
+            smooth = paint
+            for left, right in (hops[:2], hops[2:]):
+                near = smooth[left] + smooth[right]
+                far = smooth[left[left]] + smooth[right[right]]
+                smooth = (10 * smooth + 4 * near - far) / 16
+            paint = torch.lerp(paint, smooth, share)
         return paint.clamp(0, 1)
 
     def forget(self) -> None:

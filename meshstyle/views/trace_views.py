@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float32
 
 from ..kernels.load import load_kernels
 from .placement import Placement
@@ -29,12 +29,14 @@ class TracedViews:
         hits: per view, what its rays hit.
         texels: of all atlases, at the resolution at which a texel matches a ray.
         lookups: per view, how its picture follows from the texels.
+        footprint: per triangle, log₂ of the length in UVs that a pixel spans there, as the views see it on average.
     """
 
     looks: list[TrainingView]
     hits: list[Hits]
     texels: TexelTable
     lookups: list[SamplingMatrix]
+    footprint: Float32[np.ndarray, "F"]
 
 
 Trace = Callable[[int], TracedViews]
@@ -65,9 +67,8 @@ def trace_views(
     texels = texels_at(tracer, solving_sizes(views, tracer))
     program = load_kernels().program if compiled else None
     looks = [look for look, _ in found]
-    return TracedViews(
-        looks, views, texels, [SamplingMatrix(hits, tracer, texels, program) for hits in views]
-    )
+    lookups = [SamplingMatrix(hits, tracer, texels, program) for hits in views]
+    return TracedViews(looks, views, texels, lookups, mean_footprint(views, tracer))
 
 
 def texels_at(tracer: Tracer, sizes: Sequence[tuple[int, int]]) -> TexelTable:
@@ -92,6 +93,20 @@ def solving_sizes(hits: Sequence[Hits], tracer: Tracer) -> list[tuple[int, int]]
             share = min(1.0, DENSITY / max(float(footprint), 1e-6))
         sizes.append((_round_size(height, share), _round_size(columns, share)))
     return sizes
+
+
+def mean_footprint(hits: Sequence[Hits], tracer: Tracer) -> Float32[np.ndarray, "F"]:
+    """Per triangle, log₂ of the length in UVs that a pixel spans there: the mean over its pixels, those that look at it
+    straight counting more; of a triangle without any, the mean over all."""
+    triangle = np.concatenate([hit.triangle for hit in hits])
+    width = np.concatenate([hit.distance * hit.camera.pitch for hit in hits])
+    straight = np.concatenate([hit.facing for hit in hits]).astype(np.float64) ** 2
+    octave = np.log2(np.maximum(width * tracer.uv_density[triangle], 1e-12))
+    faces = len(tracer.uv_density)
+    weight = np.bincount(triangle, straight, faces)
+    total = np.bincount(triangle, straight * octave, faces)
+    every = total.sum() / max(weight.sum(), 1e-12)
+    return np.where(weight > 0, total / np.maximum(weight, 1e-12), every).astype(np.float32)
 
 
 def _round_size(full: int, share: float) -> int:
