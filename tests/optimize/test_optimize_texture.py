@@ -352,3 +352,23 @@ def test_every_view_is_looked_at_however_many_there_are(
         counts.append(steps)
     # Three views where two are reckoned with: 1 step becomes 2, and 6, two for each view, are enough.
     assert counts == [[8, 8], [7, 7]]
+
+
+@pytest.mark.parametrize(
+    ("texels_long", "octaves", "left"), [(4, 1.0, 0.75), (4, 2.0, 0.0), (8, 3.0, 0.0), (8, 0.0, 1.0)]
+)
+def test_finer_texels_are_smoothed_over_more_of_them(texels_long: float, octaves: float, left: float) -> None:
+    """(10 + 8 cos ω − 2 cos 2ω)/16 of a wave is left by each time, whose ω is twice the last one's."""
+    along = np.arange(56)
+    smooth = Smoothness(np.stack([(along + 1) % 56, (along - 1) % 56, along, along], 1))
+    found = smooth.without_finest(stripes(texels_long), torch.full((56,), octaves))
+    assert float(found[0, 0] - 0.5) == pytest.approx(0.25 * left, abs=0.005)
+
+
+def test_octaves_hold_where_they_are_asked_for() -> None:
+    along = np.arange(56)
+    smooth = Smoothness(np.stack([(along + 1) % 56, (along - 1) % 56, along, along], 1))
+    octaves = (torch.arange(56) < 28).float()
+    found = smooth.without_finest(stripes(2), octaves)
+    assert torch.allclose(found[:28], torch.full((28, 3), 0.5), atol=1e-6)
+    assert torch.equal(found[28:], stripes(2)[28:])
