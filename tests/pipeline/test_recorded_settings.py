@@ -99,7 +99,7 @@ def test_a_record_does_not_say_what_is_opened(folder: Path, style: str) -> None:
     assert take_record(folder / "x.glb", record, Settings, ("style",)).styles == ()
 
 
-@pytest.mark.parametrize("style", [5, "", ["scream"], {"a": 1}, True])
+@pytest.mark.parametrize("style", [5, "", ["scream", ""], [5], {"a": 1}, True])
 def test_what_is_no_picture_is_told(folder: Path, style: Any) -> None:
     with pytest.raises(InputError, match="its record names no picture"):
         take_record(folder / "x.glb", {"style": style, "settings": {}}, Settings)

@@ -89,7 +89,7 @@ def test_background_far_from_the_model_is_not_looked_at(
     mask = torch.zeros(1, 1, 4 * SIZE, 4 * SIZE)
     mask[..., 300:340, 150:200] = 1
     picture = torch.where(mask > 0, square(5).repeat(1, 1, 4, 4), painting.background.view(1, 3, 1, 1))
-    rows, columns = meshstyle.viewing._window(mask, 45)
+    rows, columns = meshstyle.viewing.bounding_window(mask, 45)
     assert (rows, columns) == (slice(248, 392), slice(104, 248))
     found = painting.styles(picture, mask)
     everything = (slice(None), slice(None))

@@ -12,7 +12,6 @@ from helpers.quads import rand
 from helpers.surfaces import CPU, front, make_surface, quad
 
 from meshstyle.io.types import Wrap
-from meshstyle.style import view_objective
 from meshstyle.style.color_range import burnt, lightest
 from meshstyle.style.objective import LossWeights, Objective, fit_short_side
 from meshstyle.style.vgg import VGG19
@@ -97,20 +96,6 @@ def test_each_size_has_the_painting_at_that_size(network: VGG19) -> None:
     # Content counts on the largest alone.
     assert [bool(level.target.features) for level in target.levels] == [True, False]
     assert target.levels[1].target.mask.shape[-2:] == smaller(view.mask, 2).shape[-2:]
-
-
-@pytest.mark.parametrize(("content", "layers"), [(0.0, 3), (1.0, 4)])
-def test_the_largest_picture_of_large_views_is_seen_without_relu4_1(
-    network: VGG19, monkeypatch: pytest.MonkeyPatch, content: float, layers: int
-) -> None:
-    """Half of the work is saved there; where content has weight, the deeper layers are made for it anyway."""
-    monkeypatch.setattr(view_objective, "DETAIL", 96)
-    objective = ViewObjective(network, rand(1, 3, 120, 150), LossWeights(content, 1000.0, 0.0))
-    view = view_of(96)
-    target = objective.target(view, rand(len(view.texels), 3), BACKGROUND, None)
-    assert [len(level.objective.style_layers) for level in target.levels] == [layers, 4]
-    picture = view.pictures(view.sample(rand(len(view.texels), 3)), BACKGROUND)
-    assert torch.isfinite(objective(*picture, target).total)
 
 
 def test_smaller_pictures_are_means() -> None:
