@@ -26,7 +26,7 @@ from .types import Surface
 
 FINEST = 1024  # texels along the longer side of the maps of weights
 _TURNED = (
-    0.25  # of a border's width: how far apart surfaces that face opposite ways are held, per unit of normals
+    0.4  # of a border's width: how far apart surfaces that face opposite ways are held, per unit of normals
 )
 _GREY = 0.02  # share of a mask that is neither black nor white, from which on it keeps its own gradients
 _SOME = 1000  # samples whose nearest neighbours tell how far samples lie apart
