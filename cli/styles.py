@@ -10,7 +10,7 @@ from .options import Reporting, reports
 
 @reports
 def styles(*, reporting: Reporting) -> None:
-    """List the paintings that ship with meshstyle, and the looks (for --config)."""
+    """List the paintings and looks that ship with meshstyle."""
     from meshstyle.bundled import looks
     from meshstyle.bundled import styles as shipped
 

@@ -174,7 +174,9 @@ def without_color(paintings: Sequence[torch.Tensor]) -> bool:
     return all(is_grey(painting.cpu().numpy()) for painting in paintings)
 
 
-def laid_over(photo: ContentImage, paint: Picture, settings: PictureSettings, colourless: bool) -> Pixels:
+def laid_over(
+    photo: ContentImage, paint: Picture, settings: PictureSettings, colourless: bool
+) -> Float32[np.ndarray, "h w 4"]:
     """Paint at the photo's size, over the photo where the mask and the strength say so.
 
     `colourless`: the paintings are, and what is painted after them.

@@ -47,10 +47,6 @@ def test_completion(shell: str, capfd: pytest.CaptureFixture[str], monkeypatch: 
         (["cow.glb", "-s", "scream"], "meshstyle stylize cow.glb --style PICTURE"),
         (["stylize", "a.glb", "b.glb", "-s", "scream"], "meshstyle batch FOLDER"),
         (
-            ["stylize", "a.glb", "-s", "scream", "-s", "mondrian"],
-            "--style: 2 pictures were given, and one is used",
-        ),
-        (
             ["stylize", "a.glb", "-s", "scream", "--strength", "50%"],
             "--strength: 50% is not a number between 0 and 1",
         ),
