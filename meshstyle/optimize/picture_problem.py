@@ -152,7 +152,7 @@ class PreparedStyle:
             begin = colours.T.reshape(photo.colours.shape)
         return torch.lerp(photo.colours, begin, self.settings.strength)
 
-    def shown(self, photo: ContentImage, paint: Picture) -> Pixels:
+    def shown(self, photo: ContentImage, paint: Picture) -> Float32[np.ndarray, "h w 4"]:
         """The paint at the photo's size, over the photo (see `laid_over`)."""
         return laid_over(photo, paint, self.settings, self._colourless)
 
