@@ -16,11 +16,13 @@ import trimesh
 from helpers.gltf_samples import Maker
 
 import meshstyle.optimize.multiscale
+import meshstyle.requested_styles
 import meshstyle.stylize_model
 from meshstyle import Result, Settings, stylize
 from meshstyle.config.model import Scale
 from meshstyle.errors import AssetError
 from meshstyle.io.load import load_asset
+from meshstyle.style.areas import Area, Areas
 from meshstyle.style.objective import LossTerms
 from meshstyle.style.vgg import VGG19
 from meshstyle.style.view_objective import ViewObjective, ViewTarget
@@ -40,13 +42,14 @@ class Negative(ViewObjective):
     """Wants 1 − original. In front of a grey background that is a picture's negative too."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
+        self.areas = Areas((Area((), (), 1.0),))
         self._wanted: dict[ViewTarget, torch.Tensor] = {}
 
     def ground(self, _: torch.Tensor) -> None:
         return None
 
     def target(
-        self, view: View, original: torch.Tensor, background: torch.Tensor, ground: None
+        self, view: View, original: torch.Tensor, background: torch.Tensor, ground: None, rows: None
     ) -> ViewTarget:
         found = ViewTarget((), view.mask)
         self._wanted[found] = 1 - view.render(original, background)
@@ -63,7 +66,7 @@ def negative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meshstyle.stylize_model, "load_weights", lambda _: None)
     monkeypatch.setattr(meshstyle.stylize_model, "make_network", lambda *_: VGG19.__new__(VGG19))
     monkeypatch.setattr(
-        meshstyle.stylize_model, "load_style_image", lambda _: torch.full((1, 3, 64, 64), 0.5)
+        meshstyle.requested_styles, "load_style_image", lambda _: torch.full((1, 3, 64, 64), 0.5)
     )
     monkeypatch.setattr(Settings, "scales", property(lambda _: (Scale(64, 40),)))
 
